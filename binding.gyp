@@ -1,0 +1,17 @@
+{
+  "targets": [{
+    "target_name": "dctstream",
+    "sources": [
+      "src/native/binding.cc", "src/native/jpeg.cc", "src/native/encode.cc", "src/native/scan.cc", "src/native/scan_order.cc",
+      "src/native/pack.cc", "src/native/expand.cc", "src/native/view.cc", "src/native/crc32c.cc",
+      "src/native/frequency_stats.cc"
+    ],
+    "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+    "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
+    "cflags!": ["-fno-exceptions"],
+    "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17"],
+    "cflags_cc": ["-std=c++17", "-O3", "-fexceptions", "-fno-math-errno", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-maybe-uninitialized", "-Wno-psabi"],
+    "libraries": ["-ljpeg", "-lzstd"],
+    "xcode_settings": { "GCC_ENABLE_CPP_EXCEPTIONS": "YES", "CLANG_CXX_LANGUAGE_STANDARD": "c++17" }
+  }]
+}

@@ -1,0 +1,115 @@
+// The one error class of the toolkit and its closed set of codes. Callers switch on `code`; people read `message`.
+
+export const errorCodes = [
+  "ADDON_MISSING",
+  "BAD_CHECKPOINT",
+  "BAD_JPEG",
+  "BAD_LABEL",
+  "BAD_MANIFEST",
+  "BAD_TAR",
+  "CANNOT_REBUILD",
+  "CHECKSUM_MISMATCH",
+  "CORRUPT_RECORD",
+  "CORRUPT_SHARD",
+  "EMPTY_TAR",
+  "ENTRY_TOO_LARGE",
+  "INTERNAL",
+  "INVALID_ARGUMENT",
+  "INVALID_OPTION",
+  "IO_ERROR",
+  "MISSING_IMAGE",
+  "MISSING_LABEL",
+  "MISSING_SHARD",
+  "MISSING_SIDECAR",
+  "NOT_A_JPEG",
+  "NOT_FOUND",
+  "NO_LABELS",
+  "NO_SAMPLES",
+  "NO_SOURCES",
+  "NUMERIC_OVERFLOW",
+  "OUTPUT_HOLDS_ANOTHER_DATASET",
+  "OUTPUT_IN_USE",
+  "OUTPUT_NOT_WRITABLE",
+  "OUT_OF_MEMORY",
+  "TENSORFLOW_MISSING",
+  "TOO_MANY_ERRORS",
+  "TOO_MANY_PIXELS",
+  "TRUNCATED_TAR",
+  "UNKNOWN_KEY",
+  "UNKNOWN_NETWORK",
+  "UNSUPPORTED_COLOR_SPACE",
+  "UNSUPPORTED_JPEG",
+  "UNSUPPORTED_MANIFEST_VERSION",
+  "UNSUPPORTED_URL",
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** Where something went wrong, in the words of the input. */
+export interface ErrorFacts {
+  /** The tar, folder, shard or manifest. */
+  readonly source?: string | undefined;
+  /** The sample or tar entry. */
+  readonly key?: string | undefined;
+  /** Byte offset in the source. */
+  readonly offset?: number | undefined;
+  readonly cause?: unknown;
+}
+
+export class ToolkitError extends Error {
+  override readonly name = "ToolkitError";
+  readonly code: ErrorCode;
+  readonly source: string | undefined;
+  readonly key: string | undefined;
+  readonly offset: number | undefined;
+
+  constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
+    super(message, facts.cause === undefined ? {} : { cause: facts.cause });
+    this.code = code;
+    this.source = facts.source;
+    this.key = facts.key;
+    this.offset = facts.offset;
+  }
+
+  /** `CODE: message (source, key, at byte n)`, for people. */
+  describe(): string {
+    const place = [this.source, this.key, this.offset === undefined ? undefined : `at byte ${this.offset}`].filter(
+      (part) => part !== undefined,
+    );
+    return `${this.code}: ${this.message}${place.length > 0 ? ` (${place.join(", ")})` : ""}`;
+  }
+}
+
+/** An error as plain data: a structured clone would drop its class and its code. */
+export interface WireError {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly source?: string | undefined;
+  readonly key?: string | undefined;
+  readonly offset?: number | undefined;
+}
+
+export function isErrorCode(code: unknown): code is ErrorCode {
+  return typeof code === "string" && (errorCodes as readonly string[]).includes(code);
+}
+
+/** Anything thrown, as one of ours; the addon's errors carry our codes already, anything unknown is INTERNAL. */
+export function asToolkitError(error: unknown, facts: ErrorFacts = {}): ToolkitError {
+  if (error instanceof ToolkitError) return error;
+  const thrown = error instanceof Error ? error : new Error(String(error));
+  const code = (thrown as { code?: unknown }).code;
+  return new ToolkitError(isErrorCode(code) ? code : "INTERNAL", thrown.message, { ...facts, cause: error });
+}
+
+export function toWire(error: unknown, facts: ErrorFacts = {}): WireError {
+  const { code, message, source, key, offset } = asToolkitError(error, facts);
+  return { code, message, source: source ?? facts.source, key: key ?? facts.key, offset: offset ?? facts.offset };
+}
+
+export function fromWire(wire: WireError): ToolkitError {
+  return new ToolkitError(wire.code, wire.message, wire);
+}
+
+export function invalidOption(option: string, rule: string, value: unknown): ToolkitError {
+  return new ToolkitError("INVALID_OPTION", `option ${option} must be ${rule}, found ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,224 @@
+#include "expand.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <initializer_list>
+
+#include "blocks.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace dctstream {
+namespace {
+
+constexpr uint8_t kEscape = 0x80;
+
+inline int16_t load_escape(const uint8_t* p) { return int16_t(uint16_t(p[0] | p[1] << 8)); }
+
+// One block; the cursor has at least as many values as the mask has bits.
+inline bool expand_one_scalar(uint64_t mask, ValueCursor* cursor, int16_t* out) {
+  std::memset(out, 0, kBlockSize * sizeof(int16_t));
+  for (; mask != 0; mask &= mask - 1) {
+    const int k = __builtin_ctzll(mask);
+    const uint8_t value = *cursor->values++;
+    if (value != kEscape) {
+      out[kZigzag[k]] = int8_t(value);
+      continue;
+    }
+    if (cursor->escapes_end - cursor->escapes < 2) return false;
+    out[kZigzag[k]] = load_escape(cursor->escapes);
+    cursor->escapes += 2;
+  }
+  return true;
+}
+
+bool expand_scalar(const uint64_t* masks, size_t count, ValueCursor* cursor, int16_t* out) {
+  for (size_t i = 0; i < count; i++) {
+    if (cursor->values_end - cursor->values < __builtin_popcountll(masks[i])) return false;
+    if (!expand_one_scalar(masks[i], cursor, out + i * kBlockSize)) return false;
+  }
+  return true;
+}
+
+#if defined(__x86_64__)
+
+// `escaped` has bit k set where the k-th coefficient in scan order is an escape.
+inline bool patch_escapes(uint64_t escaped, ValueCursor* cursor, int16_t* out) {
+  if (cursor->escapes_end - cursor->escapes < 2 * __builtin_popcountll(escaped)) return false;
+  for (; escaped != 0; escaped &= escaped - 1) {
+    out[kZigzag[__builtin_ctzll(escaped)]] = load_escape(cursor->escapes);
+    cursor->escapes += 2;
+  }
+  return true;
+}
+
+// kScanPosition[n]: where in scan order the natural position n stands.
+struct ScanPositions {
+  alignas(64) uint8_t at[kBlockSize];
+};
+
+constexpr ScanPositions make_scan_positions() {
+  ScanPositions positions{};
+  for (int k = 0; k < kBlockSize; k++) positions.at[kZigzag[k]] = uint8_t(k);
+  return positions;
+}
+
+constexpr ScanPositions kScanPosition = make_scan_positions();
+
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,popcnt,bmi"))) bool expand_avx512(
+    const uint64_t* masks, size_t count, ValueCursor* cursor, int16_t* out) {
+  const __m512i order = _mm512_load_si512(kScanPosition.at);
+  const __m512i escape = _mm512_set1_epi8(char(kEscape));
+  for (size_t i = 0; i < count; i++, out += kBlockSize) {
+    const uint64_t mask = masks[i];
+    const int length = __builtin_popcountll(mask);
+    if (cursor->values_end - cursor->values < length) return false;
+    // The load is masked to the block's own bytes, so that it never touches memory behind the stream.
+    const __mmask64 own = length == 64 ? ~uint64_t(0) : (uint64_t(1) << length) - 1;
+    const __m512i values = _mm512_maskz_loadu_epi8(own, cursor->values);
+    const __m512i scan = _mm512_maskz_expand_epi8(mask, values);
+    const __m512i natural = _mm512_permutexvar_epi8(order, scan);
+    _mm512_storeu_si512(out, _mm512_cvtepi8_epi16(_mm512_castsi512_si256(natural)));
+    _mm512_storeu_si512(out + 32, _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(natural, 1)));
+    cursor->values += length;
+    const uint64_t escaped = _mm512_mask_cmpeq_epi8_mask(mask, scan, escape);
+    if (__builtin_expect(escaped != 0, 0) && !patch_escapes(escaped, cursor, out)) return false;
+  }
+  return true;
+}
+
+// Tables for the AVX2 expander: byte shuffles that spread packed bytes over a mask byte, and the controls that gather
+// each 16 natural positions out of the four 16-byte quarters of a block in scan order.
+struct ShuffleTables {
+  alignas(32) uint8_t spread[256][8];
+  alignas(32) uint8_t gather[2][4][32];  // [half of the block][quarter][byte]: 0x80 where the byte comes from elsewhere
+};
+
+constexpr ShuffleTables make_shuffle_tables() {
+  ShuffleTables tables{};
+  for (int mask = 0; mask < 256; mask++) {
+    uint8_t next = 0;
+    for (int bit = 0; bit < 8; bit++) tables.spread[mask][bit] = mask >> bit & 1 ? next++ : 0x80;
+  }
+  for (int half = 0; half < 2; half++) {
+    for (int quarter = 0; quarter < 4; quarter++) {
+      for (int byte = 0; byte < 32; byte++) {
+        const int position = kScanPosition.at[half * 32 + byte];
+        tables.gather[half][quarter][byte] = position / 16 == quarter ? uint8_t(position % 16) : 0x80;
+      }
+    }
+  }
+  return tables;
+}
+
+constexpr ShuffleTables kShuffle = make_shuffle_tables();
+
+__attribute__((target("avx2,popcnt,bmi"))) inline __m256i gather_half(const __m256i quarters[4], int half) {
+  __m256i gathered = _mm256_setzero_si256();
+  for (int q = 0; q < 4; q++) {
+    const __m256i control = _mm256_load_si256(reinterpret_cast<const __m256i*>(kShuffle.gather[half][q]));
+    gathered = _mm256_or_si256(gathered, _mm256_shuffle_epi8(quarters[q], control));
+  }
+  return gathered;
+}
+
+__attribute__((target("avx2,popcnt,bmi"))) bool expand_avx2(const uint64_t* masks, size_t count, ValueCursor* cursor,
+                                                            int16_t* out) {
+  alignas(32) uint8_t scan[kBlockSize];
+  const __m256i escape = _mm256_set1_epi8(char(kEscape));
+  for (size_t i = 0; i < count; i++, out += kBlockSize) {
+    const uint64_t mask = masks[i];
+    // Eight-byte loads read up to 7 bytes past a block's own values: near the end of the stream the scalar twin takes
+    // over.
+    if (cursor->values_end - cursor->values < kBlockSize + 8) {
+      if (!expand_scalar(masks + i, 1, cursor, out)) return false;
+      continue;
+    }
+    const uint8_t* values = cursor->values;
+    for (int byte = 0; byte < 8; byte++) {
+      const int bits = int(mask >> (8 * byte)) & 0xff;
+      const __m128i packed = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(values));
+      const __m128i control = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kShuffle.spread[bits]));
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(scan + 8 * byte), _mm_shuffle_epi8(packed, control));
+      values += __builtin_popcount(unsigned(bits));
+    }
+    cursor->values = values;
+    __m256i quarters[4];
+    for (int q = 0; q < 4; q++) {
+      quarters[q] = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(scan + 16 * q)));
+    }
+    for (int half = 0; half < 2; half++) {
+      const __m256i natural = gather_half(quarters, half);
+      __m256i* target = reinterpret_cast<__m256i*>(out + 32 * half);
+      _mm256_storeu_si256(target, _mm256_cvtepi8_epi16(_mm256_castsi256_si128(natural)));
+      _mm256_storeu_si256(target + 1, _mm256_cvtepi8_epi16(_mm256_extracti128_si256(natural, 1)));
+    }
+    const __m256i low = _mm256_load_si256(reinterpret_cast<const __m256i*>(scan));
+    const __m256i high = _mm256_load_si256(reinterpret_cast<const __m256i*>(scan + 32));
+    const uint32_t escaped_low = uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, escape)));
+    const uint32_t escaped_high = uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, escape)));
+    const uint64_t escaped = uint64_t(escaped_high) << 32 | escaped_low;
+    if (__builtin_expect(escaped != 0, 0) && !patch_escapes(escaped, cursor, out)) return false;
+  }
+  return true;
+}
+
+#endif
+
+}  // namespace
+
+Simd best_simd() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+      __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512vbmi2")) {
+    return Simd::kAvx512;
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Simd::kAvx2;
+#endif
+  return Simd::kScalar;
+}
+
+Simd simd_from_environment() {
+  const Simd best = best_simd();
+  Simd wanted;
+  const char* name = std::getenv("DCTSTREAM_SIMD");
+  return name != nullptr && parse_simd(name, &wanted) && wanted < best ? wanted : best;
+}
+
+const char* simd_name(Simd level) {
+  return level == Simd::kAvx512 ? "avx512" : level == Simd::kAvx2 ? "avx2" : "scalar";
+}
+
+bool parse_simd(const char* name, Simd* level) {
+  for (const Simd candidate : {Simd::kScalar, Simd::kAvx2, Simd::kAvx512}) {
+    if (std::strcmp(name, simd_name(candidate)) != 0) continue;
+    *level = candidate;
+    return true;
+  }
+  return false;
+}
+
+ExpandBlocks expand_blocks_for(Simd level) {
+#if defined(__x86_64__)
+  if (level == Simd::kAvx512) return expand_avx512;
+  if (level == Simd::kAvx2) return expand_avx2;
+#endif
+  (void)level;
+  return expand_scalar;
+}
+
+bool skip_blocks(const uint64_t* masks, size_t count, ValueCursor* cursor) {
+  size_t values = 0;
+  for (size_t i = 0; i < count; i++) values += size_t(__builtin_popcountll(masks[i]));
+  if (size_t(cursor->values_end - cursor->values) < values) return false;
+  size_t escapes = 0;
+  for (size_t i = 0; i < values; i++) escapes += cursor->values[i] == kEscape;
+  if (size_t(cursor->escapes_end - cursor->escapes) < 2 * escapes) return false;
+  cursor->values += values;
+  cursor->escapes += 2 * escapes;
+  return true;
+}
+
+}  // namespace dctstream

@@ -1,0 +1,47 @@
+// JPEG bytes -> quantised coefficients, through libjpeg. Knows nothing of packing, views or JavaScript.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "blocks.h"
+#include "status.h"
+
+namespace dctstream {
+
+enum class ColorSpace { kGrey, kYCbCr, kRgb, kCmyk, kYcck, kUnknown };
+
+struct JpegComponent {
+  int h = 1, v = 1;          // sampling factors
+  uint32_t blocks_wide = 0;  // blocks that hold image samples: libjpeg's width_in_blocks
+  uint32_t blocks_high = 0;
+  Grid stored;                 // the grid in `coefficients`, MCU padding included
+  size_t offset = 0;           // where its coefficients start, in int16 values
+  uint16_t quant[kBlockSize];  // quantisation table, natural order
+};
+
+struct Jpeg {
+  int width = 0, height = 0;
+  ColorSpace color_space = ColorSpace::kUnknown;
+  bool progressive = false, arithmetic = false;
+  long warnings = 0;  // libjpeg's count of recoverable defects
+  std::string first_warning;
+  size_t header_bytes = 0;   // up to and including the first start-of-scan segment
+  bool single_scan = false;  // sequential Huffman, all components in the first scan: can be rebuilt by scan.h
+  std::vector<JpegComponent> components;
+  std::vector<int16_t> coefficients;  // all components one after another, quantised, natural order
+
+  PlaneView plane(size_t index) const {
+    return {components[index].stored, coefficients.data() + components[index].offset};
+  }
+};
+
+struct JpegLimits {
+  uint64_t max_pixels = 100'000'000;  // checked before anything of the image's size is allocated
+  int max_scans = 500;                // a progressive file may repeat scans without end; real ones have about ten
+};
+
+// Reads all coefficients of `bytes`. `out` is reused: its vectors keep their capacity between calls.
+// A defect libjpeg can continue after (a truncated scan, say) is a warning; the coefficients read so far are kept.
+Status read_jpeg(const uint8_t* bytes, size_t size, const JpegLimits& limits, Jpeg* out);
+
+}  // namespace dctstream

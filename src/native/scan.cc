@@ -1,0 +1,310 @@
+#include "scan.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "scan_order.h"
+
+namespace dctstream {
+namespace {
+
+struct HuffmanCode {
+  uint16_t bits = 0;
+  uint8_t length = 0;  // 0: no such symbol
+};
+
+struct HuffmanTable {
+  bool defined = false;
+  HuffmanCode codes[256];
+};
+
+struct ScanComponent {
+  int id = 0, h = 1, v = 1;
+  int dc_table = 0, ac_table = 0;
+};
+
+// What the header segments say about how the scan is coded. T.81, B.2.
+struct ScanHeader {
+  int width = 0, height = 0, components = 0;
+  int restart_interval = 0;
+  ScanComponent component[kMaxComponents];
+  HuffmanTable dc[4], ac[4];
+};
+
+Status cannot(const char* why) { return Status::failure(Code::kCannotRebuild, why); }
+
+bool read_huffman_tables(const uint8_t* p, const uint8_t* end, ScanHeader* header) {
+  while (p < end) {
+    if (end - p < 17) return false;
+    const int kind = *p >> 4, index = *p & 15;
+    if (kind > 1 || index > 3) return false;
+    HuffmanTable& table = kind == 0 ? header->dc[index] : header->ac[index];
+    table = HuffmanTable{};
+    table.defined = true;
+    const uint8_t* counts = p + 1;
+    const uint8_t* symbol = p + 17;
+    uint32_t code = 0;
+    for (int length = 1; length <= 16; length++, code <<= 1) {
+      if (end - symbol < counts[length - 1]) return false;
+      for (int i = 0; i < counts[length - 1]; i++) table.codes[*symbol++] = {uint16_t(code++), uint8_t(length)};
+    }
+    p = symbol;
+  }
+  return true;
+}
+
+bool read_frame(const uint8_t* p, const uint8_t* end, ScanHeader* header) {
+  if (end - p < 6 || p[0] != 8) return false;
+  header->height = p[1] << 8 | p[2];
+  header->width = p[3] << 8 | p[4];
+  header->components = p[5];
+  if (header->components < 1 || header->components > kMaxComponents || end - p < 6 + 3 * header->components)
+    return false;
+  for (int i = 0; i < header->components; i++) {
+    const uint8_t* c = p + 6 + 3 * i;
+    header->component[i] = {c[0], c[1] >> 4, c[1] & 15, 0, 0};
+  }
+  return true;
+}
+
+bool read_scan(const uint8_t* p, const uint8_t* end, ScanHeader* header) {
+  if (end - p < 1 || p[0] != header->components || end - p < 1 + 2 * p[0]) return false;
+  for (int i = 0; i < header->components; i++) {
+    // The scan must list the components in the frame's order; libjpeg writes nothing else, and neither do cameras.
+    if (p[1 + 2 * i] != header->component[i].id) return false;
+    header->component[i].dc_table = p[2 + 2 * i] >> 4 & 3;
+    header->component[i].ac_table = p[2 + 2 * i] & 3;
+  }
+  return true;
+}
+
+Status parse_header(const uint8_t* bytes, size_t size, ScanHeader* header) {
+  size_t at = 2;
+  while (at + 4 <= size) {
+    if (bytes[at] != 0xff) return cannot("bytes between header segments");
+    const int marker = bytes[at + 1];
+    if (marker == 0xff) {  // fill byte
+      at++;
+      continue;
+    }
+    const size_t length = size_t(bytes[at + 2]) << 8 | bytes[at + 3];
+    if (length < 2 || at + 2 + length > size) return cannot("header segment longer than the header");
+    const uint8_t* p = bytes + at + 4;
+    const uint8_t* end = bytes + at + 2 + length;
+    bool understood = true;
+    if (marker == 0xc0 || marker == 0xc1)
+      understood = read_frame(p, end, header);
+    else if (marker == 0xc4)
+      understood = read_huffman_tables(p, end, header);
+    else if (marker == 0xdd)
+      understood = end - p >= 2, header->restart_interval = understood ? p[0] << 8 | p[1] : 0;
+    else if (marker > 0xc1 && marker <= 0xcf && marker != 0xc8 && marker != 0xcc)
+      return cannot("not a sequential Huffman frame");
+    else if (marker == 0xda) {
+      if (header->components == 0 || !read_scan(p, end, header))
+        return cannot("the scan does not hold all components in order");
+      return at + 2 + length == size ? Status{} : cannot("bytes after the start-of-scan segment");
+    }
+    if (!understood) return cannot("a header segment cannot be read");
+    at += 2 + length;
+  }
+  return cannot("no start-of-scan segment");
+}
+
+// Bits go out most significant first; a zero byte is stuffed after each 0xff. T.81, F.1.2.3.
+class BitWriter {
+ public:
+  explicit BitWriter(uint8_t* out) : out_(out) {}
+
+  void put(uint32_t bits, int length) {
+    buffer_ = buffer_ << length | bits;
+    filled_ += length;
+    if (filled_ >= 32) drain();
+  }
+
+  // Ends an interval: the last byte is filled up with one bits.
+  void finish() {
+    const int missing = (8 - filled_ % 8) % 8;
+    put((1u << missing) - 1, missing);
+    while (filled_ > 0) write_byte();
+  }
+
+  void put_marker(uint8_t marker) {
+    *out_++ = 0xff;
+    *out_++ = marker;
+  }
+
+  uint8_t* position() const { return out_; }
+
+  // Goes on writing at `out`, with the bits that have not filled a byte yet.
+  void move_to(uint8_t* out) { out_ = out; }
+
+ private:
+  void write_byte() {
+    filled_ -= 8;
+    const uint8_t byte = uint8_t(buffer_ >> filled_);
+    *out_++ = byte;
+    if (byte == 0xff) *out_++ = 0;
+  }
+
+  void drain() {
+    const uint32_t word = uint32_t(buffer_ >> (filled_ - 32));
+    if (((word & ~(word + 0x01010101u)) & 0x80808080u) == 0) {  // no byte of it is 0xff
+      const uint32_t swapped = __builtin_bswap32(word);
+      std::memcpy(out_, &swapped, 4);
+      out_ += 4;
+      filled_ -= 32;
+      return;
+    }
+    while (filled_ >= 8) write_byte();
+  }
+
+  uint8_t* out_;
+  uint64_t buffer_ = 0;
+  int filled_ = 0;
+};
+
+inline int bit_length(uint32_t value) { return value == 0 ? 0 : 32 - __builtin_clz(value); }
+
+// A block's worst case: 64 coefficients of 16-bit code and 15-bit value, every byte stuffed.
+constexpr size_t kMaxBlockBytes = 64 * 4 * 2;
+
+// One block in scan order, `mask` its non-zero places. False when a table has no code for a symbol that it needs.
+bool put_block(const int16_t* scan, uint64_t mask, int previous_dc, const HuffmanTable& dc, const HuffmanTable& ac,
+               BitWriter* writer) {
+  const auto put_value = [&](const HuffmanCode& code, int value, int size) {
+    const uint32_t bits = uint32_t(value < 0 ? value - 1 : value) & ((1u << size) - 1);
+    writer->put(uint32_t(code.bits) << size | bits, code.length + size);
+    return code.length != 0;
+  };
+  const int difference = scan[0] - previous_dc;
+  const int dc_size = bit_length(uint32_t(difference < 0 ? -difference : difference));
+  if (dc_size > 15 || !put_value(dc.codes[dc_size], difference, dc_size)) return false;
+  int previous = 0;
+  for (uint64_t left = mask & ~uint64_t(1); left != 0; left &= left - 1) {
+    const int k = __builtin_ctzll(left);
+    int run = k - previous - 1;
+    previous = k;
+    for (; run > 15; run -= 16) {
+      if (ac.codes[0xf0].length == 0) return false;
+      writer->put(ac.codes[0xf0].bits, ac.codes[0xf0].length);
+    }
+    const int value = scan[k];
+    const int size = bit_length(uint32_t(value < 0 ? -value : value));
+    if (size > 15 || !put_value(ac.codes[run << 4 | size], value, size)) return false;
+  }
+  if (previous == kBlockSize - 1) return true;
+  writer->put(ac.codes[0].bits, ac.codes[0].length);
+  return ac.codes[0].length != 0;
+}
+
+struct McuGrid {
+  uint32_t wide, high;
+};
+
+Status check_planes(const ScanHeader& header, const std::vector<PlaneView>& planes, McuGrid* mcus) {
+  if (planes.size() != size_t(header.components)) return cannot("component count differs from the header's");
+  int h_max = 1, v_max = 1;
+  for (int i = 0; i < header.components; i++) {
+    const ScanComponent& component = header.component[i];
+    if (component.h < 1 || component.h > 4 || component.v < 1 || component.v > 4)
+      return cannot("impossible sampling factors");
+    h_max = std::max(h_max, component.h);
+    v_max = std::max(v_max, component.v);
+  }
+  if (header.components == 1) {
+    *mcus = {ceil_div(header.width, 8), ceil_div(header.height, 8)};
+  } else {
+    *mcus = {ceil_div(header.width, 8 * h_max), ceil_div(header.height, 8 * v_max)};
+  }
+  if (mcus->wide == 0 || mcus->high == 0) return cannot("the header states no size");
+  for (int i = 0; i < header.components; i++) {
+    const uint32_t h = header.components == 1 ? 1 : header.component[i].h,
+                   v = header.components == 1 ? 1 : header.component[i].v;
+    // libjpeg's grid can be smaller than whole MCUs for sampling factors that do not divide the largest one.
+    if (planes[i].grid.blocks_wide != mcus->wide * h || planes[i].grid.blocks_high != mcus->high * v) {
+      return cannot("a component's grid is not the scan's");
+    }
+    if (!header.dc[header.component[i].dc_table].defined || !header.ac[header.component[i].ac_table].defined) {
+      return cannot("a Huffman table is missing");
+    }
+  }
+  return {};
+}
+
+Status put_scan(const ScanHeader& header, const std::vector<PlaneView>& planes, McuGrid mcus, ToScanOrder to_scan_order,
+                std::vector<uint8_t>* out) {
+  int previous_dc[kMaxComponents] = {};
+  uint32_t mcus_until_restart = header.restart_interval;
+  uint8_t restart = 0;
+  const bool alone = header.components == 1;
+  size_t blocks_per_row = 0;
+  for (int i = 0; i < header.components; i++)
+    blocks_per_row += size_t(planes[i].grid.blocks_wide) * (alone ? 1 : header.component[i].v);
+  const size_t row_bound = blocks_per_row * kMaxBlockBytes + size_t(mcus.wide) * 4 + 64;
+
+  std::vector<uint8_t> row(row_bound);
+  BitWriter writer(row.data());
+  for (uint32_t my = 0; my < mcus.high; my++) {
+    for (uint32_t mx = 0; mx < mcus.wide; mx++) {
+      if (header.restart_interval != 0 && mcus_until_restart-- == 0) {
+        writer.finish();
+        writer.put_marker(0xd0 + restart);
+        restart = (restart + 1) & 7;
+        std::memset(previous_dc, 0, sizeof(previous_dc));
+        mcus_until_restart = header.restart_interval - 1;
+      }
+      for (int i = 0; i < header.components; i++) {
+        const ScanComponent& component = header.component[i];
+        const uint32_t h = alone ? 1 : component.h, v = alone ? 1 : component.v;
+        for (uint32_t y = 0; y < v; y++) {
+          for (uint32_t x = 0; x < h; x++) {
+            const size_t index = size_t(my * v + y) * planes[i].grid.blocks_wide + mx * h + x;
+            const int16_t* block = planes[i].coefficients + index * kBlockSize;
+            int16_t scan[kBlockSize];
+            const uint64_t mask = to_scan_order(block, scan);
+            if (!put_block(scan, mask, previous_dc[i], header.dc[component.dc_table], header.ac[component.ac_table],
+                           &writer)) {
+              return cannot("a Huffman table has no code for a coefficient");
+            }
+            previous_dc[i] = block[0];
+          }
+        }
+      }
+    }
+    if (my + 1 == mcus.high) writer.finish();
+    out->insert(out->end(), row.data(), writer.position());
+    writer.move_to(row.data());
+  }
+  return {};
+}
+
+}  // namespace
+
+size_t find_scan_end(const uint8_t* bytes, size_t size, size_t start) {
+  size_t at = start;
+  while (at + 1 < size) {
+    const void* found = std::memchr(bytes + at, 0xff, size - at - 1);
+    if (found == nullptr) return size;
+    at = size_t(static_cast<const uint8_t*>(found) - bytes);
+    const uint8_t marker = bytes[at + 1];
+    if (marker != 0 && (marker < 0xd0 || marker > 0xd7)) return at;
+    at += 2;
+  }
+  return size;
+}
+
+Status rebuild_jpeg(const uint8_t* header_bytes, size_t header_size, const uint8_t* trailer, size_t trailer_size,
+                    const std::vector<PlaneView>& planes, Simd simd, std::vector<uint8_t>* out) {
+  const auto header = std::make_unique<ScanHeader>();
+  if (Status status = parse_header(header_bytes, header_size, header.get()); !status.ok()) return status;
+  McuGrid mcus{};
+  if (Status status = check_planes(*header, planes, &mcus); !status.ok()) return status;
+  out->insert(out->end(), header_bytes, header_bytes + header_size);
+  if (Status status = put_scan(*header, planes, mcus, to_scan_order_for(simd), out); !status.ok()) return status;
+  out->insert(out->end(), trailer, trailer + trailer_size);
+  return {};
+}
+
+}  // namespace dctstream

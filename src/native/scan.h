@@ -1,0 +1,23 @@
+// Quantised coefficients -> the entropy-coded bytes of a single-scan sequential Huffman JPEG, bit for bit as the
+// original encoder wrote them: Huffman coding leaves no choice once tables, coefficients and restart interval are
+// fixed.
+#pragma once
+#include <vector>
+
+#include "blocks.h"
+#include "simd.h"
+#include "status.h"
+
+namespace dctstream {
+
+// Appends to `out` the whole file: header (start of image to the end of the start-of-scan segment), the scan coded
+// anew with the header's own Huffman tables, trailer. Planes are in the order of the header's frame segment, each on
+// its stored grid. Fails with kCannotRebuild when the header is not a single sequential Huffman scan over these planes,
+// or when the tables lack a code that the coefficients need.
+Status rebuild_jpeg(const uint8_t* header, size_t header_size, const uint8_t* trailer, size_t trailer_size,
+                    const std::vector<PlaneView>& planes, Simd simd, std::vector<uint8_t>* out);
+
+// Offset of the first marker after `start` that is neither a stuffed zero nor a restart: where the scan's bytes end.
+size_t find_scan_end(const uint8_t* bytes, size_t size, size_t start);
+
+}  // namespace dctstream

@@ -1,0 +1,142 @@
+// Shards -> JPEG files again: into a folder, or into a WebDataset tar with labels beside the images.
+import { pack } from "tar-stream";
+import { ToolkitError } from "../errors.js";
+import { readManifest } from "../shards/manifest.js";
+import { readShard } from "../shards/reader.js";
+import type { SampleRecord } from "../shards/record.js";
+import { restoreJpeg } from "../shards/restore.js";
+import { joinUrl, type ObjectWriter, openStore, putObject } from "../storage/store.js";
+
+export interface ExportOptions {
+  readonly manifest: string;
+  /** A folder, or a name that ends in .tar. */
+  readonly out: string;
+  readonly onProgress?: (exported: number, samples: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface ExportReport {
+  readonly exported: number;
+  /** Files whose checksum is the original's: all of them, or the export fails. */
+  readonly byteExact: number;
+  /** Files that got another name because two samples have the same one. */
+  readonly renamed: number;
+  readonly out: string;
+}
+
+interface ExportTarget {
+  add(sample: SampleRecord, name: string, jpeg: Uint8Array): Promise<void>;
+  commit(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+/** Writes every sample's original file under its key and extension. CHECKSUM_MISMATCH at the first damaged record. */
+export async function exportImages(options: ExportOptions): Promise<ExportReport> {
+  const manifest = await readManifest(options.manifest);
+  const target = options.out.endsWith(".tar") ? await TarTarget.open(options.out) : new FolderTarget(options.out);
+  const names = new UniqueNames();
+  let exported = 0;
+  try {
+    for (const shard of manifest.shards) {
+      const source = joinUrl(manifest.folder, shard.name);
+      for await (const batch of readShard(manifest.folder, shard)) {
+        for (let row = 0; row < batch.length; row++) {
+          options.signal?.throwIfAborted();
+          const sample = batch.sample(row);
+          batch.checkPacked(sample);
+          await target.add(
+            sample,
+            names.take(safeKey(sample.key), sample.extension),
+            restoreJpeg(sample, batch.codec, source),
+          );
+          options.onProgress?.(++exported, manifest.samples);
+        }
+      }
+    }
+    await target.commit();
+  } catch (error) {
+    await target.abort();
+    throw error;
+  }
+  return { exported, byteExact: exported, renamed: names.renamed, out: options.out };
+}
+
+/** A key comes from a tar that anybody may have made: it must not lead out of the folder. */
+function safeKey(key: string): string {
+  const parts = key.split("/").filter((part) => part !== "" && part !== ".");
+  if (parts.length === 0 || parts.includes(".."))
+    throw new ToolkitError("CORRUPT_RECORD", "the key is no name inside a folder", { key });
+  return parts.join("/");
+}
+
+class UniqueNames {
+  renamed = 0;
+  private readonly taken = new Set<string>();
+
+  take(key: string, extension: string): string {
+    let name = key;
+    for (let n = 2; this.taken.has(name + extension); n++) name = `${key}~${n}`;
+    this.taken.add(name + extension);
+    if (name !== key) this.renamed++;
+    return name;
+  }
+}
+
+class FolderTarget implements ExportTarget {
+  constructor(private readonly folder: string) {}
+
+  async add(sample: SampleRecord, name: string, jpeg: Uint8Array): Promise<void> {
+    await putObject(joinUrl(this.folder, name + sample.extension), jpeg);
+  }
+
+  async commit(): Promise<void> {}
+
+  async abort(): Promise<void> {} // whole files are each good; the next run writes the same ones
+}
+
+class TarTarget implements ExportTarget {
+  private readonly tar = pack();
+  private readonly copying: Promise<void>;
+
+  private constructor(private readonly writer: ObjectWriter) {
+    this.copying = this.copy();
+    this.copying.catch(() => {}); // surfaces in commit
+  }
+
+  static async open(url: string): Promise<TarTarget> {
+    return new TarTarget(await openStore(url).create(url));
+  }
+
+  async add(sample: SampleRecord, name: string, jpeg: Uint8Array): Promise<void> {
+    await this.entry(name + sample.extension, jpeg);
+    await this.entry(`${name}.cls`, String(sample.label));
+    if (sample.json !== undefined) await this.entry(`${name}.json`, sample.json);
+  }
+
+  async commit(): Promise<void> {
+    this.tar.finalize();
+    await this.copying;
+    await this.writer.commit();
+  }
+
+  async abort(): Promise<void> {
+    this.tar.destroy();
+    await this.copying.catch(() => {}); // the error that led here is already on its way
+    await this.writer.abort();
+  }
+
+  private async copy(): Promise<void> {
+    for await (const chunk of this.tar as AsyncIterable<Uint8Array>) await this.writer.write(chunk);
+  }
+
+  private entry(name: string, content: Uint8Array | string): Promise<void> {
+    const bytes =
+      typeof content === "string"
+        ? Buffer.from(content)
+        : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+    // A fixed time: the same shards give the same tar.
+    return new Promise((resolve, reject) => {
+      this.tar.entry({ name, mtime: new Date(0) }, bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+}

@@ -1,0 +1,106 @@
+// The output folder's state: empty, ours and unfinished, ours and complete, or somebody else's. Nothing here reads samples.
+import { ToolkitError } from "../../errors.js";
+import {
+  type Manifest,
+  manifestName,
+  parseSidecar,
+  readManifest,
+  type Sidecar,
+  shardName,
+  sidecarName,
+} from "../../shards/manifest.js";
+import { baseName, joinUrl, openStore, putObject, readText } from "../../storage/store.js";
+
+/** Written first: which data set the folder is for. Its absence or difference is what makes a folder somebody else's. */
+const jobName = "job.json";
+
+const ownFile = /^(shard-\d{5}-\d{5}\.(arrow|json)|manifest\.json|job\.json|errors\.jsonl)$/;
+
+/** Everything that decides the bytes of the output: options and the identity of the sources. */
+export interface Job {
+  readonly options: Record<string, unknown>;
+  readonly sources: readonly { readonly url: string; readonly byteLength: number; readonly version: string }[];
+}
+
+export type OutputState = { readonly kind: "unfinished" } | { readonly kind: "complete"; readonly manifest: Manifest };
+
+/**
+ * Claims `folder` for `job`. OUTPUT_HOLDS_ANOTHER_DATASET, naming what differs, when it was made by another job; `overwrite` clears it instead.
+ */
+export async function claimOutput(folder: string, job: Job, overwrite: boolean): Promise<OutputState> {
+  if (overwrite) await clearOutput(folder);
+  const text = JSON.stringify({ format: "dctstream-job", version: 1, ...job });
+  const found = await readText(joinUrl(folder, jobName));
+  if (found !== undefined) {
+    const difference = describeDifference(found, text);
+    if (difference !== undefined) throw anotherDataset(folder, difference);
+    const manifest = await openStore(folder).stat(joinUrl(folder, manifestName));
+    return manifest === undefined
+      ? { kind: "unfinished" }
+      : { kind: "complete", manifest: await readManifest(joinUrl(folder, manifestName)) };
+  }
+  const strange = (await listOwn(folder))[0];
+  if (strange !== undefined) throw anotherDataset(folder, `it holds ${strange}, but no ${jobName}`);
+  await putObject(joinUrl(folder, jobName), `${text}\n`);
+  return { kind: "unfinished" };
+}
+
+function anotherDataset(folder: string, difference: string): ToolkitError {
+  return new ToolkitError(
+    "OUTPUT_HOLDS_ANOTHER_DATASET",
+    `${difference}; choose another --out, or replace it with --overwrite`,
+    { source: folder },
+  );
+}
+
+function describeDifference(found: string, wanted: string): string | undefined {
+  if (found.trim() === wanted) return undefined;
+  try {
+    const [old, now] = [JSON.parse(found) as Job, JSON.parse(wanted) as Job];
+    for (const key of new Set([...Object.keys(old.options), ...Object.keys(now.options)])) {
+      const [before, after] = [JSON.stringify(old.options[key]), JSON.stringify(now.options[key])];
+      if (before !== after) return `it was made with ${key} ${before}, now ${after}`;
+    }
+    if (old.sources.length !== now.sources.length)
+      return `it was made from ${old.sources.length} sources, now ${now.sources.length}`;
+    const changed = now.sources.find((source, i) => JSON.stringify(source) !== JSON.stringify(old.sources[i]));
+    return `it was made from other sources: ${changed?.url ?? "in another order"} is different or has changed`;
+  } catch {
+    return `its ${jobName} cannot be read`;
+  }
+}
+
+async function listOwn(folder: string): Promise<string[]> {
+  const info = await openStore(folder).stat(folder);
+  if (info === undefined) return [];
+  if (info.kind !== "folder")
+    throw new ToolkitError("OUTPUT_NOT_WRITABLE", "expected a folder, found a file", { source: folder });
+  return (await openStore(folder).list(folder))
+    .map((entry) => baseName(entry.url))
+    .filter((name) => ownFile.test(name));
+}
+
+/** Removes what preprocess writes and nothing else; the manifest first, so that no reader trusts the rest. */
+export async function clearOutput(folder: string): Promise<void> {
+  const names = await listOwn(folder);
+  const ordered = [...names.filter((name) => name === manifestName), ...names.filter((name) => name !== manifestName)];
+  for (const name of ordered) await openStore(folder).remove(joinUrl(folder, name));
+}
+
+/** The sidecars of a source that is done; undefined when any of it is missing, and it has to be read again. */
+export async function readFinishedSource(folder: string, source: number): Promise<Sidecar[] | undefined> {
+  const sidecars: Sidecar[] = [];
+  for (let part = 0; ; part++) {
+    const name = shardName(source, part);
+    const url = joinUrl(folder, sidecarName(name));
+    const text = await readText(url);
+    if (text === undefined) return undefined;
+    const sidecar = parseSidecar(text, url);
+    if (sidecar.shard !== undefined) {
+      const shard = await openStore(folder).stat(joinUrl(folder, name));
+      if (shard?.byteLength !== sidecar.shard.byteLength) return undefined;
+    }
+    sidecars.push(sidecar);
+    if (sidecar.endOfSource) return sidecars;
+  }
+}

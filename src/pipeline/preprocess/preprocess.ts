@@ -1,0 +1,411 @@
+// The write half, wired: sources -> samples -> worker pool -> shards -> manifest.
+import { availableParallelism } from "node:os";
+import { Piscina } from "piscina";
+import { type ErrorCode, fromWire, invalidOption, ToolkitError } from "../../errors.js";
+import type { Codec } from "../../native/index.js";
+import {
+  type ClassEntry,
+  type Failure,
+  type FrequencyStatistics,
+  type Manifest,
+  manifestName,
+  type Sidecar,
+  writeManifest,
+} from "../../shards/manifest.js";
+import { type SampleRecord, shardSchema } from "../../shards/record.js";
+import { joinUrl, openStore, putObject } from "../../storage/store.js";
+import { mapOrdered } from "../map-ordered.js";
+import { listClasses, readClassFolders } from "./class-folders.js";
+import type { DecodedImage, DecodeResult, DecodeTask } from "./decode-task.js";
+import { groupByKey } from "./group.js";
+import { claimOutput, clearOutput, type Job, readFinishedSource } from "./output.js";
+import { isSample, type RawSample, type SourceProblem } from "./sample.js";
+import { ShardSequence } from "./shard-sequence.js";
+import { findSources, type Source } from "./sources.js";
+import { readTar } from "./tar.js";
+
+export interface PreprocessOptions {
+  /** Tars or folders of class folders; braces and globs expand. */
+  readonly sources: readonly string[];
+  /** The folder for shards and manifest. */
+  readonly out: string;
+  /** How packed streams are stored. Default "zstd": about the size of the JPEGs; "none": twice that, and several times faster to read. */
+  readonly codec?: Codec;
+  /** Roll over after this many bytes. Default 256 MiB: one good-sized object. */
+  readonly maxShardBytes?: number;
+  /** Decoding threads. Default: one per core. Never changes the output. */
+  readonly workers?: number;
+  /** Images of more pixels are failures. Default 100 million. */
+  readonly maxPixels?: number;
+  /** Bad samples are skipped and counted, or end the run. Default "skip". */
+  readonly onBadSample?: "skip" | "fail";
+  /** Failures after which to give up with TOO_MANY_ERRORS. Default: never. */
+  readonly maxErrors?: number;
+  /** Replace whatever data set is in `out`. Default false: resume it when it is the same, refuse when not. */
+  readonly overwrite?: boolean;
+  readonly onProgress?: (progress: PreprocessProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface PreprocessProgress {
+  readonly bytesRead: number;
+  readonly totalBytes: number;
+  readonly samples: number;
+  readonly failed: number;
+}
+
+export interface PreprocessReport {
+  readonly samples: number;
+  readonly failed: number;
+  readonly errors: Readonly<Record<string, number>>;
+  readonly shards: number;
+  /** Bytes of the images read, and of the shards written. */
+  readonly inputBytes: number;
+  readonly outputBytes: number;
+  readonly seconds: number;
+  readonly imagesPerSecond: number;
+  /** True when an earlier run had finished the same work and nothing was left to do. */
+  readonly alreadyDone: boolean;
+  readonly manifest: string;
+}
+
+/** Images per task: enough to make the hand-over cheap, few enough to keep memory and the wait at the end small. */
+const taskImages = 16;
+const taskBytes = 4 << 20;
+
+type Settings = Required<Omit<PreprocessOptions, "sources" | "onProgress" | "signal">> &
+  Pick<PreprocessOptions, "onProgress" | "signal">;
+
+function resolve(options: PreprocessOptions): Settings {
+  const {
+    codec = "zstd",
+    maxShardBytes = 256 << 20,
+    workers = availableParallelism(),
+    maxPixels = 100_000_000,
+    onBadSample = "skip",
+    maxErrors = Infinity,
+    overwrite = false,
+  } = options;
+  if (codec !== "zstd" && codec !== "none") throw invalidOption("compression", "zstd or none", codec);
+  if (!Number.isInteger(workers) || workers < 1) throw invalidOption("workers", "an integer >= 1", workers);
+  if (!(maxShardBytes >= 1)) throw invalidOption("shard-bytes", "at least 1 byte", maxShardBytes);
+  if (!(maxPixels >= 1)) throw invalidOption("max-pixels", "at least 1", maxPixels);
+  if (!(maxErrors >= 0)) throw invalidOption("max-errors", "a number >= 0", maxErrors);
+  const { out, onProgress, signal } = options;
+  return {
+    out,
+    codec,
+    maxShardBytes,
+    workers,
+    maxPixels,
+    onBadSample,
+    maxErrors,
+    overwrite,
+    ...(onProgress && { onProgress }),
+    ...(signal && { signal }),
+  };
+}
+
+/**
+ * Reads every sample of the sources once and writes shards, sidecars, errors.jsonl and, last, the manifest. Resumes an interrupted run of the
+ * same job at the source it was in. NO_SOURCES, NO_SAMPLES, NO_LABELS, TRUNCATED_TAR, OUTPUT_HOLDS_ANOTHER_DATASET, OUTPUT_NOT_WRITABLE.
+ */
+export async function preprocess(options: PreprocessOptions): Promise<PreprocessReport> {
+  const started = performance.now();
+  const settings = resolve(options);
+  const sources = await findSources(options.sources);
+  const job: Job = {
+    options: { codec: settings.codec, maxShardBytes: settings.maxShardBytes, maxPixels: settings.maxPixels },
+    sources: sources.map(({ url, byteLength, version }) => ({ url, byteLength, version })),
+  };
+  const state = await claimOutput(settings.out, job, settings.overwrite);
+  const seconds = () => (performance.now() - started) / 1000;
+  if (state.kind === "complete") return report(state.manifest, settings.out, seconds(), true);
+  const sidecars = await writeShards(sources, settings);
+  const manifest = await publish(job, sources, sidecars, settings);
+  return report(manifest, settings.out, seconds(), false);
+}
+
+type SidecarBody = Omit<Sidecar, "format" | "version">;
+
+/** What all sources of a run share. */
+interface Run {
+  readonly settings: Settings;
+  readonly pool: Piscina;
+  progress: PreprocessProgress;
+}
+
+async function writeShards(sources: readonly Source[], settings: Settings): Promise<SidecarBody[]> {
+  const pool = new Piscina({
+    filename: new URL("./decode-worker.js", import.meta.url).href,
+    minThreads: settings.workers,
+    maxThreads: settings.workers,
+  });
+  const totalBytes = sources.reduce((sum, source) => sum + source.byteLength, 0);
+  const run: Run = { settings, pool, progress: { bytesRead: 0, totalBytes, samples: 0, failed: 0 } };
+  try {
+    const all: SidecarBody[] = [];
+    for (const [index, source] of sources.entries()) {
+      const finished = await readFinishedSource(settings.out, index);
+      if (finished === undefined) all.push(...(await writeSource(source, index, run)));
+      else {
+        all.push(...finished);
+        advance(run, {
+          bytesRead: source.byteLength,
+          samples: sum(finished, (s) => s.shard?.samples ?? 0),
+          failed: sum(finished, (s) => s.failures.length),
+        });
+      }
+    }
+    return all;
+  } finally {
+    await pool.destroy();
+  }
+}
+
+const sum = <T>(items: readonly T[], pick: (item: T) => number) => items.reduce((total, item) => total + pick(item), 0);
+
+function advance(run: Run, by: Partial<Omit<PreprocessProgress, "totalBytes">>): void {
+  const { bytesRead, samples, failed, totalBytes } = run.progress;
+  run.progress = {
+    totalBytes,
+    bytesRead: bytesRead + (by.bytesRead ?? 0),
+    samples: samples + (by.samples ?? 0),
+    failed: failed + (by.failed ?? 0),
+  };
+  run.settings.onProgress?.(run.progress);
+}
+
+async function writeSource(source: Source, index: number, run: Run): Promise<SidecarBody[]> {
+  const { settings } = run;
+  const shards = new ShardSequence(settings.out, index, shardSchema(settings.codec), settings.maxShardBytes);
+  try {
+    const items = source.kind === "tar" ? readTarSamples(source, run) : readClassFolders(source.url, settings.signal);
+    for await (const group of mapOrdered(inTasks(items), (task) => decodeGroup(task, run), {
+      limit: settings.workers + 2,
+      signal: settings.signal,
+    })) {
+      for (const decoded of group) await store(decoded, source, shards, run);
+      if (source.kind === "class-folders") advance(run, { bytesRead: sum(group, ({ size }) => size) });
+    }
+    await shards.finish();
+    return shards.sidecars;
+  } catch (error) {
+    await shards.abort();
+    throw error;
+  }
+}
+
+async function* readTarSamples(source: Source, run: Run): AsyncGenerator<RawSample | SourceProblem> {
+  let empty = true;
+  for await (const item of groupByKey(
+    readTar(countBytes(openStore(source.url).stream(source.url, run.settings.signal), run), source.url),
+  )) {
+    empty = false;
+    yield item;
+  }
+  if (empty)
+    yield {
+      problem: "EMPTY_TAR",
+      key: source.url,
+      message: "the tar holds no image with one of the extensions .jpg .jpeg",
+    };
+}
+
+async function* countBytes(bytes: AsyncIterable<Uint8Array>, run: Run): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) {
+    advance(run, { bytesRead: chunk.length });
+    yield chunk;
+  }
+}
+
+async function* inTasks(
+  items: AsyncIterable<RawSample | SourceProblem>,
+): AsyncGenerator<(RawSample | SourceProblem)[]> {
+  let task: (RawSample | SourceProblem)[] = [];
+  let bytes = 0;
+  for await (const item of items) {
+    task.push(item);
+    bytes += isSample(item) ? item.image.length : 0;
+    if (task.length < taskImages && bytes < taskBytes) continue;
+    yield task;
+    task = [];
+    bytes = 0;
+  }
+  if (task.length > 0) yield task;
+}
+
+interface DecodedItem {
+  readonly item: RawSample | SourceProblem;
+  readonly size: number;
+  readonly decoded: DecodeResult[number] | undefined;
+}
+
+/** Images whose label is bad are not decoded: they are failures whatever their coefficients are. */
+const isDecodable = (item: RawSample | SourceProblem): item is RawSample =>
+  isSample(item) && !("problem" in item.label);
+
+async function decodeGroup(items: readonly (RawSample | SourceProblem)[], run: Run): Promise<DecodedItem[]> {
+  const sizes = items.map((item) => (isSample(item) ? item.image.length : 0)); // a moved image has length 0
+  const samples = items.filter(isDecodable);
+  const task: DecodeTask = {
+    images: samples.map(({ key, image }) => ({ key, bytes: image })),
+    codec: run.settings.codec,
+    maxPixels: run.settings.maxPixels,
+  };
+  const results: DecodeResult =
+    samples.length === 0 ? [] : await run.pool.run(task, { transferList: samples.map(({ image }) => image.buffer) });
+  const bySample = new Map(samples.map((sample, i) => [sample, results[i]]));
+  return items.map((item, i) => ({
+    item,
+    size: sizes[i] ?? 0,
+    decoded: isSample(item) ? bySample.get(item) : undefined,
+  }));
+}
+
+async function store(
+  { item, size, decoded }: DecodedItem,
+  source: Source,
+  shards: ShardSequence,
+  run: Run,
+): Promise<void> {
+  if (decoded !== undefined && !("error" in decoded) && isDecodable(item)) {
+    const { index, name, synset } = item.label as ClassEntry;
+    const entry: ClassEntry = {
+      index,
+      ...(synset === undefined ? {} : { synset }),
+      ...(name === undefined ? {} : { name }),
+    };
+    await shards.append(toRecord(item, index, decoded), entry, decoded.frequencies, size);
+    return advance(run, { samples: 1 });
+  }
+  const failure = failureOf(item, decoded, source);
+  if (run.settings.onBadSample === "fail") throw fromWire({ ...failure, code: failure.code as ErrorCode });
+  shards.fail(failure, size);
+  advance(run, { failed: 1 });
+  if (run.progress.failed > run.settings.maxErrors) {
+    throw new ToolkitError(
+      "TOO_MANY_ERRORS",
+      `${run.progress.failed} samples failed, at most ${run.settings.maxErrors} allowed; the last: ${failure.code}: ${failure.message}`,
+      { source: source.url, key: failure.key },
+    );
+  }
+}
+
+function toRecord(item: RawSample, label: number, decoded: DecodedImage): SampleRecord {
+  return { key: item.key, extension: item.extension, label, json: item.json, ...decoded };
+}
+
+function failureOf(
+  item: RawSample | SourceProblem,
+  decoded: DecodeResult[number] | undefined,
+  source: Source,
+): Failure {
+  const at = { source: source.url, key: item.key };
+  if (!isSample(item)) return { ...at, code: item.problem, message: item.message };
+  if ("problem" in item.label) return { ...at, code: item.label.problem, message: item.label.message };
+  if (decoded !== undefined && "error" in decoded)
+    return { ...at, code: decoded.error.code, message: decoded.error.message };
+  return { ...at, code: "INTERNAL", message: "the decoder gave no result" };
+}
+
+async function publish(
+  job: Job,
+  sources: readonly Source[],
+  sidecars: readonly SidecarBody[],
+  settings: Settings,
+): Promise<Manifest> {
+  const failures = sidecars.flatMap((sidecar) => sidecar.failures);
+  const samples = sum(sidecars, (sidecar) => sidecar.shard?.samples ?? 0);
+  if (samples === 0) {
+    await clearOutput(settings.out);
+    throw noSamples(failures, sources);
+  }
+  const body = {
+    codec: settings.codec,
+    options: job.options,
+    sources: [...job.sources],
+    samples,
+    failed: failures.length,
+    errors: countByCode(failures),
+    inputBytes: sum(sidecars, (sidecar) => sidecar.inputBytes),
+    classes: await mergeClasses(sidecars, sources),
+    frequencies: mergeFrequencies(sidecars),
+    shards: sidecars.flatMap(({ shard }) => (shard === undefined ? [] : [shard])),
+  };
+  if (failures.length > 0)
+    await putObject(
+      joinUrl(settings.out, "errors.jsonl"),
+      failures.map((failure) => `${JSON.stringify(failure)}\n`).join(""),
+    );
+  await writeManifest(joinUrl(settings.out, manifestName), body);
+  return { format: "dctstream-manifest", version: 1, tool: "", ...body };
+}
+
+function noSamples(failures: readonly Failure[], sources: readonly Source[]): ToolkitError {
+  const first = failures[0];
+  const source = first?.source ?? sources[0]?.url;
+  if (failures.length > 0 && failures.every(({ code }) => code === "MISSING_LABEL")) {
+    return new ToolkitError(
+      "NO_LABELS",
+      `none of ${failures.length} images has a label; put a .cls file with the class index beside each image, or sort the images into class folders`,
+      { source },
+    );
+  }
+  if (failures.length > 0 && failures.every(({ code }) => code === "EMPTY_TAR"))
+    return new ToolkitError("EMPTY_TAR", first?.message ?? "", { source });
+  return new ToolkitError(
+    "NO_SAMPLES",
+    `no sample could be read${first === undefined ? "" : `; ${failures.length} failed, the first: ${first.code}: ${first.message}`}`,
+    { source, key: first?.key },
+  );
+}
+
+function countByCode(failures: readonly Failure[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { code } of failures) counts[code] = (counts[code] ?? 0) + 1;
+  return counts;
+}
+
+/** Every class seen; of class folders also those without a single good image, so that indices mean the same in every part of a data set. */
+async function mergeClasses(sidecars: readonly SidecarBody[], sources: readonly Source[]): Promise<ClassEntry[]> {
+  const classes = new Map<number, ClassEntry>();
+  for (const entry of sidecars.flatMap((sidecar) => sidecar.classes))
+    classes.set(entry.index, { ...classes.get(entry.index), ...entry });
+  for (const source of sources.filter(({ kind }) => kind === "class-folders")) {
+    for (const [index, folder] of (await listClasses(source.url)).entries()) {
+      if (!classes.has(index)) classes.set(index, { index, name: folder.url.split("/").at(-1) ?? folder.url });
+    }
+  }
+  return [...classes.values()].sort((a, b) => a.index - b.index);
+}
+
+function mergeFrequencies(sidecars: readonly SidecarBody[]): FrequencyStatistics[] {
+  const total = (index: number) => sum(sidecars, (sidecar) => sidecar.frequencies[index] ?? 0);
+  return [0, 1, 2].map((component) => {
+    const blocks = total(component);
+    const moments = Array.from({ length: 64 }, (_, k) => {
+      const at = component * 64 + k;
+      const mean = blocks === 0 ? 0 : total(3 + at) / blocks;
+      const variance = blocks === 0 ? 0 : total(3 + 3 * 64 + at) / blocks - mean * mean;
+      return { mean, std: Math.sqrt(Math.max(0, variance)) };
+    });
+    return { blocks, mean: moments.map(({ mean }) => mean), std: moments.map(({ std }) => std) };
+  });
+}
+
+function report(manifest: Manifest, out: string, seconds: number, alreadyDone: boolean): PreprocessReport {
+  const { samples, failed, errors, inputBytes } = manifest;
+  return {
+    samples,
+    failed,
+    errors,
+    shards: manifest.shards.length,
+    inputBytes,
+    outputBytes: sum(manifest.shards, (shard) => shard.byteLength),
+    seconds: Number(seconds.toFixed(3)),
+    imagesPerSecond: alreadyDone ? 0 : Math.round(samples / seconds),
+    alreadyDone,
+    manifest: joinUrl(out, manifestName),
+  };
+}

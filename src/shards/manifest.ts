@@ -1,0 +1,170 @@
+// manifest.json and the sidecars beside the shards: their shape, reading and writing. The manifest appears last, so its
+// presence means that everything it names is there.
+import { z } from "zod";
+import { ToolkitError } from "../errors.js";
+import { parentUrl, putObject, readText } from "../storage/store.js";
+import type { ShardEntry } from "./writer.js";
+
+export const manifestVersion = 1;
+export const manifestName = "manifest.json";
+
+const count = z.number().int().nonnegative();
+
+const batchSchema = z.object({ offset: count, byteLength: count, samples: count });
+
+const shardSchema = z.object({
+  /** Relative to the manifest's folder. */
+  name: z.string().min(1),
+  byteLength: count,
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  samples: count,
+  batches: z.array(batchSchema),
+});
+
+const classSchema = z.object({ index: count, synset: z.string().optional(), name: z.string().optional() });
+
+const sourceSchema = z.object({ url: z.string(), byteLength: count, version: z.string() });
+
+const failureSchema = z.object({
+  source: z.string(),
+  key: z.string().optional(),
+  offset: count.optional(),
+  code: z.string(),
+  message: z.string(),
+});
+
+/** Mean and standard deviation per component (Y, Cb, Cr) and frequency (natural order) of the dequantised coefficients. */
+const frequencySchema = z.object({
+  blocks: count,
+  mean: z.array(z.number()).length(64),
+  std: z.array(z.number()).length(64),
+});
+
+const manifestSchema = z.object({
+  format: z.literal("dctstream-manifest"),
+  version: z.literal(manifestVersion),
+  tool: z.string(),
+  codec: z.enum(["none", "zstd"]),
+  options: z.record(z.string(), z.unknown()),
+  sources: z.array(sourceSchema),
+  samples: count,
+  failed: count,
+  errors: z.record(z.string(), count),
+  inputBytes: count,
+  classes: z.array(classSchema),
+  frequencies: z.array(frequencySchema),
+  shards: z.array(shardSchema),
+});
+
+const sidecarSchema = z.object({
+  format: z.literal("dctstream-sidecar"),
+  version: z.literal(manifestVersion),
+  /** Index of the source in the manifest's list, and the shard's place within that source. */
+  source: count,
+  part: count,
+  /** True on the last sidecar of a source: nothing of it is missing. */
+  endOfSource: z.boolean(),
+  /** Absent when a source held no good sample at all. */
+  shard: shardSchema.optional(),
+  inputBytes: count,
+  failures: z.array(failureSchema),
+  classes: z.array(classSchema),
+  /** Blocks [3], sums [3, 64], sums of squares [3, 64], one after another. */
+  frequencies: z.array(z.number()).length(3 + 2 * 3 * 64),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type Sidecar = z.infer<typeof sidecarSchema>;
+export type Failure = z.infer<typeof failureSchema>;
+export type ClassEntry = z.infer<typeof classSchema>;
+export type FrequencyStatistics = z.infer<typeof frequencySchema>;
+export type SourceEntry = z.infer<typeof sourceSchema>;
+
+/** A manifest together with the place its shard names are relative to. */
+export interface LoadedManifest extends Manifest {
+  readonly folder: string;
+  readonly url: string;
+}
+
+export function sidecarName(shardName: string): string {
+  return shardName.replace(/\.arrow$/, ".json");
+}
+
+/** `00003-00000`: the third source's first shard. */
+export function shardName(source: number, part: number): string {
+  return `shard-${String(source).padStart(5, "0")}-${String(part).padStart(5, "0")}.arrow`;
+}
+
+function parseJson(text: string, url: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ToolkitError("BAD_MANIFEST", `not JSON: ${(cause as Error).message}`, { source: url, cause });
+  }
+}
+
+/** Version first: a document from the future must not be reported as damaged. */
+function checkVersion(value: unknown, format: string, url: string): void {
+  const { format: found, version } = (value ?? {}) as { format?: unknown; version?: unknown };
+  if (found !== format)
+    throw new ToolkitError("BAD_MANIFEST", `expected format "${format}", found ${JSON.stringify(found)}`, {
+      source: url,
+    });
+  if (typeof version === "number" && version > manifestVersion) {
+    throw new ToolkitError(
+      "UNSUPPORTED_MANIFEST_VERSION",
+      `version ${version}, this version of dctstream reads up to ${manifestVersion}; update it`,
+      { source: url },
+    );
+  }
+}
+
+function parse<T>(schema: z.ZodType<T>, format: string, text: string, url: string): T {
+  const value = parseJson(text, url);
+  checkVersion(value, format, url);
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const issue = result.error.issues[0];
+  throw new ToolkitError("BAD_MANIFEST", `${issue?.path.join(".") || "document"}: ${issue?.message ?? "invalid"}`, {
+    source: url,
+  });
+}
+
+export function parseManifest(text: string, url: string): LoadedManifest {
+  const manifest = parse(manifestSchema, "dctstream-manifest", text, url);
+  const total = manifest.shards.reduce((sum, shard) => sum + shard.samples, 0);
+  if (total !== manifest.samples)
+    throw new ToolkitError("BAD_MANIFEST", `${manifest.samples} samples stated, ${total} in its shards`, {
+      source: url,
+    });
+  return { ...manifest, folder: parentUrl(url), url };
+}
+
+/** Reads a manifest by its own URL or its folder's. NOT_FOUND, BAD_MANIFEST, UNSUPPORTED_MANIFEST_VERSION. */
+export async function readManifest(url: string): Promise<LoadedManifest> {
+  const file = url.endsWith(".json") ? url : `${url.replace(/\/+$/, "")}/${manifestName}`;
+  const text = await readText(file);
+  if (text === undefined)
+    throw new ToolkitError("NOT_FOUND", "no manifest there; preprocess writes one when it has finished", {
+      source: file,
+    });
+  return parseManifest(text, file);
+}
+
+export function parseSidecar(text: string, url: string): Sidecar {
+  return parse(sidecarSchema, "dctstream-sidecar", text, url);
+}
+
+export async function writeSidecar(url: string, sidecar: Omit<Sidecar, "format" | "version">): Promise<void> {
+  await putObject(url, `${JSON.stringify({ format: "dctstream-sidecar", version: manifestVersion, ...sidecar })}\n`);
+}
+
+export async function writeManifest(
+  url: string,
+  manifest: Omit<Manifest, "format" | "version" | "tool">,
+): Promise<void> {
+  const head = { format: "dctstream-manifest", version: manifestVersion, tool: "dctstream 0.1.0" };
+  await putObject(url, `${JSON.stringify({ ...head, ...manifest }, undefined, 1)}\n`);
+}
+
+export type { ShardEntry };

@@ -1,0 +1,12 @@
+// A record -> the JPEG file it was made from, byte for byte.
+import { ToolkitError } from "../errors.js";
+import { type Codec, crc32c, rebuildJpeg } from "../native/index.js";
+import type { SampleRecord } from "./record.js";
+
+/** The original file, checked against its checksum. CHECKSUM_MISMATCH when the record is damaged. */
+export function restoreJpeg(sample: SampleRecord, codec: Codec, source: string): Uint8Array {
+  const { key, components, packed } = sample;
+  const bytes = sample.raw ?? rebuildJpeg(sample.header, sample.trailer, { components, packed, codec });
+  if (crc32c(bytes) === sample.imageCrc32c) return bytes;
+  throw new ToolkitError("CHECKSUM_MISMATCH", "the rebuilt file is not the original", { source, key });
+}

@@ -1,0 +1,125 @@
+// Samples -> one shard file: record batches of bounded size, a running SHA-256, published whole or not at all.
+import { createHash } from "node:crypto";
+import { RecordBatchFileWriter, RecordBatchWriter, type Schema } from "apache-arrow";
+import { joinUrl, type ObjectWriter, openStore } from "../storage/store.js";
+import { buildRecordBatch, type SampleRecord } from "./record.js";
+
+/** Where a record batch lies in its file: a reader fetches `byteLength` bytes from `offset` and has whole samples. */
+export interface BatchEntry {
+  readonly offset: number;
+  readonly byteLength: number;
+  readonly samples: number;
+}
+
+export interface ShardEntry {
+  /** Relative to the manifest. */
+  readonly name: string;
+  readonly byteLength: number;
+  readonly sha256: string;
+  readonly samples: number;
+  readonly batches: readonly BatchEntry[];
+}
+
+/** Samples per record batch: the unit of range reads. */
+const batchSamples = 128;
+/** A batch is closed early at this size, so that a few very large images cannot fill the memory. */
+const maxBatchBytes = 32 << 20;
+
+/** Hands out the bytes as they are written, instead of queueing the whole file. */
+class CollectingFileWriter extends RecordBatchFileWriter {
+  private chunks: Uint8Array[] = [];
+
+  override _write(chunk: ArrayBufferView): this {
+    if (!this._started || chunk.byteLength === 0) return this;
+    this.chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    this._position += chunk.byteLength;
+    return this;
+  }
+
+  /** The format wants the schema in front as well as in the footer; the stock file writer leaves the first out. */
+  override _writeSchema(schema: Schema): this {
+    super._writeSchema(schema);
+    return RecordBatchWriter.prototype["_writeSchema"].call(this, schema) as this;
+  }
+
+  takeChunks(): Uint8Array[] {
+    const taken = this.chunks;
+    this.chunks = [];
+    return taken;
+  }
+
+  get lastBlock(): { offset: number; byteLength: number } {
+    const block = this._recordBatchBlocks.at(-1);
+    if (block === undefined) throw new RangeError("no record batch was written yet");
+    return { offset: block.offset, byteLength: block.metaDataLength + block.bodyLength };
+  }
+}
+
+export class ShardWriter {
+  private readonly arrow = new CollectingFileWriter();
+  private readonly hash = createHash("sha256");
+  private readonly batches: BatchEntry[] = [];
+  private pending: SampleRecord[] = [];
+  private pendingBytes = 0;
+  private writtenBytes = 0;
+
+  private constructor(
+    private readonly name: string,
+    private readonly schema: Schema,
+    private readonly out: ObjectWriter,
+  ) {}
+
+  static async open(folder: string, name: string, schema: Schema): Promise<ShardWriter> {
+    const url = joinUrl(folder, name);
+    return new ShardWriter(name, schema, await openStore(url).create(url));
+  }
+
+  /** Bytes written so far and bytes waiting for their batch: what the roll-over is decided by. */
+  get byteLength(): number {
+    return this.writtenBytes + this.pendingBytes;
+  }
+
+  async append(sample: SampleRecord): Promise<void> {
+    this.pending.push(sample);
+    this.pendingBytes +=
+      sample.packed.length + sample.header.length + sample.trailer.length + (sample.raw?.length ?? 0);
+    if (this.pending.length >= batchSamples || this.pendingBytes >= maxBatchBytes) await this.flushBatch();
+  }
+
+  /** Publishes the shard under its name. */
+  async finish(): Promise<ShardEntry> {
+    await this.flushBatch();
+    this.arrow.close();
+    await this.writeChunks();
+    const info = await this.out.commit();
+    const samples = this.batches.reduce((sum, batch) => sum + batch.samples, 0);
+    return {
+      name: this.name,
+      byteLength: info.byteLength,
+      sha256: this.hash.digest("hex"),
+      samples,
+      batches: this.batches,
+    };
+  }
+
+  async abort(): Promise<void> {
+    await this.out.abort();
+  }
+
+  private async flushBatch(): Promise<void> {
+    if (this.pending.length === 0) return;
+    this.arrow.write(buildRecordBatch(this.schema, this.pending));
+    this.batches.push({ ...this.arrow.lastBlock, samples: this.pending.length });
+    this.pending = [];
+    this.pendingBytes = 0;
+    await this.writeChunks();
+  }
+
+  private async writeChunks(): Promise<void> {
+    // A batch is dozens of small pieces (lengths, padding) around a few large ones: one write each would be slow.
+    const bytes = Buffer.concat(this.arrow.takeChunks());
+    this.hash.update(bytes);
+    this.writtenBytes += bytes.length;
+    await this.out.write(bytes);
+  }
+}

@@ -1,0 +1,148 @@
+// Local files. Writing goes to a hidden temporary name beside the target, is flushed to the disk, then renamed.
+import { randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { ToolkitError } from "../errors.js";
+import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter } from "./store.js";
+
+/** One good-sized read: large enough for a disk's queue, small enough to stay in the cache. */
+const streamChunkBytes = 1 << 20;
+
+export class FileStore implements ObjectStore {
+  async stat(url: string): Promise<ObjectInfo | undefined> {
+    try {
+      const found = await stat(toPath(url));
+      const kind = found.isDirectory() ? "folder" : "object";
+      return { url, byteLength: found.size, version: `${found.size}-${Math.round(found.mtimeMs)}`, kind };
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw ioError("cannot look at", url, error);
+    }
+  }
+
+  async read(url: string, range: ByteRange, target?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    const bytes = target ?? new Uint8Array(range.end - range.start);
+    const handle = await openForReading(url);
+    try {
+      let filled = 0;
+      while (filled < bytes.length) {
+        signal?.throwIfAborted();
+        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, range.start + filled);
+        if (bytesRead === 0) {
+          const facts = { source: url, offset: range.start + filled };
+          throw new ToolkitError(
+            "IO_ERROR",
+            `expected ${bytes.length} bytes, found the end of the file after ${filled}`,
+            facts,
+          );
+        }
+        filled += bytesRead;
+      }
+      return bytes;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async *stream(url: string, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+    const options = { highWaterMark: streamChunkBytes, ...(signal === undefined ? {} : { signal }) };
+    try {
+      yield* createReadStream(toPath(url), options) as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw ioError("cannot read", url, error);
+    }
+  }
+
+  async list(url: string): Promise<ObjectInfo[]> {
+    const names = (await readdir(toPath(url))).sort();
+    const found = await Promise.all(names.map((name) => this.stat(path.join(toPath(url), name))));
+    return found.filter((info) => info !== undefined);
+  }
+
+  async create(url: string): Promise<ObjectWriter> {
+    const target = toPath(url);
+    const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomUUID()}.tmp`);
+    try {
+      await mkdir(path.dirname(target), { recursive: true });
+      return new FileWriter(url, target, temporary, await open(temporary, "wx"));
+    } catch (error) {
+      throw new ToolkitError("OUTPUT_NOT_WRITABLE", `cannot write there: ${(error as Error).message}`, {
+        source: url,
+        cause: error,
+      });
+    }
+  }
+
+  async remove(url: string): Promise<void> {
+    await rm(toPath(url), { force: true });
+  }
+}
+
+class FileWriter implements ObjectWriter {
+  constructor(
+    private readonly url: string,
+    private readonly target: string,
+    private readonly temporary: string,
+    private readonly handle: FileHandle,
+  ) {}
+
+  async write(chunk: Uint8Array): Promise<void> {
+    let written = 0;
+    while (written < chunk.length) {
+      try {
+        written += (await this.handle.write(chunk, written, chunk.length - written)).bytesWritten;
+      } catch (error) {
+        throw ioError("cannot write", this.url, error);
+      }
+    }
+  }
+
+  async commit(): Promise<ObjectInfo> {
+    await this.handle.sync();
+    await this.handle.close();
+    await rename(this.temporary, this.target);
+    await syncFolder(path.dirname(this.target));
+    const { size, mtimeMs } = await stat(this.target);
+    return { url: this.url, byteLength: size, version: `${size}-${Math.round(mtimeMs)}`, kind: "object" };
+  }
+
+  async abort(): Promise<void> {
+    await this.handle.close().catch(() => {}); // already closed when commit failed half way
+    await rm(this.temporary, { force: true });
+  }
+}
+
+/** The new name itself must survive a power cut, not only the bytes under it. */
+async function syncFolder(folder: string): Promise<void> {
+  const handle = await open(folder, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openForReading(url: string): Promise<FileHandle> {
+  try {
+    return await open(toPath(url), "r");
+  } catch (error) {
+    throw ioError("cannot open", url, error);
+  }
+}
+
+function toPath(url: string): string {
+  return url.startsWith("file://") ? fileURLToPath(url) : url;
+}
+
+function isMissing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+function ioError(doing: string, url: string, cause: unknown): ToolkitError {
+  const code = isMissing(cause) ? "NOT_FOUND" : "IO_ERROR";
+  return new ToolkitError(code, `${doing} it: ${(cause as Error).message}`, { source: url, cause });
+}

@@ -1,0 +1,33 @@
+// What a subcommand is: its usage, its options, and one library call.
+import type { Argv } from "yargs";
+
+export interface CommandContext {
+  /** Aborted by Ctrl-C and SIGTERM. */
+  readonly signal: AbortSignal;
+  /** A line on stderr. */
+  readonly log: (line: string) => void;
+  /** Whether stderr is a terminal that progress can be drawn on. */
+  readonly interactive: boolean;
+}
+
+export interface CommandResult {
+  /** What --json prints. */
+  readonly result: unknown;
+  /** What is printed otherwise. */
+  readonly text: string;
+  /** False: exit status 1 although nothing was thrown (verify found damage). Default true. */
+  readonly ok?: boolean;
+}
+
+export interface Command {
+  /** The yargs command string, as in `preprocess <sources..>`. */
+  readonly usage: string;
+  readonly describe: string;
+  options(parser: Argv): Argv;
+  run(args: Record<string, unknown>, context: CommandContext): Promise<CommandResult>;
+}
+
+/** Parsed arguments as the command declared them; yargs has checked their types. */
+export function argument<T>(args: Record<string, unknown>, name: string): T {
+  return args[name] as T;
+}

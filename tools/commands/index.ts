@@ -1,0 +1,8 @@
+// All commands, in the order of --help.
+import type { Command } from "../command.js";
+import { exportCommand } from "./export.js";
+import { inspectCommand } from "./inspect.js";
+import { preprocessCommand } from "./preprocess.js";
+import { verifyCommand } from "./verify.js";
+
+export const commands: readonly Command[] = [preprocessCommand, verifyCommand, inspectCommand, exportCommand];

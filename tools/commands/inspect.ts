@@ -1,0 +1,96 @@
+// dctstream inspect
+import { PNG } from "pngjs";
+import { invalidOption } from "../../src/errors.js";
+import { findSample, type Inspection, inspect, renderSample, samplingName } from "../../src/shards/inspect.js";
+import { putObject } from "../../src/storage/store.js";
+import { argument, type Command, type CommandResult } from "../command.js";
+import { formatBytes } from "../quantity.js";
+
+export const inspectCommand: Command = {
+  usage: "inspect <target>",
+  describe: "Say what is inside a data set or a shard, or render one sample",
+  options: (parser) =>
+    parser
+      .positional("target", {
+        type: "string",
+        demandOption: true,
+        describe: "A manifest, the folder that holds it, or one .arrow shard",
+      })
+      .option("key", { type: "string", requiresArg: true, describe: "Look at this sample instead of counting" })
+      .option("png", { type: "string", requiresArg: true, describe: "Render the sample of --key into this file" }),
+  run: async (args) => {
+    const target = argument<string>(args, "target");
+    const key = argument<string | undefined>(args, "key");
+    const png = argument<string | undefined>(args, "png");
+    if (png !== undefined && key === undefined) throw invalidOption("png", "given together with --key", png);
+    return key === undefined ? summarise(await inspect(target)) : lookAt(target, key, png);
+  },
+};
+
+async function lookAt(target: string, key: string, png: string | undefined): Promise<CommandResult> {
+  const found = await findSample(target, key);
+  const { sample, codec } = found;
+  if (png !== undefined) await putObject(png, encodePng(renderSample(found), sample.width, sample.height));
+  const { label, width, height, components, warnings, flags } = sample;
+  const result = {
+    key,
+    label,
+    width,
+    height,
+    sampling: samplingName(sample),
+    components,
+    warnings,
+    flags,
+    packedBytes: sample.packed.length,
+    codec,
+    ...(png === undefined ? {} : { png }),
+  };
+  const lines = [
+    `${key}: label ${label}, ${width} x ${height}, ${samplingName(sample)}, ${formatBytes(sample.packed.length)} of coefficients (${codec})`,
+  ];
+  if (warnings > 0) lines.push(`libjpeg warned ${warnings} times about this file`);
+  if (png !== undefined) lines.push(`rendered to ${png}`);
+  return { result, text: lines.join("\n") };
+}
+
+function encodePng(rgb: Uint8Array, width: number, height: number): Uint8Array {
+  const png = new PNG({ width, height });
+  for (let i = 0; i < width * height; i++) {
+    png.data.set(rgb.subarray(3 * i, 3 * i + 3), 4 * i);
+    png.data[4 * i + 3] = 255;
+  }
+  return PNG.sync.write(png);
+}
+
+const ranked = (counts: Readonly<Record<string, number>>) => Object.entries(counts).sort(([, a], [, b]) => b - a);
+
+function summarise(inspection: Inspection): CommandResult {
+  const { samples, classes, bytes, codec, width, height } = inspection;
+  const [luma, cb, cr] = inspection.frequencies ?? [];
+  const lines = [
+    `${samples} samples of ${classes} classes, ${formatBytes(bytes)}, compression ${codec}`,
+    `size        ${width.min}..${width.max} x ${height.min}..${height.max} pixels`,
+    `sampling    ${ranked(inspection.sampling)
+      .map(([name, count]) => `${name}: ${count}`)
+      .join(", ")}`,
+    `kept raw    ${inspection.rawStored}   progressive ${inspection.progressive}   with libjpeg warnings ${inspection.withWarnings}`,
+  ];
+  if (inspection.errors !== undefined)
+    lines.push(
+      `failed      ${inspection.failed}${ranked(inspection.errors)
+        .map(([code, count]) => `  ${code}: ${count}`)
+        .join("")}`,
+    );
+  if (luma && cb && cr) {
+    lines.push("", "standard deviation of the dequantised coefficients, by frequency (luma, 8 x 8):");
+    for (let row = 0; row < 8; row++)
+      lines.push(
+        luma.std
+          .slice(8 * row, 8 * row + 8)
+          .map((value) => value.toFixed(1).padStart(7))
+          .join(""),
+      );
+    lines.push(`DC mean     Y ${luma.mean[0]?.toFixed(1)}  Cb ${cb.mean[0]?.toFixed(1)}  Cr ${cr.mean[0]?.toFixed(1)}`);
+  }
+  return { result: inspection, text: lines.join("\n") };
+}

@@ -1,0 +1,32 @@
+// dctstream verify
+import { verify } from "../../src/shards/verify.js";
+import { argument, type Command } from "../command.js";
+import { showProgress } from "../progress.js";
+
+export const verifyCommand: Command = {
+  usage: "verify <manifest>",
+  describe: "Check every checksum, count and record of a data set; exit 1 and the names if anything is off",
+  options: (parser) =>
+    parser.positional("manifest", {
+      type: "string",
+      demandOption: true,
+      describe: "A manifest, or the folder that holds it",
+    }),
+  run: async (args, context) => {
+    const progress = showProgress(context, "verify");
+    try {
+      const report = await verify(argument<string>(args, "manifest"), {
+        signal: context.signal,
+        onProgress: (done, shards, samples) => progress.update(done, shards, `${samples} samples`),
+      });
+      const damage = report.corrupt.map(
+        ({ code, message, source, key }) =>
+          `${code}: ${message} (${[source, key].filter((part) => part !== undefined).join(", ")})`,
+      );
+      const summary = `${report.samples} samples in ${report.shards} shards: ${damage.length === 0 ? "all good" : `${damage.length} problems`}`;
+      return { result: report, text: [...damage, summary].join("\n"), ok: damage.length === 0 };
+    } finally {
+      progress.stop();
+    }
+  },
+};

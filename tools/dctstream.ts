@@ -1,0 +1,127 @@
+#!/usr/bin/env node
+// The command line: parses, runs one command, prints its result, turns errors into exit codes.
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { closest } from "fastest-levenshtein";
+import yargs, { type Argv } from "yargs";
+import { asToolkitError, ToolkitError } from "../src/errors.js";
+import type { Command } from "./command.js";
+import { commands } from "./commands/index.js";
+import { readConfig } from "./config.js";
+
+const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+class UsageError extends Error {}
+
+/** Runs the command line and returns the exit code. */
+export async function main(args: readonly string[]): Promise<number> {
+  const interrupt = new AbortController();
+  const onSignal = (name: NodeJS.Signals) => interrupt.abort(new ToolkitError("INTERNAL", `interrupted by ${name}`));
+  process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
+  try {
+    return await parse(args, interrupt.signal);
+  } catch (error) {
+    return reportError(error, interrupt.signal, args.includes("--json"));
+  } finally {
+    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+  }
+}
+
+async function parse(args: readonly string[], signal: AbortSignal): Promise<number> {
+  checkCommandName(args[0]);
+  let outcome: number = exitCodes.done;
+  let parser: Argv = yargs([...args])
+    .scriptName("dctstream")
+    .usage("$0 <command> [options]\n\nTrain image networks straight from JPEG.")
+    .strict()
+    .demandCommand(1, "name a command")
+    .version("0.1.0")
+    .help("help")
+    .alias("help", "h")
+    .wrap(120)
+    .parserConfiguration({ "camel-case-expansion": true, "duplicate-arguments-array": false })
+    .exitProcess(false)
+    .fail((message, error, instance) => {
+      if (error) throw error;
+      throw new UsageError(explainUsage(message, instance));
+    });
+  for (const command of commands) {
+    const handler = async (parsed: Record<string, unknown>) => {
+      outcome = await runCommand(command, parsed, signal);
+    };
+    parser = parser.command(command.usage, command.describe, (sub) => withCommonOptions(command.options(sub)), handler);
+  }
+  await parser.parseAsync();
+  return outcome;
+}
+
+function withCommonOptions(parser: Argv): Argv {
+  return parser
+    .option("json", {
+      type: "boolean",
+      default: false,
+      describe: "Print the result as one JSON object, the last line of stdout",
+    })
+    .option("config", {
+      type: "string",
+      describe: "YAML or JSON file with values for the options",
+      config: true,
+      configParser: readConfig,
+      requiresArg: true,
+    });
+}
+
+async function runCommand(command: Command, parsed: Record<string, unknown>, signal: AbortSignal): Promise<number> {
+  const {
+    result,
+    text,
+    ok = true,
+  } = await command.run(parsed, {
+    signal,
+    log: (line) => process.stderr.write(`${line}\n`),
+    interactive: process.stderr.isTTY === true,
+  });
+  if (parsed.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+  else if (text !== "") process.stdout.write(`${text}\n`);
+  return ok ? exitCodes.done : exitCodes.failed;
+}
+
+function checkCommandName(name: string | undefined): void {
+  if (name === undefined || name.startsWith("-")) return;
+  const known = commands.map((command) => command.usage.split(" ")[0] ?? "");
+  if (!known.includes(name)) throw new UsageError(`unknown command ${name}; did you mean ${closest(name, known)}?`);
+}
+
+/** Adds the nearest known option to what yargs says of an unknown one. */
+function explainUsage(message: string, instance: Argv): string {
+  const unknown = /^Unknown arguments?: (.*)$/m.exec(message)?.[1]?.split(", ")[0];
+  if (unknown === undefined) return message;
+  const help = (instance as unknown as { help(): string }).help();
+  const known = [...help.matchAll(/--([a-z][a-z-]*)/g)].map((match) => match[1] ?? "");
+  const kebab = unknown.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return `unknown option --${kebab}; did you mean --${closest(kebab, known)}?`;
+}
+
+function reportError(thrown: unknown, signal: AbortSignal, json: boolean): number {
+  if (thrown instanceof UsageError) {
+    process.stderr.write(`dctstream: ${thrown.message}\nRun with --help for the options.\n`);
+    return exitCodes.usage;
+  }
+  const error = asToolkitError(thrown);
+  if (signal.aborted) {
+    process.stderr.write(`dctstream: ${(signal.reason as Error).message}; run the same command again to go on\n`);
+    return exitCodes.interrupted;
+  }
+  process.stderr.write(`dctstream: ${error.describe()}\n`);
+  // A defect of ours needs its stack; an error of the input does not.
+  if (error.code === "INTERNAL" && thrown instanceof Error) process.stderr.write(`${thrown.stack ?? ""}\n`);
+  if (json)
+    process.stdout.write(
+      `${JSON.stringify({ error: { code: error.code, message: error.message, source: error.source, key: error.key } })}\n`,
+    );
+  return error.code === "INVALID_OPTION" || error.code === "UNKNOWN_NETWORK" ? exitCodes.usage : exitCodes.failed;
+}
+
+if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  process.exitCode = await main(process.argv.slice(2));
+}

@@ -1,0 +1,55 @@
+// A progress bar on a terminal, a line now and then elsewhere; always on stderr.
+import { Presets, SingleBar } from "cli-progress";
+import type { CommandContext } from "./command.js";
+
+/** Seconds between lines where no bar can be drawn. */
+const lineIntervalSeconds = 10;
+
+export interface ProgressDisplay {
+  update(done: number, total: number, text: string): void;
+  stop(): void;
+}
+
+export function showProgress(context: CommandContext, label: string): ProgressDisplay {
+  return context.interactive ? new Bar(label) : new Lines(label, context.log);
+}
+
+class Bar implements ProgressDisplay {
+  private readonly bar: SingleBar;
+  private started = false;
+
+  constructor(label: string) {
+    const format = `${label} {bar} {percentage} % | {text} | {eta_formatted} left`;
+    this.bar = new SingleBar(
+      { format, hideCursor: true, stream: process.stderr, etaBuffer: 100 },
+      Presets.shades_classic,
+    );
+  }
+
+  update(done: number, total: number, text: string): void {
+    if (!this.started) this.bar.start(total, 0, { text });
+    this.started = true;
+    this.bar.update(done, { text });
+  }
+
+  stop(): void {
+    if (this.started) this.bar.stop();
+  }
+}
+
+class Lines implements ProgressDisplay {
+  private last = performance.now();
+
+  constructor(
+    private readonly label: string,
+    private readonly log: (line: string) => void,
+  ) {}
+
+  update(done: number, total: number, text: string): void {
+    if (performance.now() - this.last < lineIntervalSeconds * 1000) return;
+    this.last = performance.now();
+    this.log(`${this.label} ${total === 0 ? 100 : Math.floor((100 * done) / total)} % | ${text}`);
+  }
+
+  stop(): void {}
+}
