@@ -23,8 +23,10 @@ export interface PlanGroup {
 export interface PlanOptions {
   /** False: manifest order, for evaluation. Default true. */
   readonly shuffle?: boolean;
-  /** Record batches mixed with each other; their bytes bound the loader's memory. Default 16. */
+  /** Record batches mixed with each other, at most. Default 16. */
   readonly groupBatches?: number;
+  /** Their bytes, at most, unless a single batch has more: this bounds the loader's memory. Default 128 MiB. */
+  readonly groupBytes?: number;
 }
 
 /**
@@ -37,20 +39,29 @@ export function planEpoch(
   epoch: number,
   options: PlanOptions = {},
 ): PlanGroup[] {
-  const { shuffle: shuffled = true, groupBatches = 16 } = options;
-  const refs = manifest.shards.flatMap((shard, shardIndex) =>
-    shard.batches.map((_, batch) => ({ shard: shardIndex, batch })),
-  );
+  const { shuffle: shuffled = true, groupBatches = 16, groupBytes = 128 << 20 } = options;
+  const refs = manifest.shards.flatMap((shard, index) => shard.batches.map((_, batch) => ({ shard: index, batch })));
   if (shuffled) shuffle(refs, randomFor(seed, "batch-order", epoch));
-  const groups: PlanGroup[] = [];
-  for (let start = 0; start < refs.length; start += groupBatches) {
-    const batches = refs.slice(start, start + groupBatches);
-    const samples = batches.flatMap(({ shard, batch }, index) => {
-      const rows = manifest.shards[shard]?.batches[batch]?.samples ?? 0;
-      return Array.from({ length: rows }, (_, row) => ({ batch: index, row }));
-    });
-    if (shuffled) shuffle(samples, randomFor(seed, "sample-order", epoch, groups.length));
-    groups.push({ batches, samples });
+  const entryOf = ({ shard, batch }: BatchRef) => manifest.shards[shard]?.batches[batch] ?? { samples: 0, byteLength: 0 };
+  return inGroups(refs, (ref) => entryOf(ref).byteLength, groupBatches, groupBytes).map((batches, group) => {
+    const samples = batches.flatMap((ref, batch) => Array.from({ length: entryOf(ref).samples }, (_, row) => ({ batch, row })));
+    if (shuffled) shuffle(samples, randomFor(seed, "sample-order", epoch, group));
+    return { batches, samples };
+  });
+}
+
+function inGroups(refs: readonly BatchRef[], bytesOf: (ref: BatchRef) => number, maxBatches: number, maxBytes: number): BatchRef[][] {
+  const groups: BatchRef[][] = [];
+  let bytes = Infinity;
+  for (const ref of refs) {
+    const current = groups.at(-1);
+    bytes += bytesOf(ref);
+    if (current !== undefined && current.length < maxBatches && bytes <= maxBytes) {
+      current.push(ref);
+      continue;
+    }
+    groups.push([ref]);
+    bytes = bytesOf(ref);
   }
   return groups;
 }

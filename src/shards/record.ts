@@ -55,6 +55,12 @@ export interface SampleRecord {
   readonly json: string | undefined;
 }
 
+/** The part of a record that views are made from. */
+export type ViewableSample = Pick<
+  SampleRecord,
+  "label" | "width" | "height" | "components" | "quantTables" | "packed" | "crc32c"
+>;
+
 const componentType = new Struct<Record<string, Uint8 | Uint16>>([
   new Field("h", new Uint8()),
   new Field("v", new Uint8()),
@@ -62,6 +68,7 @@ const componentType = new Struct<Record<string, Uint8 | Uint16>>([
   new Field("blocks_high", new Uint16()),
   new Field("stored_wide", new Uint16()),
   new Field("stored_high", new Uint16()),
+  new Field("quant_table", new Uint8()),
 ]);
 
 const fields = [
@@ -145,37 +152,48 @@ function validityBitmap(values: readonly unknown[]): Uint8Array {
 
 const text = (value: string | undefined) => (value === undefined ? undefined : encoder.encode(value));
 
-function componentsColumn(samples: readonly SampleRecord[]): Data<List> {
+function componentsColumn(samples: readonly SampleRecord[], tables: readonly DistinctTables[]): Data<List> {
   const all = samples.flatMap((sample) => sample.components);
   const valueOffsets = new Int32Array(samples.length + 1);
   samples.forEach((sample, i) => {
     valueOffsets[i + 1] = (valueOffsets[i] as number) + sample.components.length;
   });
-  const bytes = (pick: (c: ComponentGeometry) => number) =>
-    makeData({ type: new Uint8(), data: Uint8Array.from(all, pick) });
-  const shorts = (pick: (c: ComponentGeometry) => number) =>
-    makeData({ type: new Uint16(), data: Uint16Array.from(all, pick) });
+  const bytes = (values: Iterable<number>) => makeData({ type: new Uint8(), data: Uint8Array.from(values) });
+  const shorts = (pick: (c: ComponentGeometry) => number) => makeData({ type: new Uint16(), data: Uint16Array.from(all, pick) });
   const children = [
-    bytes((c) => c.h),
-    bytes((c) => c.v),
+    bytes(all.map((c) => c.h)),
+    bytes(all.map((c) => c.v)),
     shorts((c) => c.blocksWide),
     shorts((c) => c.blocksHigh),
     shorts((c) => c.storedWide),
     shorts((c) => c.storedHigh),
+    bytes(tables.flatMap(({ indices }) => indices)),
   ];
   const child = makeData({ type: componentType, length: all.length, nullCount: 0, children });
-  return makeData({
-    type: fields[5]?.type as List,
-    length: samples.length,
-    nullCount: 0,
-    valueOffsets,
-    child,
-  }) as Data<List>;
+  return makeData({ type: fields[5]?.type as List, length: samples.length, nullCount: 0, valueOffsets, child }) as Data<List>;
 }
 
-/** Little-endian bytes of the tables, as the column stores them. */
-function tableBytes(tables: Uint16Array): Uint8Array {
-  return new Uint8Array(tables.buffer, tables.byteOffset, tables.byteLength);
+const tableValues = 64;
+
+/** Components often share a table; each is stored once per sample. */
+interface DistinctTables {
+  /** Little-endian uint16, as the column stores them. */
+  readonly bytes: Uint8Array;
+  /** Per component, which table. */
+  readonly indices: number[];
+}
+
+function distinctTables(tables: Uint16Array): DistinctTables {
+  const distinct: Uint16Array[] = [];
+  const indices: number[] = [];
+  for (let start = 0; start < tables.length; start += tableValues) {
+    const table = tables.subarray(start, start + tableValues);
+    const known = distinct.findIndex((other) => other.every((value, k) => value === table[k]));
+    indices.push(known >= 0 ? known : distinct.push(table) - 1);
+  }
+  const joined = new Uint16Array(distinct.length * tableValues);
+  distinct.forEach((table, i) => joined.set(table, i * tableValues));
+  return { bytes: new Uint8Array(joined.buffer), indices };
 }
 
 export function buildRecordBatch(schema: Schema, samples: readonly SampleRecord[]): RecordBatch {
@@ -189,14 +207,15 @@ export function buildRecordBatch(schema: Schema, samples: readonly SampleRecord[
       new Utf8(),
       samples.map((s) => text(pick(s))),
     );
+  const tables = samples.map((sample) => distinctTables(sample.quantTables));
   const children = [
     utf8((s) => s.key),
     utf8((s) => s.extension),
     ints((s) => s.label),
     ints((s) => s.width),
     ints((s) => s.height),
-    componentsColumn(samples),
-    binary((s) => tableBytes(s.quantTables)),
+    componentsColumn(samples, tables),
+    bytesColumn(new Binary(), tables.map(({ bytes }) => bytes)),
     binary((s) => s.packed),
     unsigned((s) => s.crc32c),
     unsigned((s) => s.imageCrc32c),
@@ -254,33 +273,49 @@ export class RecordBatchView {
     return decoder.decode(ownBytes(this.bytes("key", row)));
   }
 
-  /** The components' geometry of one sample. */
-  components(row: number): ComponentGeometry[] {
+  private components(row: number): { components: ComponentGeometry[]; tables: number[] } {
     const list = this.columns.get("components") as Data;
     const children = (list.children[0] as Data).children.map((child) => child.values as Uint8Array | Uint16Array);
     const [start, end] = [list.valueOffsets[row] as number, list.valueOffsets[row + 1] as number];
-    return Array.from({ length: end - start }, (_, i) => {
-      const [h, v, blocksWide, blocksHigh, storedWide, storedHigh] = children.map(
-        (values) => values[start + i] as number,
-      ) as [number, number, number, number, number, number];
-      return { h, v, blocksWide, blocksHigh, storedWide, storedHigh };
-    });
+    const rows = Array.from({ length: end - start }, (_, i) => children.map((values) => values[start + i] as number));
+    const components = (rows as [number, number, number, number, number, number][]).map(
+      ([h, v, blocksWide, blocksHigh, storedWide, storedHigh]) => ({ h, v, blocksWide, blocksHigh, storedWide, storedHigh }),
+    );
+    return { components, tables: rows.map((values) => values[6] as number) };
+  }
+
+  /** [components, 64]: each component's own table again. */
+  private quantTables(row: number, indices: readonly number[]): Uint16Array {
+    const bytes = ownBytes(this.bytes("quant_tables", row));
+    const distinct = new Uint16Array(bytes.buffer, 0, bytes.byteLength >> 1);
+    const tables = new Uint16Array(indices.length * tableValues);
+    for (const [i, index] of indices.entries()) {
+      tables.set(distinct.subarray(index * tableValues, (index + 1) * tableValues), i * tableValues);
+    }
+    return tables;
+  }
+
+  /** What a view needs of a sample, and nothing that costs more. */
+  image(row: number): ViewableSample {
+    const { components, tables } = this.components(row);
+    return {
+      label: this.label(row),
+      width: this.number("width", row),
+      height: this.number("height", row),
+      components,
+      quantTables: this.quantTables(row, tables),
+      packed: this.bytes("coefficients", row),
+      crc32c: this.number("crc32c", row),
+    };
   }
 
   sample(row: number): SampleRecord {
     const raw = this.isNull("raw", row) ? undefined : this.bytes("raw", row);
     const json = this.isNull("json", row) ? undefined : decoder.decode(ownBytes(this.bytes("json", row)));
-    const tables = ownBytes(this.bytes("quant_tables", row));
     return {
+      ...this.image(row),
       key: this.key(row),
       extension: decoder.decode(ownBytes(this.bytes("extension", row))),
-      label: this.label(row),
-      width: this.number("width", row),
-      height: this.number("height", row),
-      components: this.components(row),
-      quantTables: new Uint16Array(tables.buffer, 0, tables.byteLength >> 1),
-      packed: this.bytes("coefficients", row),
-      crc32c: this.number("crc32c", row),
       header: this.bytes("header", row),
       trailer: this.bytes("trailer", row),
       raw,
@@ -292,7 +327,7 @@ export class RecordBatchView {
   }
 
   /** CHECKSUM_MISMATCH unless the packed bytes are those that were written. */
-  checkPacked(sample: Pick<SampleRecord, "key" | "packed" | "crc32c">): void {
+  checkPacked(sample: Pick<SampleRecord, "packed" | "crc32c"> & { readonly key?: string }): void {
     const found = crc32c(sample.packed);
     if (found === sample.crc32c) return;
     throw new ToolkitError(

@@ -1,8 +1,10 @@
 // All commands, in the order of --help.
 import type { Command } from "../command.js";
+import { evaluateCommand } from "./evaluate.js";
 import { exportCommand } from "./export.js";
 import { inspectCommand } from "./inspect.js";
 import { preprocessCommand } from "./preprocess.js";
+import { trainCommand } from "./train.js";
 import { verifyCommand } from "./verify.js";
 
-export const commands: readonly Command[] = [preprocessCommand, verifyCommand, inspectCommand, exportCommand];
+export const commands: readonly Command[] = [preprocessCommand, verifyCommand, inspectCommand, exportCommand, trainCommand, evaluateCommand];

@@ -1,0 +1,167 @@
+// The read half, wired: plan -> prefetched groups -> view workers -> batches in shared memory.
+import { availableParallelism } from "node:os";
+import { Piscina } from "piscina";
+import { fromWire, invalidOption, ToolkitError, type WireError } from "../../errors.js";
+import type { LoadedManifest } from "../../shards/manifest.js";
+import { planEpoch } from "../../shards/plan.js";
+import { mapOrdered } from "../map-ordered.js";
+import { type ReadGroup, readGroups } from "./prefetch.js";
+import { allocateSlot, type BatchArrays, slotArrays } from "./slot.js";
+import { checkViewOptions, type ViewOptions } from "./view.js";
+import type { SharedBatch, ViewTask } from "./view-task.js";
+
+export interface LoaderOptions {
+  readonly manifest: LoadedManifest;
+  readonly view: ViewOptions;
+  readonly batchSize: number;
+  /** Decides order and augmentation, with the epoch. Default 0. */
+  readonly seed?: number;
+  /** False: manifest order. Default true. */
+  readonly shuffle?: boolean;
+  /** Leave out the last, smaller batch of an epoch. Default true when shuffling. */
+  readonly dropLast?: boolean;
+  /** View threads. Default: one less than the cores, at least 1. Never changes what is produced. */
+  readonly workers?: number;
+  /** Batches made ahead of the one in use. Default 3. */
+  readonly prefetchBatches?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** A batch in shared memory. Its arrays are overwritten some time after `release`, which must be called exactly once. */
+export interface LoadedBatch {
+  readonly arrays: BatchArrays;
+  /** How many of the batch's places are samples; all but in a last, smaller batch. */
+  readonly samples: number;
+  release(): void;
+}
+
+/** Samples of one worker task: small enough to spread a batch over the workers. */
+const taskSamples = 8;
+
+/** Batch-sized pieces of the epoch's order, with the record batches they need. */
+interface BatchPlan {
+  readonly batches: SharedBatch[];
+  /** Pairs: index into `batches`, row. */
+  readonly samples: number[];
+}
+
+export class Loader {
+  readonly batchSize: number;
+  private readonly pool: Piscina;
+  private readonly settings: Required<Omit<LoaderOptions, "signal">>;
+  private readonly signal: AbortSignal | undefined;
+
+  constructor(options: LoaderOptions) {
+    const { seed = 0, shuffle = true, workers = Math.max(1, availableParallelism() - 1), prefetchBatches = 3 } = options;
+    const { dropLast = shuffle } = options;
+    const { manifest, view, batchSize, signal } = options;
+    checkViewOptions(view);
+    if (!Number.isInteger(batchSize) || batchSize < 1) throw invalidOption("batch-size", "an integer >= 1", batchSize);
+    if (!Number.isInteger(workers) || workers < 1) throw invalidOption("workers", "an integer >= 1", workers);
+    if (!Number.isInteger(prefetchBatches) || prefetchBatches < 1) throw invalidOption("prefetch-batches", "an integer >= 1", prefetchBatches);
+    if (dropLast && manifest.samples < batchSize) {
+      throw invalidOption("batch-size", `at most the ${manifest.samples} samples of the data set`, batchSize);
+    }
+    this.batchSize = batchSize;
+    this.signal = signal;
+    this.settings = { manifest, view, batchSize, seed, shuffle, dropLast, workers, prefetchBatches };
+    // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it begins.
+    this.pool = new Piscina({ filename: new URL("./view-worker.js", import.meta.url).href, minThreads: workers,
+      maxThreads: workers,
+      concurrentTasksPerWorker: (prefetchBatches + 1) * Math.ceil(batchSize / taskSamples) });
+  }
+
+  /** Batches per epoch. */
+  get steps(): number {
+    const { manifest, batchSize, dropLast } = this.settings;
+    return dropLast ? Math.floor(manifest.samples / batchSize) : Math.ceil(manifest.samples / batchSize);
+  }
+
+  /** Every sample once, in the order of (seed, epoch). CORRUPT_SHARD, CHECKSUM_MISMATCH, IO_ERROR. */
+  async *epoch(epoch: number): AsyncGenerator<LoadedBatch> {
+    const { manifest, seed, shuffle, view, batchSize, prefetchBatches } = this.settings;
+    const groups = readGroups(manifest, planEpoch(manifest, seed, epoch, { shuffle }), this.signal);
+    // One more than are made ahead: the batch in the trainer's hands.
+    const slots = new SlotPool(view, batchSize, prefetchBatches + 1);
+    const render = (plan: BatchPlan) => this.render(plan, epoch, slots);
+    yield* mapOrdered(this.inBatches(groups), render, { limit: prefetchBatches, signal: this.signal });
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private async *inBatches(groups: AsyncIterable<ReadGroup>): AsyncGenerator<BatchPlan> {
+    let plan: BatchPlan = { batches: [], samples: [] };
+    for await (const { plan: group, batches } of groups) {
+      let places = new Map<number, number>();
+      for (const { batch, row } of group.samples) {
+        let place = places.get(batch);
+        if (place === undefined) {
+          place = plan.batches.push(batches[batch] as SharedBatch) - 1;
+          places.set(batch, place);
+        }
+        plan.samples.push(place, row);
+        if (plan.samples.length < 2 * this.batchSize) continue;
+        yield plan;
+        plan = { batches: [], samples: [] };
+        places = new Map();
+      }
+    }
+    if (plan.samples.length > 0 && !this.settings.dropLast) yield plan;
+  }
+
+  private async render(plan: BatchPlan, epoch: number, slots: SlotPool): Promise<LoadedBatch> {
+    const { view, batchSize, seed } = this.settings;
+    const slot = await slots.take();
+    const tasks: Promise<WireError | undefined>[] = [];
+    for (let first = 0; first < plan.samples.length / 2; first += taskSamples) {
+      const samples = Int32Array.from(plan.samples.slice(2 * first, 2 * (first + taskSamples)));
+      const task: ViewTask = { batches: plan.batches, samples, view, seed, epoch, slot, batchSize, firstIndex: first };
+      tasks.push(this.pool.run(task));
+    }
+    const failures = (await Promise.allSettled(tasks)).map((result) => (result.status === "rejected" ? asWire(result.reason) : result.value));
+    const failure = failures.find((wire) => wire !== undefined);
+    if (failure !== undefined) {
+      slots.giveBack(slot);
+      throw fromWire(failure);
+    }
+    const samples = plan.samples.length / 2;
+    let released = false;
+    const release = () => {
+      if (released) throw new ToolkitError("INTERNAL", "a batch was released twice");
+      released = true;
+      slots.giveBack(slot);
+    };
+    return { arrays: slotArrays(slot, view, batchSize, samples), samples, release };
+  }
+}
+
+/** The slots of one epoch. A consumer that leaves early takes them with it; the next epoch has its own. */
+class SlotPool {
+  private readonly free: SharedArrayBuffer[];
+  private readonly waiting: ((slot: SharedArrayBuffer) => void)[] = [];
+
+  constructor(view: ViewOptions, batchSize: number, count: number) {
+    this.free = Array.from({ length: count }, () => allocateSlot(view, batchSize));
+  }
+
+  take(): Promise<SharedArrayBuffer> {
+    const slot = this.free.pop();
+    return slot === undefined ? new Promise((resolve) => this.waiting.push(resolve)) : Promise.resolve(slot);
+  }
+
+  giveBack(slot: SharedArrayBuffer): void {
+    const next = this.waiting.shift();
+    if (next === undefined) this.free.push(slot);
+    else next(slot);
+  }
+}
+
+function asWire(reason: unknown): WireError {
+  return { code: "INTERNAL", message: `a view worker failed: ${(reason as Error).message}` };
+}

@@ -1,0 +1,27 @@
+// What passes between the loader and its view workers. Shared buffers, so nothing of size is copied.
+import type { ViewOptions } from "./view.js";
+
+/** A record batch in shared memory; workers keep it parsed under its id while its group is in use. */
+export interface SharedBatch {
+  readonly id: number;
+  /** Position of its group in the epoch; older groups' batches are dropped by the workers. */
+  readonly group: number;
+  readonly url: string;
+  readonly shard: number;
+  readonly batch: number;
+  readonly schemaBytes: Uint8Array;
+  readonly bytes: SharedArrayBuffer;
+}
+
+export interface ViewTask {
+  readonly batches: readonly SharedBatch[];
+  /** Per sample: index into `batches`, and the row in it. */
+  readonly samples: Int32Array;
+  readonly view: ViewOptions;
+  readonly seed: number;
+  readonly epoch: number;
+  readonly slot: SharedArrayBuffer;
+  readonly batchSize: number;
+  /** Where the task's first sample goes in the slot. */
+  readonly firstIndex: number;
+}

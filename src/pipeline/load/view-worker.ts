@@ -1,0 +1,58 @@
+// Inside a worker thread: rows of record batches -> finished views in the batch's slot. Throws at the first damaged record.
+import { asToolkitError, toWire, type WireError } from "../../errors.js";
+import { renderView } from "../../native/index.js";
+import { randomFor } from "../../shards/random.js";
+import { parseBatch } from "../../shards/reader.js";
+import type { RecordBatchView } from "../../shards/record.js";
+import { type BatchArrays, imagenetScaling, sampleOf, slotArrays } from "./slot.js";
+import { planView } from "./view.js";
+import type { SharedBatch, ViewTask } from "./view-task.js";
+
+/** Groups whose batches stay parsed: the one in use and the one that a batch may have begun in. */
+const keptGroups = 2;
+
+const parsed = new Map<number, { readonly group: number; readonly view: RecordBatchView }>();
+
+function viewOf(batch: SharedBatch): RecordBatchView {
+  const known = parsed.get(batch.id);
+  if (known !== undefined) return known.view;
+  for (const [id, { group }] of parsed) if (group <= batch.group - keptGroups) parsed.delete(id);
+  const view = parseBatch(batch.schemaBytes, new Uint8Array(batch.bytes), batch.url);
+  parsed.set(batch.id, { group: batch.group, view });
+  return view;
+}
+
+function renderSample(batch: SharedBatch, row: number, task: ViewTask, out: BatchArrays, index: number): void {
+  const records = viewOf(batch);
+  const image = records.image(row);
+  records.checkPacked(image);
+  const random = randomFor(task.seed, "view", task.epoch, batch.shard, batch.batch, row);
+  const { x, y } = planView(image.width, image.height, task.view, random);
+  const part = (plane: Float32Array) => sampleOf(plane, task.batchSize, index);
+  const target =
+    out.kind === "dct"
+      ? ({ kind: "dct", y: part(out.y), cb: part(out.cb), cr: part(out.cr) } as const)
+      : ({ kind: "rgb", rgb: part(out.rgb), scaling: imagenetScaling } as const);
+  renderView({ ...image, codec: records.codec }, x, y, target);
+  out.labels[index] = image.label;
+}
+
+/** Undefined when all is well; an error as data otherwise, because a thrown one would lose its code between threads. */
+export default function renderViews(task: ViewTask): WireError | undefined {
+  const out = slotArrays(task.slot, task.view, task.batchSize, task.batchSize);
+  for (let i = 0; i < task.samples.length; i += 2) {
+    const batch = task.batches[task.samples[i] as number] as SharedBatch;
+    const row = task.samples[i + 1] as number;
+    try {
+      renderSample(batch, row, task, out, task.firstIndex + i / 2);
+    } catch (error) {
+      return toWire(asToolkitError(error, { source: batch.url }), { source: batch.url, key: keyOf(batch, row) });
+    }
+  }
+  return undefined;
+}
+
+/** For an error's text; a batch that cannot be parsed has no keys. */
+function keyOf(batch: SharedBatch, row: number): string | undefined {
+  return parsed.get(batch.id)?.view.key(row);
+}

@@ -1,0 +1,95 @@
+// A trained network on disk: a standard tfjs layers model (model.json and weights.bin, which a browser loads too) and
+// checkpoint.json, which says what it was trained on. checkpoint.json is written last.
+import type * as TensorFlow from "@tensorflow/tfjs-node-gpu";
+import { z } from "zod";
+import { ToolkitError } from "../errors.js";
+import { joinUrl, openStore, parentUrl, putObject, readText } from "../storage/store.js";
+import type { Tf } from "./engine/tensorflow.js";
+
+const checkpointName = "checkpoint.json";
+const checkpointVersion = 1;
+
+const checkpointSchema = z.object({
+  format: z.literal("dctstream-checkpoint"),
+  version: z.literal(checkpointVersion),
+  network: z.string(),
+  input: z.enum(["rgb", "dct"]),
+  inputSize: z.number().int().positive(),
+  width: z.number().positive(),
+  classes: z.number().int().min(2),
+  epochs: z.number().nonnegative(),
+  steps: z.number().int().nonnegative(),
+  seed: z.number().int(),
+  trainedOn: z.string(),
+});
+
+type LayersModel = TensorFlow.LayersModel;
+type ModelArtifacts = Extract<Parameters<Tf["io"]["fromMemory"]>[0], { modelTopology?: object }>;
+
+export type CheckpointInfo = Omit<z.infer<typeof checkpointSchema>, "format" | "version">;
+
+export interface LoadedCheckpoint extends CheckpointInfo {
+  /** Ends in a softmax. */
+  readonly model: LayersModel;
+  /** The same layers without it. */
+  readonly logits: LayersModel;
+}
+
+function asBytes(data: ArrayBuffer | ArrayBuffer[] | undefined): Uint8Array {
+  if (data === undefined) return new Uint8Array(0);
+  return Array.isArray(data) ? Buffer.concat(data.map((part) => new Uint8Array(part))) : new Uint8Array(data);
+}
+
+/** Writes the model into `folder` and returns the URL of its checkpoint.json. */
+export async function saveCheckpoint(tf: Tf, model: LayersModel, info: CheckpointInfo, folder: string): Promise<string> {
+  const saved = { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" as const } };
+  const handler = tf.io.withSaveHandler(async (artifacts) => {
+    const { modelTopology, weightSpecs, weightData } = artifacts;
+    await putObject(joinUrl(folder, "weights.bin"), asBytes(weightData));
+    const weightsManifest = [{ paths: ["weights.bin"], weights: weightSpecs }];
+    await putObject(joinUrl(folder, "model.json"), JSON.stringify({ format: "layers-model", generatedBy: "dctstream", convertedBy: null, modelTopology, weightsManifest }));
+    return saved;
+  });
+  await model.save(handler);
+  const url = joinUrl(folder, checkpointName);
+  await putObject(url, `${JSON.stringify({ format: "dctstream-checkpoint", version: checkpointVersion, ...info }, undefined, 1)}\n`);
+  return url;
+}
+
+/** Reads checkpoint.json by its own URL or its folder's. NOT_FOUND, BAD_CHECKPOINT. */
+export async function readCheckpointInfo(url: string): Promise<CheckpointInfo & { readonly folder: string }> {
+  const file = url.endsWith(".json") ? url : joinUrl(url, checkpointName);
+  const text = await readText(file);
+  if (text === undefined) throw new ToolkitError("NOT_FOUND", "no checkpoint there; train writes one when it has finished", { source: file });
+  const parsed = checkpointSchema.safeParse(parseJson(text, file));
+  if (parsed.success) return { ...parsed.data, folder: parentUrl(file) };
+  const issue = parsed.error.issues[0];
+  throw new ToolkitError("BAD_CHECKPOINT", `${issue?.path.join(".") || "document"}: ${issue?.message ?? "invalid"}`, { source: file });
+}
+
+function parseJson(text: string, source: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ToolkitError("BAD_CHECKPOINT", `not JSON: ${(cause as Error).message}`, { source, cause });
+  }
+}
+
+export async function loadCheckpoint(tf: Tf, url: string): Promise<LoadedCheckpoint> {
+  const info = await readCheckpointInfo(url);
+  const source = joinUrl(info.folder, "model.json");
+  const text = await readText(source);
+  const weights = joinUrl(info.folder, "weights.bin");
+  const stat = await openStore(weights).stat(weights);
+  if (text === undefined || stat === undefined) throw new ToolkitError("BAD_CHECKPOINT", "model.json or weights.bin is missing beside it", { source: url });
+  const weightData = (await openStore(weights).read(weights, { start: 0, end: stat.byteLength })).slice().buffer as ArrayBuffer;
+  try {
+    const { modelTopology, weightsManifest } = parseJson(text, source) as { modelTopology: object; weightsManifest: { weights: unknown[] }[] };
+    const weightSpecs = weightsManifest.flatMap((group) => group.weights);
+    const model = await tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData } as ModelArtifacts));
+    const dense = model.getLayer("fc").output as LayersModel["outputs"][number];
+    return { ...info, model, logits: tf.model({ inputs: model.inputs, outputs: dense }) };
+  } catch (cause) {
+    throw new ToolkitError("BAD_CHECKPOINT", `the model cannot be loaded: ${(cause as Error).message}`, { source, cause });
+  }
+}

@@ -1,0 +1,112 @@
+// A network over a data set: loss, top-1, top-5, and which classes it mistakes for which.
+import type { LayersModel, Tensor } from "@tensorflow/tfjs-node-gpu";
+import { ToolkitError } from "../errors.js";
+import { Loader } from "../pipeline/load/loader.js";
+import type { LoadedManifest } from "../shards/manifest.js";
+import { toTensors } from "./batch.js";
+import type { Tf } from "./engine/tensorflow.js";
+
+export interface EvaluateOptions {
+  readonly manifest: LoadedManifest;
+  readonly kind: "rgb" | "dct";
+  readonly inputSize: number;
+  readonly batchSize: number;
+  readonly workers?: number;
+  readonly onProgress?: (done: number, samples: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface EvaluateReport {
+  readonly samples: number;
+  /** Shares of [0, 1]; with five classes or fewer, top-5 is 1 by definition. */
+  readonly top1: number;
+  readonly top5: number;
+  /** Mean cross-entropy, in nats. */
+  readonly loss: number;
+  readonly imagesPerSecond: number;
+  readonly perClass: readonly { readonly index: number; readonly name: string; readonly samples: number; readonly top1: number }[];
+  /** Mistakes only, the most frequent first. */
+  readonly confusion: readonly { readonly label: number; readonly predicted: number; readonly count: number }[];
+}
+
+/** Sums over the samples seen so far. */
+class Tally {
+  samples = 0;
+  loss = 0;
+  private top5 = 0;
+  private readonly confusion = new Map<number, number>();
+
+  constructor(private readonly classes: number) {}
+
+  add(labels: Int32Array, ranked: Int32Array, perSample: number, batchLoss: number): void {
+    this.loss += batchLoss;
+    for (const [i, label] of labels.entries()) {
+      const guesses = ranked.subarray(i * perSample, (i + 1) * perSample);
+      const cell = label * this.classes + (guesses[0] as number);
+      this.confusion.set(cell, (this.confusion.get(cell) ?? 0) + 1);
+      if (guesses.includes(label)) this.top5++;
+      this.samples++;
+    }
+  }
+
+  summarise(names: LoadedManifest["classes"]): Pick<EvaluateReport, "top1" | "top5" | "perClass" | "confusion"> {
+    const cells = [...this.confusion].map(([cell, count]) => ({ label: Math.floor(cell / this.classes), predicted: cell % this.classes, count }));
+    const perClass = [...new Set(cells.map(({ label }) => label))].sort((a, b) => a - b).map((index) => {
+      const own = cells.filter(({ label }) => label === index);
+      const samples = own.reduce((sum, { count }) => sum + count, 0);
+      const correct = own.find(({ predicted }) => predicted === index)?.count ?? 0;
+      const entry = names.find((candidate) => candidate.index === index);
+      return { index, name: entry?.name ?? entry?.synset ?? String(index), samples, top1: correct / samples };
+    });
+    const correct = cells.filter(({ label, predicted }) => label === predicted).reduce((sum, { count }) => sum + count, 0);
+    const confusion = cells.filter(({ label, predicted }) => label !== predicted).sort((a, b) => b.count - a.count);
+    return { top1: correct / this.samples, top5: this.top5 / this.samples, perClass, confusion };
+  }
+}
+
+/** `logits` maps inputs to [n, classes] before the softmax. Every sample counts once, the last batch may be smaller. */
+export async function evaluateModel(tf: Tf, logits: LayersModel, classes: number, options: EvaluateOptions): Promise<EvaluateReport> {
+  const { manifest, kind, inputSize, signal, workers } = options;
+  const unknown = manifest.classes.find(({ index }) => index >= classes);
+  if (unknown !== undefined) {
+    throw new ToolkitError("BAD_LABEL", `class ${unknown.index} in the data set, but the network knows ${classes} classes`, { source: manifest.url });
+  }
+  const batchSize = Math.min(options.batchSize, manifest.samples);
+  const view = { kind, size: inputSize, augment: "eval" } as const;
+  const loader = new Loader({ manifest, view, batchSize, shuffle: false, ...(workers && { workers }), ...(signal && { signal }) });
+  const tally = new Tally(classes);
+  const started = performance.now();
+  try {
+    for await (const batch of loader.epoch(0)) {
+      const tensors = toTensors(tf, batch, inputSize);
+      const { loss, ranked, perSample } = score(tf, logits, tensors.inputs, tensors.labels, classes);
+      tally.add(batch.arrays.labels, ranked, perSample, loss * batch.samples);
+      tensors.dispose();
+      batch.release();
+      options.onProgress?.(tally.samples, manifest.samples);
+      await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through between steps
+      signal?.throwIfAborted();
+    }
+  } finally {
+    await loader.close();
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const { samples } = tally;
+  return { samples, loss: tally.loss / samples, imagesPerSecond: Math.round((10 * samples) / seconds) / 10, ...tally.summarise(manifest.classes) };
+}
+
+function score(tf: Tf, logits: LayersModel, inputs: Tensor[], labels: Tensor, classes: number): { loss: number; ranked: Int32Array; perSample: number } {
+  const perSample = Math.min(5, classes);
+  const [loss, ranked] = tf.tidy(() => {
+    const output = logits.apply(inputs, { training: false }) as Tensor;
+    return [crossEntropy(tf, output, labels, classes), tf.topk(output, perSample).indices] as const;
+  });
+  const values = { loss: loss.dataSync()[0] as number, ranked: ranked.dataSync() as Int32Array, perSample };
+  tf.dispose([loss, ranked]);
+  return values;
+}
+
+/** Mean softmax cross-entropy over [n, classes] logits and [n] labels. */
+export function crossEntropy(tf: Tf, logits: Tensor, labels: Tensor, classes: number): Tensor {
+  return tf.losses.softmaxCrossEntropy(tf.oneHot(labels as never, classes), logits);
+}

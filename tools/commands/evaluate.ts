@@ -1,0 +1,57 @@
+// dctstream evaluate
+import { readManifest } from "../../src/shards/manifest.js";
+import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
+import { loadTensorflow } from "../../src/train/engine/tensorflow.js";
+import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js";
+import { argument, type Command } from "../command.js";
+import { showProgress } from "../progress.js";
+
+/** Classes and confusions shown without --json. */
+const shownRows = 10;
+
+export const evaluateCommand: Command = {
+  usage: "evaluate <checkpoint> <manifest>",
+  describe: "Top-1, top-5, accuracy per class and the most frequent confusions of a trained network",
+  options: (parser) =>
+    parser
+      .positional("checkpoint", { type: "string", demandOption: true, describe: "A checkpoint.json, or the folder that holds it" })
+      .positional("manifest", { type: "string", demandOption: true, describe: "A manifest, or the folder that holds it" })
+      .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" })
+      .option("workers", { type: "number", requiresArg: true, describe: "View threads; one less than the cores when not given" }),
+  run: async (args, context) => {
+    const url = argument<string>(args, "checkpoint");
+    const manifest = await readManifest(argument<string>(args, "manifest"));
+    await readCheckpointInfo(url); // a wrong path is reported before TensorFlow's second of loading
+    const tf = loadTensorflow();
+    const { logits, classes, input, inputSize, network } = await loadCheckpoint(tf, url);
+    const workers = argument<number | undefined>(args, "workers");
+    const progress = showProgress(context, "evaluate");
+    try {
+      const report = await evaluateModel(tf, logits, classes, {
+        manifest,
+        kind: input,
+        inputSize,
+        batchSize: argument<number>(args, "batchSize"),
+        ...(workers === undefined ? {} : { workers }),
+        onProgress: (done, samples) => progress.update(done, samples, `${done} samples`),
+        signal: context.signal,
+      });
+      return { result: { network, ...report }, text: describe(network, report) };
+    } finally {
+      progress.stop();
+    }
+  },
+};
+
+function describe(network: string, report: EvaluateReport): string {
+  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
+  const name = (index: number) => report.perClass.find((entry) => entry.index === index)?.name ?? String(index);
+  const worst = [...report.perClass].sort((a, b) => a.top1 - b.top1).slice(0, shownRows);
+  return [
+    `${network}: top-1 ${percent(report.top1)}, top-5 ${percent(report.top5)}, loss ${report.loss.toFixed(4)} over ${report.samples} samples, ${report.imagesPerSecond} images/s`,
+    "hardest classes:",
+    ...worst.map((entry) => `  ${entry.name.padEnd(28)} ${percent(entry.top1).padStart(8)} of ${entry.samples}`),
+    ...(report.confusion.length === 0 ? [] : ["most frequent confusions:"]),
+    ...report.confusion.slice(0, shownRows).map(({ label, predicted, count }) => `  ${name(label)} taken for ${name(predicted)}: ${count}`),
+  ].join("\n");
+}

@@ -1,0 +1,69 @@
+// dctstream train
+import { type StepReport, type TrainReport, train } from "../../src/train/trainer.js";
+import { argument, type Command, type CommandContext } from "../command.js";
+
+export const trainCommand: Command = {
+  usage: "train <manifest>",
+  describe: "Train a pixel or DCT network from coefficient shards",
+  options: (parser) =>
+    parser
+      .positional("manifest", { type: "string", demandOption: true, describe: "A manifest, or the folder that holds it" })
+      .option("network", { type: "string", demandOption: true, requiresArg: true, describe: "resnet50-rgb, late-concat-rfa-thinner" })
+      .option("out", { type: "string", demandOption: true, requiresArg: true, describe: "Folder for the checkpoint" })
+      .option("val", { type: "string", requiresArg: true, describe: "Manifest to evaluate at the end" })
+      .option("epochs", { type: "number", default: 90, requiresArg: true, describe: "Passes over the data" })
+      .option("max-steps", { type: "number", requiresArg: true, describe: "Stop after this many steps" })
+      .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" })
+      .option("lr", { type: "number", requiresArg: true, describe: "Peak learning rate; 0.1 per 256 samples of a batch when not given" })
+      .option("width", { type: "number", default: 1, requiresArg: true, describe: "Factor on all channel counts" })
+      .option("input-size", { type: "number", default: 224, requiresArg: true, describe: "Side of the views in pixels; a multiple of 16 for DCT networks" })
+      .option("augment", { type: "boolean", default: true, describe: "Random resized crops and flips; --no-augment for the evaluation view" })
+      .option("seed", { type: "number", default: 0, requiresArg: true, describe: "Decides order and augmentation" })
+      .option("workers", { type: "number", requiresArg: true, describe: "View threads; one less than the cores when not given" })
+      .example("$0 train shards --network late-concat-rfa-thinner --val val-shards --out run1", ""),
+  run: async (args, context) => {
+    const given = <T>(name: string, option: string) => {
+      const value = argument<T | undefined>(args, name);
+      return value === undefined ? {} : { [option]: value };
+    };
+    const report = await train({
+      manifest: argument<string>(args, "manifest"),
+      network: argument<string>(args, "network"),
+      out: argument<string>(args, "out"),
+      epochs: argument<number>(args, "epochs"),
+      batchSize: argument<number>(args, "batchSize"),
+      width: argument<number>(args, "width"),
+      inputSize: argument<number>(args, "inputSize"),
+      augment: argument<boolean>(args, "augment"),
+      seed: argument<number>(args, "seed"),
+      ...given<string>("val", "val"),
+      ...given<number>("maxSteps", "maxSteps"),
+      ...given<number>("lr", "learningRate"),
+      ...given<number>("workers", "workers"),
+      onStep: logSteps(context),
+      signal: context.signal,
+    });
+    return { result: report, text: describe(report) };
+  },
+};
+
+/** Every step of the first ten, then about fifty lines a run. */
+function logSteps(context: CommandContext): (step: StepReport) => void {
+  return ({ step, steps, epoch, loss, learningRate, imagesPerSecond }) => {
+    if (step > 10 && step % Math.max(1, Math.round(steps / 50)) !== 0 && step !== steps) return;
+    context.log(`step ${step}/${steps}  epoch ${epoch}  loss ${loss.toFixed(4)}  lr ${learningRate.toFixed(5)}  ${imagesPerSecond.toFixed(1)} images/s`);
+  };
+}
+
+const percent = (share: number | undefined) => (share === undefined ? "-" : `${(100 * share).toFixed(1)} %`);
+
+function describe(report: TrainReport): string {
+  return [
+    `${report.network}: ${report.steps} steps (${report.epochs} epochs) in ${report.seconds.toFixed(1)} s, ${(report.parameters / 1e6).toFixed(2)} M parameters`,
+    `loss        ${report.firstLoss.toFixed(4)} -> ${report.loss.toFixed(4)}`,
+    `validation  top-1 ${percent(report.valTop1)}, top-5 ${percent(report.valTop5)}`,
+    `speed       ${report.imagesPerSecond} images/s, ${percent(report.inputStallFraction)} of the time waiting for input`,
+    `tensors     ${report.tensors.afterFirstStep} after the first step, ${report.tensors.afterLastStep} after the last`,
+    `checkpoint  ${report.checkpoint}`,
+  ].join("\n");
+}
