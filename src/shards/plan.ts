@@ -42,15 +42,23 @@ export function planEpoch(
   const { shuffle: shuffled = true, groupBatches = 16, groupBytes = 128 << 20 } = options;
   const refs = manifest.shards.flatMap((shard, index) => shard.batches.map((_, batch) => ({ shard: index, batch })));
   if (shuffled) shuffle(refs, randomFor(seed, "batch-order", epoch));
-  const entryOf = ({ shard, batch }: BatchRef) => manifest.shards[shard]?.batches[batch] ?? { samples: 0, byteLength: 0 };
+  const entryOf = ({ shard, batch }: BatchRef) =>
+    manifest.shards[shard]?.batches[batch] ?? { samples: 0, byteLength: 0 };
   return inGroups(refs, (ref) => entryOf(ref).byteLength, groupBatches, groupBytes).map((batches, group) => {
-    const samples = batches.flatMap((ref, batch) => Array.from({ length: entryOf(ref).samples }, (_, row) => ({ batch, row })));
+    const samples = batches.flatMap((ref, batch) =>
+      Array.from({ length: entryOf(ref).samples }, (_, row) => ({ batch, row })),
+    );
     if (shuffled) shuffle(samples, randomFor(seed, "sample-order", epoch, group));
     return { batches, samples };
   });
 }
 
-function inGroups(refs: readonly BatchRef[], bytesOf: (ref: BatchRef) => number, maxBatches: number, maxBytes: number): BatchRef[][] {
+function inGroups(
+  refs: readonly BatchRef[],
+  bytesOf: (ref: BatchRef) => number,
+  maxBatches: number,
+  maxBytes: number,
+): BatchRef[][] {
   const groups: BatchRef[][] = [];
   let bytes = Infinity;
   for (const ref of refs) {

@@ -159,7 +159,8 @@ function componentsColumn(samples: readonly SampleRecord[], tables: readonly Dis
     valueOffsets[i + 1] = (valueOffsets[i] as number) + sample.components.length;
   });
   const bytes = (values: Iterable<number>) => makeData({ type: new Uint8(), data: Uint8Array.from(values) });
-  const shorts = (pick: (c: ComponentGeometry) => number) => makeData({ type: new Uint16(), data: Uint16Array.from(all, pick) });
+  const shorts = (pick: (c: ComponentGeometry) => number) =>
+    makeData({ type: new Uint16(), data: Uint16Array.from(all, pick) });
   const children = [
     bytes(all.map((c) => c.h)),
     bytes(all.map((c) => c.v)),
@@ -170,7 +171,13 @@ function componentsColumn(samples: readonly SampleRecord[], tables: readonly Dis
     bytes(tables.flatMap(({ indices }) => indices)),
   ];
   const child = makeData({ type: componentType, length: all.length, nullCount: 0, children });
-  return makeData({ type: fields[5]?.type as List, length: samples.length, nullCount: 0, valueOffsets, child }) as Data<List>;
+  return makeData({
+    type: fields[5]?.type as List,
+    length: samples.length,
+    nullCount: 0,
+    valueOffsets,
+    child,
+  }) as Data<List>;
 }
 
 const tableValues = 64;
@@ -215,7 +222,10 @@ export function buildRecordBatch(schema: Schema, samples: readonly SampleRecord[
     ints((s) => s.width),
     ints((s) => s.height),
     componentsColumn(samples, tables),
-    bytesColumn(new Binary(), tables.map(({ bytes }) => bytes)),
+    bytesColumn(
+      new Binary(),
+      tables.map(({ bytes }) => bytes),
+    ),
     binary((s) => s.packed),
     unsigned((s) => s.crc32c),
     unsigned((s) => s.imageCrc32c),
@@ -279,7 +289,14 @@ export class RecordBatchView {
     const [start, end] = [list.valueOffsets[row] as number, list.valueOffsets[row + 1] as number];
     const rows = Array.from({ length: end - start }, (_, i) => children.map((values) => values[start + i] as number));
     const components = (rows as [number, number, number, number, number, number][]).map(
-      ([h, v, blocksWide, blocksHigh, storedWide, storedHigh]) => ({ h, v, blocksWide, blocksHigh, storedWide, storedHigh }),
+      ([h, v, blocksWide, blocksHigh, storedWide, storedHigh]) => ({
+        h,
+        v,
+        blocksWide,
+        blocksHigh,
+        storedWide,
+        storedHigh,
+      }),
     );
     return { components, tables: rows.map((values) => values[6] as number) };
   }

@@ -41,18 +41,35 @@ function asBytes(data: ArrayBuffer | ArrayBuffer[] | undefined): Uint8Array {
 }
 
 /** Writes the model into `folder` and returns the URL of its checkpoint.json. */
-export async function saveCheckpoint(tf: Tf, model: LayersModel, info: CheckpointInfo, folder: string): Promise<string> {
+export async function saveCheckpoint(
+  tf: Tf,
+  model: LayersModel,
+  info: CheckpointInfo,
+  folder: string,
+): Promise<string> {
   const saved = { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" as const } };
   const handler = tf.io.withSaveHandler(async (artifacts) => {
     const { modelTopology, weightSpecs, weightData } = artifacts;
     await putObject(joinUrl(folder, "weights.bin"), asBytes(weightData));
     const weightsManifest = [{ paths: ["weights.bin"], weights: weightSpecs }];
-    await putObject(joinUrl(folder, "model.json"), JSON.stringify({ format: "layers-model", generatedBy: "dctstream", convertedBy: null, modelTopology, weightsManifest }));
+    await putObject(
+      joinUrl(folder, "model.json"),
+      JSON.stringify({
+        format: "layers-model",
+        generatedBy: "dctstream",
+        convertedBy: null,
+        modelTopology,
+        weightsManifest,
+      }),
+    );
     return saved;
   });
   await model.save(handler);
   const url = joinUrl(folder, checkpointName);
-  await putObject(url, `${JSON.stringify({ format: "dctstream-checkpoint", version: checkpointVersion, ...info }, undefined, 1)}\n`);
+  await putObject(
+    url,
+    `${JSON.stringify({ format: "dctstream-checkpoint", version: checkpointVersion, ...info }, undefined, 1)}\n`,
+  );
   return url;
 }
 
@@ -60,11 +77,14 @@ export async function saveCheckpoint(tf: Tf, model: LayersModel, info: Checkpoin
 export async function readCheckpointInfo(url: string): Promise<CheckpointInfo & { readonly folder: string }> {
   const file = url.endsWith(".json") ? url : joinUrl(url, checkpointName);
   const text = await readText(file);
-  if (text === undefined) throw new ToolkitError("NOT_FOUND", "no checkpoint there; train writes one when it has finished", { source: file });
+  if (text === undefined)
+    throw new ToolkitError("NOT_FOUND", "no checkpoint there; train writes one when it has finished", { source: file });
   const parsed = checkpointSchema.safeParse(parseJson(text, file));
   if (parsed.success) return { ...parsed.data, folder: parentUrl(file) };
   const issue = parsed.error.issues[0];
-  throw new ToolkitError("BAD_CHECKPOINT", `${issue?.path.join(".") || "document"}: ${issue?.message ?? "invalid"}`, { source: file });
+  throw new ToolkitError("BAD_CHECKPOINT", `${issue?.path.join(".") || "document"}: ${issue?.message ?? "invalid"}`, {
+    source: file,
+  });
 }
 
 function parseJson(text: string, source: string): unknown {
@@ -81,15 +101,25 @@ export async function loadCheckpoint(tf: Tf, url: string): Promise<LoadedCheckpo
   const text = await readText(source);
   const weights = joinUrl(info.folder, "weights.bin");
   const stat = await openStore(weights).stat(weights);
-  if (text === undefined || stat === undefined) throw new ToolkitError("BAD_CHECKPOINT", "model.json or weights.bin is missing beside it", { source: url });
-  const weightData = (await openStore(weights).read(weights, { start: 0, end: stat.byteLength })).slice().buffer as ArrayBuffer;
+  if (text === undefined || stat === undefined)
+    throw new ToolkitError("BAD_CHECKPOINT", "model.json or weights.bin is missing beside it", { source: url });
+  const weightData = (await openStore(weights).read(weights, { start: 0, end: stat.byteLength })).slice()
+    .buffer as ArrayBuffer;
   try {
-    const { modelTopology, weightsManifest } = parseJson(text, source) as { modelTopology: object; weightsManifest: { weights: unknown[] }[] };
+    const { modelTopology, weightsManifest } = parseJson(text, source) as {
+      modelTopology: object;
+      weightsManifest: { weights: unknown[] }[];
+    };
     const weightSpecs = weightsManifest.flatMap((group) => group.weights);
-    const model = await tf.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData } as ModelArtifacts));
+    const model = await tf.loadLayersModel(
+      tf.io.fromMemory({ modelTopology, weightSpecs, weightData } as ModelArtifacts),
+    );
     const dense = model.getLayer("fc").output as LayersModel["outputs"][number];
     return { ...info, model, logits: tf.model({ inputs: model.inputs, outputs: dense }) };
   } catch (cause) {
-    throw new ToolkitError("BAD_CHECKPOINT", `the model cannot be loaded: ${(cause as Error).message}`, { source, cause });
+    throw new ToolkitError("BAD_CHECKPOINT", `the model cannot be loaded: ${(cause as Error).message}`, {
+      source,
+      cause,
+    });
   }
 }

@@ -24,7 +24,12 @@ export interface EvaluateReport {
   /** Mean cross-entropy, in nats. */
   readonly loss: number;
   readonly imagesPerSecond: number;
-  readonly perClass: readonly { readonly index: number; readonly name: string; readonly samples: number; readonly top1: number }[];
+  readonly perClass: readonly {
+    readonly index: number;
+    readonly name: string;
+    readonly samples: number;
+    readonly top1: number;
+  }[];
   /** Mistakes only, the most frequent first. */
   readonly confusion: readonly { readonly label: number; readonly predicted: number; readonly count: number }[];
 }
@@ -50,30 +55,54 @@ class Tally {
   }
 
   summarise(names: LoadedManifest["classes"]): Pick<EvaluateReport, "top1" | "top5" | "perClass" | "confusion"> {
-    const cells = [...this.confusion].map(([cell, count]) => ({ label: Math.floor(cell / this.classes), predicted: cell % this.classes, count }));
-    const perClass = [...new Set(cells.map(({ label }) => label))].sort((a, b) => a - b).map((index) => {
-      const own = cells.filter(({ label }) => label === index);
-      const samples = own.reduce((sum, { count }) => sum + count, 0);
-      const correct = own.find(({ predicted }) => predicted === index)?.count ?? 0;
-      const entry = names.find((candidate) => candidate.index === index);
-      return { index, name: entry?.name ?? entry?.synset ?? String(index), samples, top1: correct / samples };
-    });
-    const correct = cells.filter(({ label, predicted }) => label === predicted).reduce((sum, { count }) => sum + count, 0);
+    const cells = [...this.confusion].map(([cell, count]) => ({
+      label: Math.floor(cell / this.classes),
+      predicted: cell % this.classes,
+      count,
+    }));
+    const perClass = [...new Set(cells.map(({ label }) => label))]
+      .sort((a, b) => a - b)
+      .map((index) => {
+        const own = cells.filter(({ label }) => label === index);
+        const samples = own.reduce((sum, { count }) => sum + count, 0);
+        const correct = own.find(({ predicted }) => predicted === index)?.count ?? 0;
+        const entry = names.find((candidate) => candidate.index === index);
+        return { index, name: entry?.name ?? entry?.synset ?? String(index), samples, top1: correct / samples };
+      });
+    const correct = cells
+      .filter(({ label, predicted }) => label === predicted)
+      .reduce((sum, { count }) => sum + count, 0);
     const confusion = cells.filter(({ label, predicted }) => label !== predicted).sort((a, b) => b.count - a.count);
     return { top1: correct / this.samples, top5: this.top5 / this.samples, perClass, confusion };
   }
 }
 
 /** `logits` maps inputs to [n, classes] before the softmax. Every sample counts once, the last batch may be smaller. */
-export async function evaluateModel(tf: Tf, logits: LayersModel, classes: number, options: EvaluateOptions): Promise<EvaluateReport> {
+export async function evaluateModel(
+  tf: Tf,
+  logits: LayersModel,
+  classes: number,
+  options: EvaluateOptions,
+): Promise<EvaluateReport> {
   const { manifest, kind, inputSize, signal, workers } = options;
   const unknown = manifest.classes.find(({ index }) => index >= classes);
   if (unknown !== undefined) {
-    throw new ToolkitError("BAD_LABEL", `class ${unknown.index} in the data set, but the network knows ${classes} classes`, { source: manifest.url });
+    throw new ToolkitError(
+      "BAD_LABEL",
+      `class ${unknown.index} in the data set, but the network knows ${classes} classes`,
+      { source: manifest.url },
+    );
   }
   const batchSize = Math.min(options.batchSize, manifest.samples);
   const view = { kind, size: inputSize, augment: "eval" } as const;
-  const loader = new Loader({ manifest, view, batchSize, shuffle: false, ...(workers && { workers }), ...(signal && { signal }) });
+  const loader = new Loader({
+    manifest,
+    view,
+    batchSize,
+    shuffle: false,
+    ...(workers && { workers }),
+    ...(signal && { signal }),
+  });
   const tally = new Tally(classes);
   const started = performance.now();
   try {
@@ -92,10 +121,21 @@ export async function evaluateModel(tf: Tf, logits: LayersModel, classes: number
   }
   const seconds = (performance.now() - started) / 1000;
   const { samples } = tally;
-  return { samples, loss: tally.loss / samples, imagesPerSecond: Math.round((10 * samples) / seconds) / 10, ...tally.summarise(manifest.classes) };
+  return {
+    samples,
+    loss: tally.loss / samples,
+    imagesPerSecond: Math.round((10 * samples) / seconds) / 10,
+    ...tally.summarise(manifest.classes),
+  };
 }
 
-function score(tf: Tf, logits: LayersModel, inputs: Tensor[], labels: Tensor, classes: number): { loss: number; ranked: Int32Array; perSample: number } {
+function score(
+  tf: Tf,
+  logits: LayersModel,
+  inputs: Tensor[],
+  labels: Tensor,
+  classes: number,
+): { loss: number; ranked: Int32Array; perSample: number } {
   const perSample = Math.min(5, classes);
   const [loss, ranked] = tf.tidy(() => {
     const output = logits.apply(inputs, { training: false }) as Tensor;

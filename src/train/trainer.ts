@@ -78,8 +78,10 @@ type Settings = Required<Omit<TrainOptions, "val" | "onStep" | "signal" | "worke
 function resolve(options: TrainOptions): Settings {
   const settings = { epochs: 90, batchSize: 32, width: 1, inputSize: 224, augment: true, seed: 0, ...options };
   if (!(settings.epochs > 0)) throw invalidOption("epochs", "a number > 0", settings.epochs);
-  if (settings.maxSteps !== undefined && !(Number.isInteger(settings.maxSteps) && settings.maxSteps > 0)) throw invalidOption("max-steps", "an integer >= 1", settings.maxSteps);
-  if (settings.learningRate !== undefined && !(settings.learningRate > 0)) throw invalidOption("lr", "a number > 0", settings.learningRate);
+  if (settings.maxSteps !== undefined && !(Number.isInteger(settings.maxSteps) && settings.maxSteps > 0))
+    throw invalidOption("max-steps", "an integer >= 1", settings.maxSteps);
+  if (settings.learningRate !== undefined && !(settings.learningRate > 0))
+    throw invalidOption("lr", "a number > 0", settings.learningRate);
   return settings;
 }
 
@@ -97,24 +99,67 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
   const classes = classCount(manifest);
   const { inputSize, batchSize, seed, signal, workers } = settings;
   const view = { kind: definition.input, size: inputSize, augment: settings.augment ? "train" : "eval" } as const;
-  const loader = new Loader({ manifest, view, batchSize, seed, ...(workers && { workers }), ...(signal && { signal }) });
+  const loader = new Loader({
+    manifest,
+    view,
+    batchSize,
+    seed,
+    ...(workers && { workers }),
+    ...(signal && { signal }),
+  });
   try {
     const tf = loadTensorflow();
-    const network = buildNetwork(tf, settings.network, { classes, inputSize, width: settings.width });
+    const network = buildNetwork(tf, settings.network, { classes, inputSize, width: settings.width, seed });
     const steps = Math.min(settings.maxSteps ?? Infinity, Math.ceil(settings.epochs * loader.steps));
-    const run = await runSteps(new Stepper(tf, network, classes, defaultRecipe(batchSize, steps, settings.learningRate), inputSize), loader, steps, settings);
+    const run = await runSteps(
+      new Stepper(tf, network, classes, defaultRecipe(batchSize, steps, settings.learningRate), inputSize),
+      loader,
+      steps,
+      settings,
+    );
     const epochs = steps / loader.steps;
     await loader.close();
-    const info = { network: settings.network, input: definition.input, inputSize, width: settings.width, classes, epochs, steps, seed, trainedOn: manifest.url };
+    const info = {
+      network: settings.network,
+      input: definition.input,
+      inputSize,
+      width: settings.width,
+      classes,
+      epochs,
+      steps,
+      seed,
+      trainedOn: manifest.url,
+    };
     const checkpoint = await saveCheckpoint(tf, network.model, info, settings.out);
-    const score: EvaluateReport | undefined = val && (await evaluateModel(tf, network.logits, classes, { manifest: val, kind: definition.input, inputSize, batchSize, ...(workers && { workers }), ...(signal && { signal }) }));
-    return { network: settings.network, epochs: Number(epochs.toFixed(3)), steps, ...run, valTop1: score?.top1, valTop5: score?.top5, parameters: network.model.countParams(), checkpoint };
+    const score: EvaluateReport | undefined =
+      val &&
+      (await evaluateModel(tf, network.logits, classes, {
+        manifest: val,
+        kind: definition.input,
+        inputSize,
+        batchSize,
+        ...(workers && { workers }),
+        ...(signal && { signal }),
+      }));
+    return {
+      network: settings.network,
+      epochs: Number(epochs.toFixed(3)),
+      steps,
+      ...run,
+      valTop1: score?.top1,
+      valTop5: score?.top5,
+      parameters: network.model.countParams(),
+      checkpoint,
+    };
   } finally {
     await loader.close();
   }
 }
 
-type RunReport = Pick<TrainReport, "firstLoss" | "loss" | "imagesPerSecond" | "inputStallFraction" | "seconds" | "tensors">;
+type RunReport = Pick<
+  TrainReport,
+  "firstLoss" | "loss" | "imagesPerSecond" | "inputStallFraction" | "seconds" | "tensors"
+>;
 
 async function runSteps(stepper: Stepper, loader: Loader, steps: number, settings: Settings): Promise<RunReport> {
   const losses: number[] = [];
@@ -132,7 +177,15 @@ async function runSteps(stepper: Stepper, loader: Loader, steps: number, setting
         batch.release();
         mark = performance.now();
         tensors.push(stepper.tensorCount);
-        report(settings, stepper, losses, steps, epoch, ((losses.length * loader.batchSize) / (mark - started)) * 1000, tensors);
+        report(
+          settings,
+          stepper,
+          losses,
+          steps,
+          epoch,
+          ((losses.length * loader.batchSize) / (mark - started)) * 1000,
+          tensors,
+        );
         if (losses.length >= steps) break;
         await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through between steps
         settings.signal?.throwIfAborted();
@@ -153,9 +206,25 @@ async function runSteps(stepper: Stepper, loader: Loader, steps: number, setting
   };
 }
 
-function report(settings: Settings, stepper: Stepper, losses: readonly number[], steps: number, epoch: number, imagesPerSecond: number, tensors: readonly number[]): void {
+function report(
+  settings: Settings,
+  stepper: Stepper,
+  losses: readonly number[],
+  steps: number,
+  epoch: number,
+  imagesPerSecond: number,
+  tensors: readonly number[],
+): void {
   const step = losses.length;
-  settings.onStep?.({ step, steps, epoch, loss: losses.at(-1) as number, learningRate: stepper.learningRate(step - 1), imagesPerSecond, tensors: tensors.at(-1) as number });
+  settings.onStep?.({
+    step,
+    steps,
+    epoch,
+    loss: losses.at(-1) as number,
+    learningRate: stepper.learningRate(step - 1),
+    imagesPerSecond,
+    tensors: tensors.at(-1) as number,
+  });
 }
 
 /** One network, its optimiser and what a step does with them. */
@@ -194,7 +263,10 @@ class Stepper {
     tf.dispose(grads);
     dispose();
     if (Number.isFinite(loss)) return loss;
-    throw new ToolkitError("NUMERIC_OVERFLOW", `the loss is ${loss} at step ${index + 1}; lower the learning rate (--lr ${this.recipe.learningRate / 4})`);
+    throw new ToolkitError(
+      "NUMERIC_OVERFLOW",
+      `the loss is ${loss} at step ${index + 1}; lower the learning rate (--lr ${this.recipe.learningRate / 4})`,
+    );
   }
 
   dispose(): void {

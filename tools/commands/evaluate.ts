@@ -14,10 +14,22 @@ export const evaluateCommand: Command = {
   describe: "Top-1, top-5, accuracy per class and the most frequent confusions of a trained network",
   options: (parser) =>
     parser
-      .positional("checkpoint", { type: "string", demandOption: true, describe: "A checkpoint.json, or the folder that holds it" })
-      .positional("manifest", { type: "string", demandOption: true, describe: "A manifest, or the folder that holds it" })
+      .positional("checkpoint", {
+        type: "string",
+        demandOption: true,
+        describe: "A checkpoint.json, or the folder that holds it",
+      })
+      .positional("manifest", {
+        type: "string",
+        demandOption: true,
+        describe: "A manifest, or the folder that holds it",
+      })
       .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" })
-      .option("workers", { type: "number", requiresArg: true, describe: "View threads; one less than the cores when not given" }),
+      .option("workers", {
+        type: "number",
+        requiresArg: true,
+        describe: "View threads; one less than the cores when not given",
+      }),
   run: async (args, context) => {
     const url = argument<string>(args, "checkpoint");
     const manifest = await readManifest(argument<string>(args, "manifest"));
@@ -52,6 +64,8 @@ function describe(network: string, report: EvaluateReport): string {
     "hardest classes:",
     ...worst.map((entry) => `  ${entry.name.padEnd(28)} ${percent(entry.top1).padStart(8)} of ${entry.samples}`),
     ...(report.confusion.length === 0 ? [] : ["most frequent confusions:"]),
-    ...report.confusion.slice(0, shownRows).map(({ label, predicted, count }) => `  ${name(label)} taken for ${name(predicted)}: ${count}`),
+    ...report.confusion
+      .slice(0, shownRows)
+      .map(({ label, predicted, count }) => `  ${name(label)} taken for ${name(predicted)}: ${count}`),
   ].join("\n");
 }

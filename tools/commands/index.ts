@@ -1,5 +1,6 @@
 // All commands, in the order of --help.
 import type { Command } from "../command.js";
+import { demoCommand } from "./demo.js";
 import { evaluateCommand } from "./evaluate.js";
 import { exportCommand } from "./export.js";
 import { inspectCommand } from "./inspect.js";
@@ -7,4 +8,12 @@ import { preprocessCommand } from "./preprocess.js";
 import { trainCommand } from "./train.js";
 import { verifyCommand } from "./verify.js";
 
-export const commands: readonly Command[] = [preprocessCommand, verifyCommand, inspectCommand, exportCommand, trainCommand, evaluateCommand];
+export const commands: readonly Command[] = [
+  preprocessCommand,
+  verifyCommand,
+  inspectCommand,
+  exportCommand,
+  trainCommand,
+  evaluateCommand,
+  demoCommand,
+];

@@ -7,19 +7,45 @@ export const trainCommand: Command = {
   describe: "Train a pixel or DCT network from coefficient shards",
   options: (parser) =>
     parser
-      .positional("manifest", { type: "string", demandOption: true, describe: "A manifest, or the folder that holds it" })
-      .option("network", { type: "string", demandOption: true, requiresArg: true, describe: "resnet50-rgb, late-concat-rfa-thinner" })
+      .positional("manifest", {
+        type: "string",
+        demandOption: true,
+        describe: "A manifest, or the folder that holds it",
+      })
+      .option("network", {
+        type: "string",
+        demandOption: true,
+        requiresArg: true,
+        describe: "resnet50-rgb, late-concat-rfa-thinner",
+      })
       .option("out", { type: "string", demandOption: true, requiresArg: true, describe: "Folder for the checkpoint" })
       .option("val", { type: "string", requiresArg: true, describe: "Manifest to evaluate at the end" })
       .option("epochs", { type: "number", default: 90, requiresArg: true, describe: "Passes over the data" })
       .option("max-steps", { type: "number", requiresArg: true, describe: "Stop after this many steps" })
       .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" })
-      .option("lr", { type: "number", requiresArg: true, describe: "Peak learning rate; 0.1 per 256 samples of a batch when not given" })
+      .option("lr", {
+        type: "number",
+        requiresArg: true,
+        describe: "Peak learning rate; 0.1 per 256 samples of a batch when not given",
+      })
       .option("width", { type: "number", default: 1, requiresArg: true, describe: "Factor on all channel counts" })
-      .option("input-size", { type: "number", default: 224, requiresArg: true, describe: "Side of the views in pixels; a multiple of 16 for DCT networks" })
-      .option("augment", { type: "boolean", default: true, describe: "Random resized crops and flips; --no-augment for the evaluation view" })
+      .option("input-size", {
+        type: "number",
+        default: 224,
+        requiresArg: true,
+        describe: "Side of the views in pixels; a multiple of 16 for DCT networks",
+      })
+      .option("augment", {
+        type: "boolean",
+        default: true,
+        describe: "Random resized crops and flips; --no-augment for the evaluation view",
+      })
       .option("seed", { type: "number", default: 0, requiresArg: true, describe: "Decides order and augmentation" })
-      .option("workers", { type: "number", requiresArg: true, describe: "View threads; one less than the cores when not given" })
+      .option("workers", {
+        type: "number",
+        requiresArg: true,
+        describe: "View threads; one less than the cores when not given",
+      })
       .example("$0 train shards --network late-concat-rfa-thinner --val val-shards --out run1", ""),
   run: async (args, context) => {
     const given = <T>(name: string, option: string) => {
@@ -51,7 +77,9 @@ export const trainCommand: Command = {
 function logSteps(context: CommandContext): (step: StepReport) => void {
   return ({ step, steps, epoch, loss, learningRate, imagesPerSecond }) => {
     if (step > 10 && step % Math.max(1, Math.round(steps / 50)) !== 0 && step !== steps) return;
-    context.log(`step ${step}/${steps}  epoch ${epoch}  loss ${loss.toFixed(4)}  lr ${learningRate.toFixed(5)}  ${imagesPerSecond.toFixed(1)} images/s`);
+    context.log(
+      `step ${step}/${steps}  epoch ${epoch}  loss ${loss.toFixed(4)}  lr ${learningRate.toFixed(5)}  ${imagesPerSecond.toFixed(1)} images/s`,
+    );
   };
 }
 

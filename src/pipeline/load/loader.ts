@@ -52,13 +52,19 @@ export class Loader {
   private readonly signal: AbortSignal | undefined;
 
   constructor(options: LoaderOptions) {
-    const { seed = 0, shuffle = true, workers = Math.max(1, availableParallelism() - 1), prefetchBatches = 3 } = options;
+    const {
+      seed = 0,
+      shuffle = true,
+      workers = Math.max(1, availableParallelism() - 1),
+      prefetchBatches = 3,
+    } = options;
     const { dropLast = shuffle } = options;
     const { manifest, view, batchSize, signal } = options;
     checkViewOptions(view);
     if (!Number.isInteger(batchSize) || batchSize < 1) throw invalidOption("batch-size", "an integer >= 1", batchSize);
     if (!Number.isInteger(workers) || workers < 1) throw invalidOption("workers", "an integer >= 1", workers);
-    if (!Number.isInteger(prefetchBatches) || prefetchBatches < 1) throw invalidOption("prefetch-batches", "an integer >= 1", prefetchBatches);
+    if (!Number.isInteger(prefetchBatches) || prefetchBatches < 1)
+      throw invalidOption("prefetch-batches", "an integer >= 1", prefetchBatches);
     if (dropLast && manifest.samples < batchSize) {
       throw invalidOption("batch-size", `at most the ${manifest.samples} samples of the data set`, batchSize);
     }
@@ -66,9 +72,12 @@ export class Loader {
     this.signal = signal;
     this.settings = { manifest, view, batchSize, seed, shuffle, dropLast, workers, prefetchBatches };
     // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it begins.
-    this.pool = new Piscina({ filename: new URL("./view-worker.js", import.meta.url).href, minThreads: workers,
+    this.pool = new Piscina({
+      filename: new URL("./view-worker.js", import.meta.url).href,
+      minThreads: workers,
       maxThreads: workers,
-      concurrentTasksPerWorker: (prefetchBatches + 1) * Math.ceil(batchSize / taskSamples) });
+      concurrentTasksPerWorker: (prefetchBatches + 1) * Math.ceil(batchSize / taskSamples),
+    });
   }
 
   /** Batches per epoch. */
@@ -124,7 +133,9 @@ export class Loader {
       const task: ViewTask = { batches: plan.batches, samples, view, seed, epoch, slot, batchSize, firstIndex: first };
       tasks.push(this.pool.run(task));
     }
-    const failures = (await Promise.allSettled(tasks)).map((result) => (result.status === "rejected" ? asWire(result.reason) : result.value));
+    const failures = (await Promise.allSettled(tasks)).map((result) =>
+      result.status === "rejected" ? asWire(result.reason) : result.value,
+    );
     const failure = failures.find((wire) => wire !== undefined);
     if (failure !== undefined) {
       slots.giveBack(slot);

@@ -17,18 +17,32 @@ const groupsInFlight = 2;
 const readsPerGroup = 4;
 
 /** Reads each group's record batches into shared memory. At most three groups are in memory: being read, read, in use. */
-export async function* readGroups(manifest: LoadedManifest, groups: readonly PlanGroup[], signal?: AbortSignal): AsyncGenerator<ReadGroup> {
+export async function* readGroups(
+  manifest: LoadedManifest,
+  groups: readonly PlanGroup[],
+  signal?: AbortSignal,
+): AsyncGenerator<ReadGroup> {
   const schemas = new SchemaCache(manifest);
   const numbered = groups.map((plan, group) => ({ plan, group }));
-  yield* mapOrdered(numbered, ({ plan, group }, both) => readGroup(manifest, schemas, plan, group, both), { limit: groupsInFlight, signal });
+  yield* mapOrdered(numbered, ({ plan, group }, both) => readGroup(manifest, schemas, plan, group, both), {
+    limit: groupsInFlight,
+    signal,
+  });
 }
 
-async function readGroup(manifest: LoadedManifest, schemas: SchemaCache, plan: PlanGroup, group: number, signal: AbortSignal): Promise<ReadGroup> {
+async function readGroup(
+  manifest: LoadedManifest,
+  schemas: SchemaCache,
+  plan: PlanGroup,
+  group: number,
+  signal: AbortSignal,
+): Promise<ReadGroup> {
   const batches: SharedBatch[] = [];
   const read = async ({ shard, batch }: PlanGroup["batches"][number], signal: AbortSignal): Promise<SharedBatch> => {
     const entry = manifest.shards[shard];
     const place = entry?.batches[batch];
-    if (entry === undefined || place === undefined) throw new RangeError(`plan names batch ${batch} of shard ${shard}, which the manifest lacks`);
+    if (entry === undefined || place === undefined)
+      throw new RangeError(`plan names batch ${batch} of shard ${shard}, which the manifest lacks`);
     const url = joinUrl(manifest.folder, entry.name);
     const bytes = new SharedArrayBuffer(place.byteLength);
     const range = { start: place.offset, end: place.offset + place.byteLength };

@@ -10,7 +10,13 @@ export const imagenetScaling: RgbScaling = {
 
 /** Views of a slot, sized for `samples` of `batchSize`. */
 export type BatchArrays =
-  | { readonly kind: "dct"; readonly y: Float32Array; readonly cb: Float32Array; readonly cr: Float32Array; readonly labels: Int32Array }
+  | {
+      readonly kind: "dct";
+      readonly y: Float32Array;
+      readonly cb: Float32Array;
+      readonly cr: Float32Array;
+      readonly labels: Int32Array;
+    }
   | { readonly kind: "rgb"; readonly rgb: Float32Array; readonly labels: Int32Array };
 
 /** Tensor libraries take 64-byte aligned memory as it is and copy everything else. */
@@ -28,7 +34,12 @@ export function allocateSlot(view: ViewOptions, batchSize: number): SharedArrayB
 }
 
 /** The first `samples` samples of every plane of a slot. */
-export function slotArrays(slot: SharedArrayBuffer, view: ViewOptions, batchSize: number, samples: number): BatchArrays {
+export function slotArrays(
+  slot: SharedArrayBuffer,
+  view: ViewOptions,
+  batchSize: number,
+  samples: number,
+): BatchArrays {
   let offset = 0;
   const take = (values: number) => {
     const plane = new Float32Array(slot, offset, values * samples);

@@ -25,7 +25,12 @@ const cropAttempts = 10;
 export function checkViewOptions({ kind, size }: ViewOptions): void {
   const step = kind === "dct" ? 16 : 1;
   const valid = Number.isInteger(size) && size >= 16 && size <= 4096 && size % step === 0;
-  if (!valid) throw invalidOption("input-size", kind === "dct" ? "a multiple of 16 from 16 to 4096" : "an integer from 16 to 4096", size);
+  if (!valid)
+    throw invalidOption(
+      "input-size",
+      kind === "dct" ? "a multiple of 16 from 16 to 4096" : "an integer from 16 to 4096",
+      size,
+    );
 }
 
 /** The view of one image; `random` is drawn from for "train" only. */
@@ -71,10 +76,18 @@ function randomResizedCrop(width: number, height: number, size: number, random: 
 /** The usual evaluation view: 256 and 224 in the paper's proportion. */
 function resizeAndCentreCrop(width: number, height: number, size: number): ViewGeometry {
   const shorter = Math.round(size / 0.875);
-  const scaled = (side: number) => (side <= Math.min(width, height) ? shorter : Math.floor((shorter * side) / Math.min(width, height)));
+  const scaled = (side: number) =>
+    side <= Math.min(width, height) ? shorter : Math.floor((shorter * side) / Math.min(width, height));
   const axis = (side: number): ViewAxis => {
     const scaledSize = scaled(side);
-    return { boxStart: 0, boxEnd: side, scaledSize, outStart: Math.round((scaledSize - size) / 2), outCount: size, flip: false };
+    return {
+      boxStart: 0,
+      boxEnd: side,
+      scaledSize,
+      outStart: Math.round((scaledSize - size) / 2),
+      outCount: size,
+      flip: false,
+    };
   };
   return { x: axis(width), y: axis(height) };
 }

@@ -1,6 +1,6 @@
 // Batch normalisation through TensorFlow's fused kernels. tfjs composes the training pass of a dozen elementwise ops;
 // FusedBatchNormV3 and its gradient halve a whole ResNet-50 step. Saves and loads as the standard BatchNormalization layer.
-import type { layers, serialization, Tensor, TensorInfo, Tensor4D } from "@tensorflow/tfjs-node-gpu";
+import type { layers, serialization, Tensor, Tensor4D, TensorInfo } from "@tensorflow/tfjs-node-gpu";
 import type { Tf } from "./tensorflow.js";
 
 /** What tfjs's layer keeps, and its types leave out. */
@@ -16,11 +16,19 @@ interface BatchNormalizationInternals {
 
 /** The part of the node backend that runs a kernel by name. */
 interface KernelBackend {
-  readonly binding: { TF_ATTR_TYPE: number; TF_ATTR_FLOAT: number; TF_ATTR_STRING: number; TF_ATTR_BOOL: number; TF_FLOAT: number };
+  readonly binding: {
+    TF_ATTR_TYPE: number;
+    TF_ATTR_FLOAT: number;
+    TF_ATTR_STRING: number;
+    TF_ATTR_BOOL: number;
+    TF_FLOAT: number;
+  };
   executeMultipleOutputs(name: string, attributes: unknown[], inputs: TensorInfo[], outputs: number): Tensor[];
 }
 
-type LayerClass = new (config: Parameters<typeof layers.batchNormalization>[0]) => layers.Layer & BatchNormalizationInternals;
+type LayerClass = new (
+  config: Parameters<typeof layers.batchNormalization>[0],
+) => layers.Layer & BatchNormalizationInternals;
 
 let fusedClass: LayerClass | undefined;
 
@@ -32,7 +40,8 @@ export function fusedBatchNormalization(tf: Tf, config: Parameters<typeof layers
 
 function defineLayer(tf: Tf): LayerClass {
   // tfjs exports a factory but not the class; subclassing keeps its weights, its configuration and its name in saved models.
-  const Base = tf.layers.batchNormalization({}).constructor as LayerClass & serialization.SerializableConstructor<serialization.Serializable>;
+  const Base = tf.layers.batchNormalization({}).constructor as LayerClass &
+    serialization.SerializableConstructor<serialization.Serializable>;
   return class FusedBatchNormalization extends Base {
     override call(inputs: Tensor | Tensor[], kwargs: { training?: boolean }): Tensor | Tensor[] {
       const input = Array.isArray(inputs) ? inputs[0] : inputs;
@@ -60,7 +69,12 @@ function normalizeBatch(tf: Tf, input: Tensor4D, layer: BatchNormalizationIntern
   const attrs = attributes(backend, layer.epsilon);
   const normalize = tf.customGrad((x, gamma, beta, save) => {
     const none = tf.tensor1d([]);
-    const outputs = backend.executeMultipleOutputs("FusedBatchNormV3", attrs, [x as Tensor, gamma as Tensor, beta as Tensor, none, none], 6);
+    const outputs = backend.executeMultipleOutputs(
+      "FusedBatchNormV3",
+      attrs,
+      [x as Tensor, gamma as Tensor, beta as Tensor, none, none],
+      6,
+    );
     const [y, mean, variance, ...reserved] = outputs as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
     updateMoving(layer, mean, variance);
     (save as (tensors: Tensor[]) => void)([x as Tensor, gamma as Tensor, ...reserved]);

@@ -15,7 +15,11 @@ export function loadTensorflow(): Tf {
     loaded = createRequire(import.meta.url)("@tensorflow/tfjs-node-gpu") as Tf;
   } catch (cause) {
     const reason = String((cause as Error).message).split("\n")[0];
-    throw new ToolkitError("TENSORFLOW_MISSING", `cannot load TensorFlow: ${reason}; set it up with: node tools/setup.mjs`, { cause });
+    throw new ToolkitError(
+      "TENSORFLOW_MISSING",
+      `cannot load TensorFlow: ${reason}; set it up with: node tools/setup.mjs`,
+      { cause },
+    );
   }
   return loaded;
 }

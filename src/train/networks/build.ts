@@ -2,6 +2,7 @@
 import type { LayersModel, SymbolicTensor } from "@tensorflow/tfjs-node-gpu";
 import { closest } from "fastest-levenshtein";
 import { invalidOption, ToolkitError } from "../../errors.js";
+import { type Random, randomFor } from "../../shards/random.js";
 import { fusedBatchNormalization } from "../engine/batch-norm.js";
 import type { Tf } from "../engine/tensorflow.js";
 import { type NetworkDefinition, networks } from "./definitions.js";
@@ -13,6 +14,8 @@ export interface NetworkOptions {
   readonly inputSize?: number;
   /** Factor on all channel counts. Default 1, the paper's network. */
   readonly width?: number;
+  /** Of the initial weights. Default 0. */
+  readonly seed?: number;
 }
 
 export interface Network {
@@ -31,22 +34,38 @@ export function findNetwork(id: string): NetworkDefinition {
   const found = networks.find((network) => network.id === id);
   if (found !== undefined) return found;
   const ids = networks.map((network) => network.id);
-  throw new ToolkitError("UNKNOWN_NETWORK", `no network is called ${id}; did you mean ${closest(id, ids)}? There are: ${ids.join(", ")}`);
+  throw new ToolkitError(
+    "UNKNOWN_NETWORK",
+    `no network is called ${id}; did you mean ${closest(id, ids)}? There are: ${ids.join(", ")}`,
+  );
 }
 
 /** Builds a network with fresh weights: He normal convolutions, and zero gamma at the end of each residual branch (Goyal et al. 2017). */
 export function buildNetwork(tf: Tf, id: string, options: NetworkOptions): Network {
   const definition = findNetwork(id);
-  const { classes, inputSize = 224, width = 1 } = options;
+  const { classes, inputSize = 224, width = 1, seed = 0 } = options;
   if (!(width > 0 && width <= 4)) throw invalidOption("width", "a factor in (0, 4]", width);
   if (!Number.isInteger(classes) || classes < 2) throw invalidOption("classes", "an integer >= 2", classes);
-  const builder = new Builder(tf, width);
-  const { inputs, features } = definition.input === "rgb" ? builder.pixelNetwork(definition, inputSize) : builder.dctNetwork(definition, inputSize);
+  const builder = new Builder(tf, width, randomFor(seed, "weights", id));
+  const { inputs, features } =
+    definition.input === "rgb"
+      ? builder.pixelNetwork(definition, inputSize)
+      : builder.dctNetwork(definition, inputSize);
   const pooled = tf.layers.globalAveragePooling2d({ name: "avg_pool" }).apply(features) as SymbolicTensor;
-  const dense = tf.layers.dense({ name: "fc", units: classes, kernelInitializer: "glorotUniform" }).apply(pooled) as SymbolicTensor;
+  const dense = tf.layers
+    .dense({
+      name: "fc",
+      units: classes,
+      kernelInitializer: tf.initializers.glorotUniform({ seed: builder.nextSeed() }),
+    })
+    .apply(pooled) as SymbolicTensor;
   const softmax = tf.layers.activation({ name: "softmax", activation: "softmax" }).apply(dense) as SymbolicTensor;
   const name = id.replace(/[^a-z0-9]+/g, "_");
-  return { definition, model: tf.model({ name, inputs, outputs: softmax }), logits: tf.model({ name: `${name}_logits`, inputs, outputs: dense }) };
+  return {
+    definition,
+    model: tf.model({ name, inputs, outputs: softmax }),
+    logits: tf.model({ name: `${name}_logits`, inputs, outputs: dense }),
+  };
 }
 
 interface Body {
@@ -58,14 +77,25 @@ class Builder {
   constructor(
     private readonly tf: Tf,
     private readonly factor: number,
+    private readonly random: Random,
   ) {}
+
+  /** Each layer draws its weights from a stream of its own. */
+  nextSeed(): number {
+    return 1 + this.random.below(2 ** 31 - 2);
+  }
 
   pixelNetwork(definition: NetworkDefinition, size: number): Body {
     const { tf } = this;
     const input = tf.input({ name: "rgb", shape: [size, size, 3] });
     const padded = tf.layers.zeroPadding2d({ name: "conv1_pad", padding: 3 }).apply(input) as SymbolicTensor;
-    const stem = this.activate(this.convolve(padded, "conv1", { kernel: 7, stride: 2, filters: this.scaled(64), padding: "valid" }), "conv1_relu");
-    const pooled = tf.layers.maxPooling2d({ name: "pool1", poolSize: 3, strides: 2, padding: "valid" }).apply(stem) as SymbolicTensor;
+    const stem = this.activate(
+      this.convolve(padded, "conv1", { kernel: 7, stride: 2, filters: this.scaled(64), padding: "valid" }),
+      "conv1_relu",
+    );
+    const pooled = tf.layers
+      .maxPooling2d({ name: "pool1", poolSize: 3, strides: 2, padding: "valid" })
+      .apply(stem) as SymbolicTensor;
     return { inputs: [input], features: this.blocks(pooled, parseStages(definition.luma)) };
   }
 
@@ -100,22 +130,44 @@ class Builder {
     // An identity block keeps its input's width, also where rounding a scaled concatenation made it another.
     const filters = block.kind === "projection" ? this.scaled(block.width) : (input.shape.at(-1) as number);
     const prefix = `res${name}_branch`;
-    const first = this.activate(this.convolve(input, `${prefix}2a`, { kernel: 1, stride, filters: bottleneck }), `${prefix}2a_relu`);
-    const middle = this.activate(this.convolve(first, `${prefix}2b`, { kernel, stride: 1, filters: bottleneck }), `${prefix}2b_relu`);
+    const first = this.activate(
+      this.convolve(input, `${prefix}2a`, { kernel: 1, stride, filters: bottleneck }),
+      `${prefix}2a_relu`,
+    );
+    const middle = this.activate(
+      this.convolve(first, `${prefix}2b`, { kernel, stride: 1, filters: bottleneck }),
+      `${prefix}2b_relu`,
+    );
     const last = this.convolve(middle, `${prefix}2c`, { kernel: 1, stride: 1, filters, gamma: "zeros" });
-    const shortcut = block.kind === "projection" ? this.convolve(input, `${prefix}1`, { kernel: 1, stride, filters }) : input;
+    const shortcut =
+      block.kind === "projection" ? this.convolve(input, `${prefix}1`, { kernel: 1, stride, filters }) : input;
     const sum = this.tf.layers.add({ name: `res${name}` }).apply([last, shortcut]) as SymbolicTensor;
     return this.activate(sum, `res${name}_relu`);
   }
 
-  private convolve(input: SymbolicTensor, name: string, options: { kernel: number; stride: number; filters: number; padding?: "valid" | "same"; gamma?: "zeros" }): SymbolicTensor {
+  private convolve(
+    input: SymbolicTensor,
+    name: string,
+    options: { kernel: number; stride: number; filters: number; padding?: "valid" | "same"; gamma?: "zeros" },
+  ): SymbolicTensor {
     const { kernel, stride, filters, padding = "same", gamma } = options;
-    const conv = this.tf.layers.conv2d({ name, filters, kernelSize: kernel, strides: stride, padding, useBias: false, kernelInitializer: "heNormal" });
+    const kernelInitializer = this.tf.initializers.heNormal({ seed: this.nextSeed() });
+    const conv = this.tf.layers.conv2d({
+      name,
+      filters,
+      kernelSize: kernel,
+      strides: stride,
+      padding,
+      useBias: false,
+      kernelInitializer,
+    });
     return this.normalize(conv.apply(input) as SymbolicTensor, `bn_${name}`, gamma);
   }
 
   private normalize(input: SymbolicTensor, name: string, gammaInitializer: "zeros" | "ones" = "ones"): SymbolicTensor {
-    return fusedBatchNormalization(this.tf, { name, ...batchNormConfig, gammaInitializer }).apply(input) as SymbolicTensor;
+    return fusedBatchNormalization(this.tf, { name, ...batchNormConfig, gammaInitializer }).apply(
+      input,
+    ) as SymbolicTensor;
   }
 
   private activate(input: SymbolicTensor, name: string): SymbolicTensor {

@@ -30,7 +30,13 @@ export function parseStages(notation: string, names: Map<string, number> = new M
       const projection = projectionKernel !== undefined;
       return Array.from({ length: projection ? 1 : Number(count) }, (): Block => {
         const name = branch === "" ? nextName(number, names) : `${number}${branch}`;
-        return { name, kind: projection ? "projection" : "identity", kernel: Number(projectionKernel ?? identityKernel), stride: Number(stride ?? 1), ...widths };
+        return {
+          name,
+          kind: projection ? "projection" : "identity",
+          kernel: Number(projectionKernel ?? identityKernel),
+          stride: Number(stride ?? 1),
+          ...widths,
+        };
       });
     });
   });

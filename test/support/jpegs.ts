@@ -1,0 +1,74 @@
+// JPEGs of every kind, made from a seed.
+import { type EncodeOptions, encodeJpeg } from "../../src/native/index.js";
+import { type Random, randomFor } from "../../src/shards/random.js";
+
+/** Smooth shapes with noise on top, so that all frequencies hold something: [height, width, channels]. */
+export function testPixels(width: number, height: number, channels: number, random: Random): Uint8Array {
+  const waves = Array.from(
+    { length: 4 * channels },
+    () => [random.next() * 0.3, random.next() * 0.3, random.next() * 6] as const,
+  );
+  const pixels = new Uint8Array(width * height * channels);
+  for (let y = 0, at = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      for (let c = 0; c < channels; c++, at++) {
+        const shape = waves
+          .slice(4 * c, 4 * c + 4)
+          .reduce((sum, [u, v, phase]) => sum + Math.sin(u * x + v * y + phase), 0);
+        pixels[at] = Math.min(255, Math.max(0, 128 + 28 * shape + 24 * (random.next() - 0.5)));
+      }
+    }
+  }
+  return pixels;
+}
+
+export interface JpegKind extends EncodeOptions {
+  readonly name: string;
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3 | 4;
+}
+
+export function makeJpeg(kind: JpegKind, seed = 1): Uint8Array<ArrayBuffer> {
+  const { name, width, height, channels, ...options } = kind;
+  return encodeJpeg(
+    testPixels(width, height, channels, randomFor(seed, name, width, height)),
+    width,
+    height,
+    channels,
+    options,
+  );
+}
+
+const colour = { channels: 3 } as const;
+
+/** Samplings, odd sizes, odd block counts and coding modes. */
+export const jpegKinds: readonly JpegKind[] = [
+  { name: "4:4:4", width: 64, height: 48, ...colour },
+  { name: "4:4:4 odd", width: 101, height: 77, quality: 96, ...colour },
+  { name: "4:2:0", width: 96, height: 80, lumaH: 2, lumaV: 2, ...colour },
+  { name: "4:2:0 odd luma blocks", width: 100, height: 71, lumaH: 2, lumaV: 2, quality: 95, ...colour },
+  { name: "4:2:2", width: 75, height: 64, lumaH: 2, ...colour },
+  { name: "4:4:0", width: 64, height: 75, lumaV: 2, ...colour },
+  { name: "4:1:1", width: 131, height: 40, lumaH: 4, ...colour },
+  { name: "grey", width: 83, height: 65, channels: 1 },
+  { name: "restarts", width: 120, height: 90, lumaH: 2, lumaV: 2, restartInterval: 3, ...colour },
+  { name: "quality 100", width: 57, height: 49, quality: 100, ...colour },
+  { name: "quality 10", width: 90, height: 90, quality: 10, lumaH: 2, lumaV: 2, ...colour },
+  { name: "tiny", width: 1, height: 1, ...colour },
+  { name: "wide", width: 300, height: 9, lumaH: 2, lumaV: 2, ...colour },
+  { name: "tall, several frames", width: 24, height: 400, lumaH: 2, lumaV: 2, ...colour },
+];
+
+export const progressiveKind: JpegKind = {
+  name: "progressive",
+  width: 90,
+  height: 70,
+  lumaH: 2,
+  lumaV: 2,
+  progressive: true,
+  ...colour,
+};
+export const arithmeticKind: JpegKind = { name: "arithmetic", width: 90, height: 70, arithmetic: true, ...colour };
+export const cmykKind: JpegKind = { name: "cmyk", width: 40, height: 40, channels: 4 };
+export const rgbKind: JpegKind = { name: "rgb", width: 40, height: 40, keepRgb: true, ...colour };

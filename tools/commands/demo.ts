@@ -1,0 +1,151 @@
+// dctstream demo: the main job end to end on generated pictures.
+import { availableParallelism, cpus } from "node:os";
+import { ToolkitError } from "../../src/errors.js";
+import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
+import { readManifest } from "../../src/shards/manifest.js";
+import { verify } from "../../src/shards/verify.js";
+import { joinUrl, putObject } from "../../src/storage/store.js";
+import { loadCheckpoint } from "../../src/train/checkpoint.js";
+import { loadTensorflow } from "../../src/train/engine/tensorflow.js";
+import { evaluateModel } from "../../src/train/evaluate.js";
+import { type StepReport, train } from "../../src/train/trainer.js";
+import { argument, type Command, type CommandContext } from "../command.js";
+import { writeDemoDataset } from "../demo/dataset.js";
+import { type DemoRun, renderReport } from "../demo/report.js";
+
+/** Small enough for a few minutes on two cores, large enough to learn the classes. */
+const demo = {
+  trainImages: 1600,
+  valImages: 400,
+  width: 0.25,
+  inputSize: 64,
+  batchSize: 32,
+  learningRate: 0.05,
+  seed: 7,
+} as const;
+
+const networks = [
+  { id: "resnet50-rgb", title: "Pixels", style: "pixel" },
+  { id: "late-concat-rfa-thinner", title: "DCT coefficients", style: "dct" },
+] as const;
+
+export const demoCommand: Command = {
+  usage: "demo",
+  describe: "Make a small labelled JPEG set, preprocess it, train a pixel and a DCT network and write an HTML report",
+  options: (parser) =>
+    parser
+      .option("out", {
+        type: "string",
+        default: "demo-output",
+        requiresArg: true,
+        describe: "Folder for everything the demo makes",
+      })
+      .option("epochs", {
+        type: "number",
+        default: 6,
+        requiresArg: true,
+        describe: "Passes over the training pictures, per network",
+      })
+      .option("workers", {
+        type: "number",
+        default: availableParallelism(),
+        requiresArg: true,
+        describe: "Threads for preprocessing",
+      }),
+  run: async (args, context) => {
+    const out = argument<string>(args, "out");
+    const started = performance.now();
+    loadTensorflow(); // its absence must not be found out after the pictures are made
+    const { examples, preprocessed, trainManifest, valManifest } = await makeShards(
+      out,
+      argument<number>(args, "workers"),
+      context,
+    );
+    const runs: DemoRun[] = [];
+    for (const network of networks)
+      runs.push(await runNetwork(network, out, trainManifest, valManifest, argument<number>(args, "epochs"), context));
+    const machine = `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "an unknown processor"}`;
+    const seconds = (performance.now() - started) / 1000;
+    const report = joinUrl(out, "report.html");
+    await putObject(report, renderReport({ examples, preprocess: preprocessed, runs, seconds, machine }));
+    const results = runs.map(
+      ({ train: { network, imagesPerSecond, inputStallFraction, loss, checkpoint }, evaluate: { top1, top5 } }) => ({
+        network,
+        top1,
+        top5,
+        loss,
+        imagesPerSecond,
+        inputStallFraction,
+        checkpoint,
+      }),
+    );
+    const lines = results.map(
+      ({ network, top1, imagesPerSecond }) =>
+        `${network.padEnd(26)} top-1 ${(100 * top1).toFixed(1)} %, ${imagesPerSecond} images/s while training`,
+    );
+    const result = { results, preprocess: preprocessed, seconds: Math.round(seconds), report };
+    return { result, text: [...lines, `${Math.round(seconds)} s in all`, `report: ${report}`].join("\n") };
+  },
+};
+
+async function makeShards(out: string, workers: number, context: CommandContext) {
+  const { log, signal } = context;
+  log(`demo: drawing ${demo.trainImages + demo.valImages} pictures of 8 classes`);
+  const training = await writeDemoDataset(joinUrl(out, "jpegs"), "train", demo.trainImages, demo.seed);
+  const validation = await writeDemoDataset(joinUrl(out, "jpegs"), "val", demo.valImages, demo.seed);
+  log("demo: preprocessing them into coefficient shards");
+  const common = { workers, overwrite: true, signal };
+  const preprocessed = await preprocess({ sources: training.tars, out: joinUrl(out, "train-shards"), ...common });
+  const val = await preprocess({ sources: validation.tars, out: joinUrl(out, "val-shards"), ...common });
+  log(
+    `demo: ${preprocessed.samples} samples at ${preprocessed.imagesPerSecond} images/s, ${preprocessed.failed} broken files skipped`,
+  );
+  const checked = await verify(preprocessed.manifest, { signal });
+  const damage = checked.corrupt[0];
+  if (damage !== undefined)
+    throw new ToolkitError(damage.code, `the shards just written are damaged: ${damage.message}`, damage);
+  return { examples: training.examples, preprocessed, trainManifest: preprocessed.manifest, valManifest: val.manifest };
+}
+
+async function runNetwork(
+  { id, title, style }: (typeof networks)[number],
+  out: string,
+  manifest: string,
+  valManifest: string,
+  epochs: number,
+  context: CommandContext,
+): Promise<DemoRun> {
+  const { width, inputSize, batchSize, learningRate, seed } = demo;
+  const steps: StepReport[] = [];
+  context.log(`demo: training ${id} for ${epochs} epochs`);
+  const trained = await train({
+    manifest,
+    network: id,
+    out: joinUrl(out, id),
+    epochs,
+    batchSize,
+    learningRate,
+    width,
+    inputSize,
+    seed,
+    signal: context.signal,
+    onStep: (step) => {
+      steps.push(step);
+      if (step.step % 50 === 0)
+        context.log(
+          `demo:   step ${step.step}/${step.steps}  loss ${step.loss.toFixed(3)}  ${step.imagesPerSecond.toFixed(0)} images/s`,
+        );
+    },
+  });
+  const tf = loadTensorflow();
+  const { logits, classes, input } = await loadCheckpoint(tf, trained.checkpoint);
+  const evaluate = await evaluateModel(tf, logits, classes, {
+    manifest: await readManifest(valManifest),
+    kind: input,
+    inputSize,
+    batchSize,
+    signal: context.signal,
+  });
+  context.log(`demo:   top-1 ${(100 * evaluate.top1).toFixed(1)} % of ${evaluate.samples} validation samples`);
+  return { title, style, train: trained, evaluate, steps };
+}
