@@ -42,7 +42,8 @@ async function parse(args: readonly string[], signal: AbortSignal): Promise<numb
     .parserConfiguration({ "camel-case-expansion": true, "duplicate-arguments-array": false })
     .exitProcess(false)
     .fail((message, error, instance) => {
-      if (error) throw error;
+      // yargs reports what a configuration file's parser threw as an error of its own.
+      if (error) throw error.name === "YError" ? new UsageError(error.message) : error;
       throw new UsageError(explainUsage(message, instance));
     });
   for (const command of commands) {

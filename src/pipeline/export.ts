@@ -49,7 +49,8 @@ export async function exportImages(options: ExportOptions): Promise<ExportReport
             names.take(safeKey(sample.key), sample.extension),
             restoreJpeg(sample, batch.codec, source),
           );
-          options.onProgress?.(++exported, manifest.samples);
+          exported++;
+          options.onProgress?.(exported, manifest.samples);
         }
       }
     }

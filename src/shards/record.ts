@@ -199,7 +199,7 @@ function distinctTables(tables: Uint16Array): DistinctTables {
     indices.push(known >= 0 ? known : distinct.push(table) - 1);
   }
   const joined = new Uint16Array(distinct.length * tableValues);
-  distinct.forEach((table, i) => joined.set(table, i * tableValues));
+  for (const [i, table] of distinct.entries()) joined.set(table, i * tableValues);
   return { bytes: new Uint8Array(joined.buffer), indices };
 }
 

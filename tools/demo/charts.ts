@@ -15,7 +15,7 @@ interface Axis {
   readonly format: (value: number) => string;
 }
 
-const box = { left: 56, right: 610, top: 14, bottom: 250, width: 640, height: 300 } as const;
+const box = { left: 70, right: 610, top: 14, bottom: 250, width: 640, height: 300 } as const;
 
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c] as string);
@@ -102,9 +102,8 @@ export function scatterChart(series: readonly Series[], xLabel: string, yLabel: 
   const y: Axis = { label: yLabel, min: 0, max: 100, ticks: [0, 20, 40, 60, 80, 100], format: (value) => `${value} %` };
   const marks = series.flatMap(({ name, style, points }) =>
     points.map(([px, py]) => {
-      const [cx, cy] = [scaleX(x, px), scaleY(y, py)];
-      const left = cx > (box.left + box.right) / 2;
-      return `<circle class="mark ${style}" cx="${cx.toFixed(1)}" cy="${cy.toFixed(1)}" r="7"/><text class="name" x="${(cx + (left ? -14 : 14)).toFixed(1)}" y="${(cy + 18).toFixed(1)}" text-anchor="${left ? "end" : "start"}">${escapeHtml(name)}</text>`;
+      const place = `cx="${scaleX(x, px).toFixed(1)}" cy="${scaleY(y, py).toFixed(1)}"`;
+      return `<circle class="mark ${style}" ${place} r="7"><title>${escapeHtml(name)}</title></circle>`;
     }),
   );
   return frame(x, y, marks.join("\n"), `${yLabel} against ${xLabel}`);

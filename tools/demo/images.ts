@@ -4,7 +4,7 @@ import { type EncodeOptions, encodeJpeg } from "../../src/native/index.js";
 import type { Random } from "../../src/shards/random.js";
 
 const patterns = ["striped", "dotted", "checked", "cloudy"] as const;
-const hues = ["amber", "teal"] as const;
+const hues = ["amber", "blue"] as const;
 
 export const demoClasses: readonly string[] = patterns.flatMap((pattern) => hues.map((hue) => `${pattern}-${hue}`));
 

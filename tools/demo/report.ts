@@ -70,7 +70,7 @@ function classTable(runs: readonly DemoRun[]): string {
   const classes = runs[0]?.evaluate.perClass ?? [];
   const bar = (run: DemoRun, index: number) => {
     const share = run.evaluate.perClass.find((entry) => entry.index === index)?.top1 ?? 0;
-    return `<td class="bar"><span class="${run.style}" style="width:${(100 * share).toFixed(1)}%"></span><em>${percent(share)}</em></td>`;
+    return `<td class="bar"><span class="${run.style}" style="width:${(70 * share).toFixed(1)}%"></span><em>${percent(share)}</em></td>`;
   };
   const header = `<tr><th>class</th>${runs.map(({ title }) => `<th>${escapeHtml(title)}</th>`).join("")}</tr>`;
   return `<table class="wide"><thead>${header}</thead><tbody>${classes.map(({ index, name }) => row(cell(name), ...runs.map((run) => bar(run, index)))).join("\n")}</tbody></table>`;
@@ -85,20 +85,20 @@ main { max-width: 1040px; margin: 0 auto; padding: 40px 20px 64px; }
 h1 { font-size: 30px; line-height: 1.2; margin: 0 0 8px; } h2 { font-size: 19px; margin: 0 0 14px; }
 p { margin: 0 0 14px; max-width: 70ch; } .lead { color: var(--soft); }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 22px 24px; margin-top: 20px; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(128px, 1fr)); gap: 16px; }
-figure { margin: 0; } figure img { display: block; border-radius: 6px; object-fit: cover; } figcaption { font-size: 14px; margin-top: 6px; }
+.gallery { display: grid; grid-template-columns: repeat(4, 1fr); gap: 20px; } @media (max-width: 640px) { .gallery { grid-template-columns: repeat(2, 1fr); } }
+figure { margin: 0; } figure img { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 6px; object-fit: cover; } figcaption { font-size: 14px; margin-top: 6px; }
 small { display: block; color: var(--soft); font-size: 12.5px; }
 .columns, .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 24px; align-items: start; }
 table { border-collapse: collapse; width: 100%; font-size: 15px; } caption { text-align: left; font-weight: 600; padding-bottom: 6px; }
 th { text-align: left; font-weight: 600; font-size: 13px; color: var(--soft); } td, th { padding: 7px 10px 7px 0; border-bottom: 1px solid var(--line); }
 .number { font-variant-numeric: tabular-nums; white-space: nowrap; } .strong { font-weight: 700; } .code { font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: 13.5px; }
 .scroll { overflow-x: auto; }
-svg { width: 100%; height: auto; } .grid { stroke: var(--line); } .tick, .axis, .name { font-size: 13px; fill: var(--soft); } .name { fill: var(--ink); font-weight: 600; }
+svg { width: 100%; height: auto; } .grid { stroke: var(--line); } .tick, .axis { font-size: 13px; fill: var(--soft); }
 .line { fill: none; stroke-width: 2.5; } .faint { opacity: .22; stroke-width: 1.2; } .line.pixel { stroke: var(--pixel); } .line.dct { stroke: var(--dct); }
 .mark.pixel { fill: var(--pixel); } .mark.dct { fill: var(--dct); }
 .key { display: inline-block; width: 12px; height: 12px; border-radius: 3px; } .key.pixel, .bar .pixel { background: var(--pixel); } .key.dct, .bar .dct { background: var(--dct); }
 .legend { display: flex; gap: 20px; font-size: 14px; margin-bottom: 8px; } .legend .key { margin-right: 7px; }
-.bar { width: 38%; } .bar span { display: inline-block; height: 11px; border-radius: 3px; max-width: 70%; vertical-align: middle; } .bar em { font-style: normal; font-size: 13px; margin-left: 8px; color: var(--soft); }
+.bar { width: 38%; } .bar span { display: inline-block; height: 11px; border-radius: 3px; vertical-align: middle; } .bar em { font-style: normal; font-size: 13px; margin-left: 8px; color: var(--soft); }
 `;
 
 function lossSeries(runs: readonly DemoRun[]): Series[] {

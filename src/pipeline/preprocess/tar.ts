@@ -16,8 +16,8 @@ const maxEntryBytes = 512 << 20;
 /** The regular files of a tar in order. TRUNCATED_TAR when it ends inside an entry, BAD_TAR when it is none. */
 export async function* readTar(bytes: AsyncIterable<Uint8Array>, source: string): AsyncGenerator<TarEntry> {
   const tar = extract();
-  const feeding = feed(bytes, tar);
-  feeding.catch(() => {}); // reported below, by the loop or after it
+  const feeding = feed(bytes, tar, source);
+  feeding.catch(() => {}); // looked at below, when the parser has stopped
   try {
     for await (const entry of tar) {
       const { name, size = 0, type } = entry.header;
@@ -34,19 +34,18 @@ export async function* readTar(bytes: AsyncIterable<Uint8Array>, source: string)
     }
     await feeding;
   } catch (cause) {
+    await feeding; // what went wrong with the bytes themselves explains what the parser made of it
     if (cause instanceof ToolkitError) throw cause;
-    // What went wrong with the bytes themselves matters more than how the parser took it.
-    await Promise.race([feeding, Promise.resolve()]);
-    const message = (cause as Error).message;
-    const truncated = /unexpected end|premature|closed/i.test(message);
-    throw new ToolkitError(
-      truncated ? "TRUNCATED_TAR" : "BAD_TAR",
-      truncated ? "the tar ends inside an entry" : `not a readable tar: ${message}`,
-      { source, cause },
-    );
+    const { message } = cause as Error;
+    if (/unexpected end/i.test(message)) throw truncated(message, source, cause);
+    throw new ToolkitError("BAD_TAR", `not a readable tar: ${message}`, { source, cause });
   } finally {
     tar.destroy();
   }
+}
+
+function truncated(message: string, source: string, cause?: unknown): ToolkitError {
+  return new ToolkitError("TRUNCATED_TAR", `the tar ends inside an entry: ${message}`, { source, cause });
 }
 
 async function readEntry(
@@ -68,7 +67,7 @@ async function readEntry(
 /** A block of 512 bytes is the unit of a tar; the parser itself ignores what is left of one at the end. */
 const blockBytes = 512;
 
-async function feed(bytes: AsyncIterable<Uint8Array>, tar: ReturnType<typeof extract>): Promise<void> {
+async function feed(bytes: AsyncIterable<Uint8Array>, tar: ReturnType<typeof extract>, source: string): Promise<void> {
   let total = 0;
   try {
     for await (const chunk of bytes) {
@@ -85,8 +84,7 @@ async function feed(bytes: AsyncIterable<Uint8Array>, tar: ReturnType<typeof ext
           tar.on("close", go);
         });
     }
-    if (total % blockBytes !== 0)
-      throw new Error(`unexpected end: ${total} bytes are no whole number of 512-byte blocks`);
+    if (total % blockBytes !== 0) throw truncated(`${total} bytes are no whole number of 512-byte blocks`, source);
     (tar as unknown as Writable).end(); // streamx's types ask for a chunk here
   } catch (error) {
     tar.destroy(error as Error);

@@ -1,0 +1,26 @@
+// Imports point one way: errors < storage < native < shards < pipeline < train < tools.
+const layers = ["^src/errors\\.ts$", "^src/storage/", "^src/native/", "^src/shards/", "^src/pipeline/", "^src/train/", "^tools/"];
+
+const upward = layers.slice(0, -1).map((layer, i) => ({
+  name: `layer-${i}-imports-upward`,
+  severity: "error",
+  from: { path: layer },
+  to: { path: layers.slice(i + 1).join("|") },
+}));
+
+module.exports = {
+  forbidden: [
+    ...upward,
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } } },
+    { name: "preprocess-knows-no-load", severity: "error", from: { path: "^src/pipeline/preprocess/" }, to: { path: "^src/pipeline/load/" } },
+    { name: "load-knows-no-preprocess", severity: "error", from: { path: "^src/pipeline/load/" }, to: { path: "^src/pipeline/preprocess/" } },
+    { name: "only-train-knows-tensorflow", severity: "error", from: { path: "^(src|tools)/", pathNot: "^src/train/" }, to: { path: "@tensorflow" } },
+    { name: "no-test-code-in-the-product", severity: "error", from: { path: "^(src|tools)/" }, to: { path: "^(test|bench)/" } },
+    { name: "resolvable", severity: "error", from: {}, to: { couldNotResolve: true } },
+  ],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: "node_modules" },
+  },
+};

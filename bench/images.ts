@@ -1,0 +1,43 @@
+// The benches' input: the tars named on the command line, or generated pictures of ImageNet's mean size.
+import { createReadStream } from "node:fs";
+import { cpus } from "node:os";
+import { encodeJpeg, simdLevel } from "../src/native/index.js";
+import { readTar } from "../src/pipeline/preprocess/tar.js";
+import { randomFor } from "../src/shards/random.js";
+import { expandPatterns } from "../src/storage/expand.js";
+
+/** Median time of `work` over several passes after a warm-up, in seconds. */
+export function medianSeconds(work: () => void, passes = 5): number {
+  work();
+  const times = Array.from({ length: passes }, () => {
+    const started = performance.now();
+    work();
+    return (performance.now() - started) / 1000;
+  });
+  return times.sort((a, b) => a - b)[Math.floor(passes / 2)] as number;
+}
+
+export function printMachine(): void {
+  console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${simdLevel}`);
+}
+
+export async function benchImages(patterns: readonly string[]): Promise<Uint8Array<ArrayBuffer>[]> {
+  if (patterns.length === 0) return generatedImages(60);
+  const images: Uint8Array<ArrayBuffer>[] = [];
+  for (const tar of await expandPatterns(patterns)) {
+    for await (const { name, bytes } of readTar(createReadStream(tar), tar))
+      if (/\.jpe?g$/i.test(name) && bytes !== undefined) images.push(bytes);
+  }
+  return images;
+}
+
+function generatedImages(count: number): Uint8Array<ArrayBuffer>[] {
+  const [width, height] = [500, 375];
+  return Array.from({ length: count }, (_, i) => {
+    const random = randomFor(i, "bench");
+    const pixels = new Uint8Array(width * height * 3);
+    for (let at = 0; at < pixels.length; at++) pixels[at] = 128 + 60 * Math.sin(at / 700) + 40 * (random.next() - 0.5);
+    const sampling = i % 4 === 0 ? { lumaH: 2, lumaV: 2 } : {};
+    return encodeJpeg(pixels, width, height, 3, { quality: 92, ...sampling });
+  });
+}

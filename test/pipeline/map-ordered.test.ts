@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { mapOrdered } from "../../src/pipeline/map-ordered.js";
+
+test("results come in input order with at most `limit` calls in flight", async () => {
+  let running = 0;
+  let most = 0;
+  const work = async (item: number) => {
+    most = Math.max(most, ++running);
+    await sleep((item * 7) % 5);
+    running--;
+    return item * 2;
+  };
+  const results: number[] = [];
+  for await (const result of mapOrdered([1, 2, 3, 4, 5, 6, 7], work, { limit: 3 })) results.push(result);
+  assert.deepEqual(results, [2, 4, 6, 8, 10, 12, 14]);
+  assert.equal(most, 3);
+});
+
+test("an error surfaces in its turn, and nothing outlives the loop", async () => {
+  let running = 0;
+  const seen: number[] = [];
+  const work = async (item: number, signal: AbortSignal) => {
+    running++;
+    await sleep(item === 2 ? 1 : 15);
+    running--;
+    if (item === 2) throw new Error("two");
+    if (item > 2) assert.equal(signal.aborted, true);
+    return item;
+  };
+  await assert.rejects(async () => {
+    for await (const result of mapOrdered([1, 2, 3, 4], work, { limit: 4 })) seen.push(result);
+  }, /two/);
+  assert.deepEqual([seen, running], [[1], 0]);
+});
+
+test("leaving early closes the source; an abort stops the loop with its reason", async () => {
+  let closed = false;
+  async function* source() {
+    try {
+      for (let i = 0; ; i++) yield i;
+    } finally {
+      closed = true;
+    }
+  }
+  for await (const result of mapOrdered(source(), async (i) => i, { limit: 2 })) if (result === 3) break;
+  assert.equal(closed, true);
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  await assert.rejects(async () => {
+    for await (const result of mapOrdered(source(), async (i) => i, { limit: 2, signal: controller.signal }))
+      if (result === 3) controller.abort(reason);
+  }, reason);
+});
