@@ -1,0 +1,31 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import * as dctstream from "../src/index.js";
+
+test("the public surface is this and nothing else", () => {
+  assert.deepEqual(Object.keys(dctstream).sort(), [
+    "Loader",
+    "ToolkitError",
+    "encodeJpeg",
+    "errorCodes",
+    "evaluateModel",
+    "exportImages",
+    "findSample",
+    "inspect",
+    "loadCheckpoint",
+    "networks",
+    "planEpoch",
+    "planView",
+    "preprocess",
+    "readCheckpointInfo",
+    "readJpeg",
+    "readManifest",
+    "readShard",
+    "readShardFile",
+    "rebuildJpeg",
+    "renderView",
+    "train",
+    "unpackCoefficients",
+    "verify",
+  ]);
+});
