@@ -58,7 +58,7 @@ void Packer::pack_frame(const PlaneView& plane, uint32_t first_row, uint32_t end
   const uint32_t wide = plane.grid.blocks_wide;
   const size_t blocks = size_t(end_row - first_row) * wide;
   masks_.resize(blocks);
-  values_.resize(blocks * kBlockSize);
+  if (values_.size() < blocks * kBlockSize) values_.resize(blocks * kBlockSize);  // the worst case; never shrinks
   escapes_.clear();
   uint8_t* value = values_.data();
   uint64_t* mask = masks_.data();
@@ -84,25 +84,24 @@ void Packer::pack_frame(const PlaneView& plane, uint32_t first_row, uint32_t end
       }
     }
   }
-  values_.resize(size_t(value - values_.data()));
+  value_count_ = size_t(value - values_.data());
 }
 
-void Packer::append(const std::vector<uint8_t>& stream, Codec codec, std::vector<uint8_t>* out,
+void Packer::append(const uint8_t* stream, size_t size, Codec codec, std::vector<uint8_t>* out,
                     uint32_t* stored_bytes) {
   const size_t start = out->size();
-  if (codec == Codec::kZstd && !stream.empty()) {
-    out->resize(start + ZSTD_compressBound(stream.size()));
-    const size_t compressed =
-        ZSTD_compress2(zstd_, out->data() + start, out->size() - start, stream.data(), stream.size());
-    if (!ZSTD_isError(compressed) && compressed < stream.size()) {
+  if (codec == Codec::kZstd && size > 0) {
+    out->resize(start + ZSTD_compressBound(size));
+    const size_t compressed = ZSTD_compress2(zstd_, out->data() + start, out->size() - start, stream, size);
+    if (!ZSTD_isError(compressed) && compressed < size) {
       out->resize(start + compressed);
       *stored_bytes = uint32_t(compressed);
       return;
     }
     out->resize(start);
   }
-  out->insert(out->end(), stream.begin(), stream.end());
-  *stored_bytes = uint32_t(stream.size());
+  out->insert(out->end(), stream, stream + size);
+  *stored_bytes = uint32_t(size);
 }
 
 Status Packer::pack(const std::vector<PlaneView>& planes, Codec codec, std::vector<uint8_t>* out) {
@@ -121,9 +120,9 @@ Status Packer::pack(const std::vector<PlaneView>& planes, Codec codec, std::vect
         std::memcpy(mask_bytes_.data(), masks_.data(), mask_bytes_.size());
       }
       uint32_t stored[kStreams];
-      append(mask_bytes_, codec, out, &stored[0]);
-      append(values_, codec, out, &stored[1]);
-      append(escapes_, codec, out, &stored[2]);
+      append(mask_bytes_.data(), mask_bytes_.size(), codec, out, &stored[0]);
+      append(values_.data(), value_count_, codec, out, &stored[1]);
+      append(escapes_.data(), escapes_.size(), codec, out, &stored[2]);
       for (int s = 0; s < kStreams; s++) put_u32(out->data() + entry + 4 * s, stored[s]);
     }
   }

@@ -41,12 +41,13 @@ class Packer {
 
  private:
   void pack_frame(const PlaneView& plane, uint32_t first_row, uint32_t end_row);
-  void append(const std::vector<uint8_t>& stream, Codec codec, std::vector<uint8_t>* out, uint32_t* stored_bytes);
+  void append(const uint8_t* stream, size_t size, Codec codec, std::vector<uint8_t>* out, uint32_t* stored_bytes);
 
   ToScanOrder to_scan_order_;
   ZSTD_CCtx_s* zstd_;
   std::vector<uint64_t> masks_;
   std::vector<uint8_t> mask_bytes_, values_, escapes_;
+  size_t value_count_ = 0;
 };
 
 // A range of blocks of one component.

@@ -1,6 +1,7 @@
 #include "scan.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 
@@ -172,31 +173,37 @@ constexpr size_t kMaxBlockBytes = 64 * 4 * 2;
 
 // One block in scan order, `mask` its non-zero places. False when a table has no code for a symbol that it needs.
 bool put_block(const int16_t* scan, uint64_t mask, int previous_dc, const HuffmanTable& dc, const HuffmanTable& ac,
-               BitWriter* writer) {
-  const auto put_value = [&](const HuffmanCode& code, int value, int size) {
-    const uint32_t bits = uint32_t(value < 0 ? value - 1 : value) & ((1u << size) - 1);
-    writer->put(uint32_t(code.bits) << size | bits, code.length + size);
-    return code.length != 0;
+               BitWriter* shared_writer) {
+  // A copy in registers: stores through the output pointer may alias anything behind another pointer.
+  BitWriter writer = *shared_writer;
+  bool complete = true;
+  const auto put_code = [&](HuffmanCode code) {
+    complete &= code.length != 0;
+    writer.put(code.bits, code.length);
+  };
+  const auto put_value = [&](HuffmanCode code, int value, int size) {
+    complete &= code.length != 0;
+    const uint32_t bits = uint32_t(value - (value < 0)) & ((1u << size) - 1);
+    writer.put(uint32_t(code.bits) << size | bits, code.length + size);
   };
   const int difference = scan[0] - previous_dc;
-  const int dc_size = bit_length(uint32_t(difference < 0 ? -difference : difference));
-  if (dc_size > 15 || !put_value(dc.codes[dc_size], difference, dc_size)) return false;
+  const int dc_size = bit_length(uint32_t(std::abs(difference)));
+  if (dc_size > 15) return false;
+  put_value(dc.codes[dc_size], difference, dc_size);
   int previous = 0;
   for (uint64_t left = mask & ~uint64_t(1); left != 0; left &= left - 1) {
     const int k = __builtin_ctzll(left);
     int run = k - previous - 1;
     previous = k;
-    for (; run > 15; run -= 16) {
-      if (ac.codes[0xf0].length == 0) return false;
-      writer->put(ac.codes[0xf0].bits, ac.codes[0xf0].length);
-    }
+    for (; run > 15; run -= 16) put_code(ac.codes[0xf0]);
     const int value = scan[k];
-    const int size = bit_length(uint32_t(value < 0 ? -value : value));
-    if (size > 15 || !put_value(ac.codes[run << 4 | size], value, size)) return false;
+    const int size = bit_length(uint32_t(std::abs(value)));
+    if (size > 15) return false;
+    put_value(ac.codes[run << 4 | size], value, size);
   }
-  if (previous == kBlockSize - 1) return true;
-  writer->put(ac.codes[0].bits, ac.codes[0].length);
-  return ac.codes[0].length != 0;
+  if (previous != kBlockSize - 1) put_code(ac.codes[0]);
+  *shared_writer = writer;
+  return complete;
 }
 
 struct McuGrid {

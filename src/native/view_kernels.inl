@@ -2,6 +2,7 @@
 // vector extensions, so that the scalar build is the same source. No include guard on purpose.
 
 typedef float Vec __attribute__((vector_size(32)));
+typedef int16_t Shorts __attribute__((vector_size(16)));
 
 inline Vec load(const float* p) {
   Vec v;
@@ -52,9 +53,9 @@ void inverse_columns(const int16_t* blocks, const float* quant, size_t block_cou
   for (size_t b = 0; b < block_count; b++, blocks += kBlockSize) {
     Vec v[8];
     for (int r = 0; r < 8; r++) {
-      float row[8];
-      for (int c = 0; c < 8; c++) row[c] = float(blocks[8 * r + c]);
-      v[r] = load(row) * load(quant + 8 * r);
+      Shorts row;
+      __builtin_memcpy(&row, blocks + 8 * r, sizeof(row));
+      v[r] = __builtin_convertvector(row, Vec) * load(quant + 8 * r);
     }
     inverse8(v);
     for (int r = 0; r < 8; r++) store(out + r * pitch + 8 * b, v[r]);
