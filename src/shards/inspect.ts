@@ -4,7 +4,8 @@ import { type Codec, renderView } from "../native/index.js";
 import { joinUrl } from "../storage/store.js";
 import { type LoadedManifest, readManifest } from "./manifest.js";
 import { readShard, readShardFile } from "./reader.js";
-import { type RecordBatchView, recordFlags, type SampleRecord } from "./record.js";
+import { recordFlags, type SampleRecord } from "./record.js";
+import type { RecordBatchView } from "./record-view.js";
 
 export interface Inspection {
   readonly samples: number;

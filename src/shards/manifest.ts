@@ -3,7 +3,6 @@
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
 import { parentUrl, putObject, readText } from "../storage/store.js";
-import type { ShardEntry } from "./writer.js";
 
 export const manifestVersion = 1;
 export const manifestName = "manifest.json";
@@ -75,6 +74,7 @@ const sidecarSchema = z.object({
 
 export type Manifest = z.infer<typeof manifestSchema>;
 export type Sidecar = z.infer<typeof sidecarSchema>;
+export type SidecarBody = Omit<Sidecar, "format" | "version">;
 export type Failure = z.infer<typeof failureSchema>;
 export type ClassEntry = z.infer<typeof classSchema>;
 export type FrequencyStatistics = z.infer<typeof frequencySchema>;
@@ -155,16 +155,16 @@ export function parseSidecar(text: string, url: string): Sidecar {
   return parse(sidecarSchema, "dctstream-sidecar", text, url);
 }
 
-export async function writeSidecar(url: string, sidecar: Omit<Sidecar, "format" | "version">): Promise<void> {
+export async function writeSidecar(url: string, sidecar: SidecarBody): Promise<void> {
   await putObject(url, `${JSON.stringify({ format: "dctstream-sidecar", version: manifestVersion, ...sidecar })}\n`);
 }
 
 export async function writeManifest(
   url: string,
-  manifest: Omit<Manifest, "format" | "version" | "tool">,
-): Promise<void> {
-  const head = { format: "dctstream-manifest", version: manifestVersion, tool: "dctstream 0.1.0" };
-  await putObject(url, `${JSON.stringify({ ...head, ...manifest }, undefined, 1)}\n`);
+  body: Omit<Manifest, "format" | "version" | "tool">,
+): Promise<Manifest> {
+  const head = { format: "dctstream-manifest", version: manifestVersion, tool: "dctstream 0.1.0" } as const;
+  const manifest = { ...head, ...body };
+  await putObject(url, `${JSON.stringify(manifest, undefined, 1)}\n`);
+  return manifest;
 }
-
-export type { ShardEntry };

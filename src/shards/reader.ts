@@ -3,7 +3,8 @@ import { createHash } from "node:crypto";
 import { RecordBatchReader, type Schema } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
 import { joinUrl, openStore } from "../storage/store.js";
-import { codecOfSchema, RecordBatchView } from "./record.js";
+import { codecOfSchema } from "./record.js";
+import { RecordBatchView } from "./record-view.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
 
 /** An Arrow file starts with this and two bytes of padding; what follows is a stream. */

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { RecordBatchFileWriter, RecordBatchWriter, type Schema } from "apache-arrow";
 import { joinUrl, type ObjectWriter, openStore } from "../storage/store.js";
-import { buildRecordBatch, type SampleRecord } from "./record.js";
+import type { SampleRecord } from "./record.js";
+import { buildRecordBatch } from "./record-batch.js";
 
 /** Where a record batch lies in its file: a reader fetches `byteLength` bytes from `offset` and has whole samples. */
 export interface BatchEntry {

@@ -3,7 +3,7 @@ import { asToolkitError, toWire, type WireError } from "../../errors.js";
 import { renderView } from "../../native/index.js";
 import { randomFor } from "../../shards/random.js";
 import { parseBatch } from "../../shards/reader.js";
-import type { RecordBatchView } from "../../shards/record.js";
+import type { RecordBatchView } from "../../shards/record-view.js";
 import { type BatchArrays, imagenetScaling, sampleOf, slotArrays } from "./slot.js";
 import { planView } from "./view.js";
 import type { SharedBatch, ViewTask } from "./view-task.js";

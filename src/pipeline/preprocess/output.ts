@@ -1,5 +1,6 @@
 // The output folder's state: empty, ours and unfinished, ours and complete, or somebody else's. Nothing here reads samples.
 import { ToolkitError } from "../../errors.js";
+import type { Codec } from "../../native/index.js";
 import {
   type Manifest,
   manifestName,
@@ -18,7 +19,7 @@ const ownFile = /^(shard-\d{5}-\d{5}\.(arrow|json)|manifest\.json|job\.json|erro
 
 /** Everything that decides the bytes of the output: options and the identity of the sources. */
 export interface Job {
-  readonly options: Record<string, unknown>;
+  readonly options: { readonly codec: Codec } & Readonly<Record<string, unknown>>;
   readonly sources: readonly { readonly url: string; readonly byteLength: number; readonly version: string }[];
 }
 

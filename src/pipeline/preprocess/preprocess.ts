@@ -3,22 +3,15 @@ import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
 import { type ErrorCode, fromWire, invalidOption, ToolkitError } from "../../errors.js";
 import type { Codec } from "../../native/index.js";
-import {
-  type ClassEntry,
-  type Failure,
-  type FrequencyStatistics,
-  type Manifest,
-  manifestName,
-  type Sidecar,
-  writeManifest,
-} from "../../shards/manifest.js";
+import { type ClassEntry, type Failure, type Manifest, manifestName, type SidecarBody } from "../../shards/manifest.js";
 import { type SampleRecord, shardSchema } from "../../shards/record.js";
-import { joinUrl, openStore, putObject } from "../../storage/store.js";
+import { joinUrl, openStore } from "../../storage/store.js";
 import { mapOrdered } from "../map-ordered.js";
-import { listClasses, readClassFolders } from "./class-folders.js";
+import { readClassFolders } from "./class-folders.js";
 import type { DecodedImage, DecodeResult, DecodeTask } from "./decode-task.js";
 import { groupByKey } from "./group.js";
-import { claimOutput, clearOutput, type Job, readFinishedSource } from "./output.js";
+import { claimOutput, type Job, readFinishedSource } from "./output.js";
+import { publishManifest, sumOf } from "./publish.js";
 import { isSample, type RawSample, type SourceProblem } from "./sample.js";
 import { ShardSequence } from "./shard-sequence.js";
 import { findSources, type Source } from "./sources.js";
@@ -122,11 +115,9 @@ export async function preprocess(options: PreprocessOptions): Promise<Preprocess
   const seconds = () => (performance.now() - started) / 1000;
   if (state.kind === "complete") return report(state.manifest, settings.out, seconds(), true);
   const sidecars = await writeShards(sources, settings);
-  const manifest = await publish(job, sources, sidecars, settings);
+  const manifest = await publishManifest(settings.out, job, sources, sidecars);
   return report(manifest, settings.out, seconds(), false);
 }
-
-type SidecarBody = Omit<Sidecar, "format" | "version">;
 
 /** What all sources of a run share. */
 interface Run {
@@ -152,8 +143,8 @@ async function writeShards(sources: readonly Source[], settings: Settings): Prom
         all.push(...finished);
         advance(run, {
           bytesRead: source.byteLength,
-          samples: sum(finished, (s) => s.shard?.samples ?? 0),
-          failed: sum(finished, (s) => s.failures.length),
+          samples: sumOf(finished, (s) => s.shard?.samples ?? 0),
+          failed: sumOf(finished, (s) => s.failures.length),
         });
       }
     }
@@ -162,8 +153,6 @@ async function writeShards(sources: readonly Source[], settings: Settings): Prom
     await pool.destroy();
   }
 }
-
-const sum = <T>(items: readonly T[], pick: (item: T) => number) => items.reduce((total, item) => total + pick(item), 0);
 
 function advance(run: Run, by: Partial<Omit<PreprocessProgress, "totalBytes">>): void {
   const { bytesRead, samples, failed, totalBytes } = run.progress;
@@ -186,7 +175,7 @@ async function writeSource(source: Source, index: number, run: Run): Promise<Sid
       signal: settings.signal,
     })) {
       for (const decoded of group) await store(decoded, source, shards, run);
-      if (source.kind === "class-folders") advance(run, { bytesRead: sum(group, ({ size }) => size) });
+      if (source.kind === "class-folders") advance(run, { bytesRead: sumOf(group, ({ size }) => size) });
     }
     await shards.finish();
     return shards.sidecars;
@@ -309,91 +298,6 @@ function failureOf(
   return { ...at, code: "INTERNAL", message: "the decoder gave no result" };
 }
 
-async function publish(
-  job: Job,
-  sources: readonly Source[],
-  sidecars: readonly SidecarBody[],
-  settings: Settings,
-): Promise<Manifest> {
-  const failures = sidecars.flatMap((sidecar) => sidecar.failures);
-  const samples = sum(sidecars, (sidecar) => sidecar.shard?.samples ?? 0);
-  if (samples === 0) {
-    await clearOutput(settings.out);
-    throw noSamples(failures, sources);
-  }
-  const body = {
-    codec: settings.codec,
-    options: job.options,
-    sources: [...job.sources],
-    samples,
-    failed: failures.length,
-    errors: countByCode(failures),
-    inputBytes: sum(sidecars, (sidecar) => sidecar.inputBytes),
-    classes: await mergeClasses(sidecars, sources),
-    frequencies: mergeFrequencies(sidecars),
-    shards: sidecars.flatMap(({ shard }) => (shard === undefined ? [] : [shard])),
-  };
-  if (failures.length > 0)
-    await putObject(
-      joinUrl(settings.out, "errors.jsonl"),
-      failures.map((failure) => `${JSON.stringify(failure)}\n`).join(""),
-    );
-  await writeManifest(joinUrl(settings.out, manifestName), body);
-  return { format: "dctstream-manifest", version: 1, tool: "", ...body };
-}
-
-function noSamples(failures: readonly Failure[], sources: readonly Source[]): ToolkitError {
-  const first = failures[0];
-  const source = first?.source ?? sources[0]?.url;
-  if (failures.length > 0 && failures.every(({ code }) => code === "MISSING_LABEL")) {
-    return new ToolkitError(
-      "NO_LABELS",
-      `none of ${failures.length} images has a label; put a .cls file with the class index beside each image, or sort the images into class folders`,
-      { source },
-    );
-  }
-  if (failures.length > 0 && failures.every(({ code }) => code === "EMPTY_TAR"))
-    return new ToolkitError("EMPTY_TAR", first?.message ?? "", { source });
-  return new ToolkitError(
-    "NO_SAMPLES",
-    `no sample could be read${first === undefined ? "" : `; ${failures.length} failed, the first: ${first.code}: ${first.message}`}`,
-    { source, key: first?.key },
-  );
-}
-
-function countByCode(failures: readonly Failure[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const { code } of failures) counts[code] = (counts[code] ?? 0) + 1;
-  return counts;
-}
-
-/** Every class seen; of class folders also those without a single good image, so that indices mean the same in every part of a data set. */
-async function mergeClasses(sidecars: readonly SidecarBody[], sources: readonly Source[]): Promise<ClassEntry[]> {
-  const classes = new Map<number, ClassEntry>();
-  for (const entry of sidecars.flatMap((sidecar) => sidecar.classes))
-    classes.set(entry.index, { ...classes.get(entry.index), ...entry });
-  for (const source of sources.filter(({ kind }) => kind === "class-folders")) {
-    for (const [index, folder] of (await listClasses(source.url)).entries()) {
-      if (!classes.has(index)) classes.set(index, { index, name: folder.url.split("/").at(-1) ?? folder.url });
-    }
-  }
-  return [...classes.values()].sort((a, b) => a.index - b.index);
-}
-
-function mergeFrequencies(sidecars: readonly SidecarBody[]): FrequencyStatistics[] {
-  const total = (index: number) => sum(sidecars, (sidecar) => sidecar.frequencies[index] ?? 0);
-  return [0, 1, 2].map((component) => {
-    const blocks = total(component);
-    const moments = Array.from({ length: 64 }, (_, k) => {
-      const at = component * 64 + k;
-      const mean = blocks === 0 ? 0 : total(3 + at) / blocks;
-      const variance = blocks === 0 ? 0 : total(3 + 3 * 64 + at) / blocks - mean * mean;
-      return { mean, std: Math.sqrt(Math.max(0, variance)) };
-    });
-    return { blocks, mean: moments.map(({ mean }) => mean), std: moments.map(({ std }) => std) };
-  });
-}
-
 function report(manifest: Manifest, out: string, seconds: number, alreadyDone: boolean): PreprocessReport {
   const { samples, failed, errors, inputBytes } = manifest;
   return {
@@ -402,7 +306,7 @@ function report(manifest: Manifest, out: string, seconds: number, alreadyDone: b
     errors,
     shards: manifest.shards.length,
     inputBytes,
-    outputBytes: sum(manifest.shards, (shard) => shard.byteLength),
+    outputBytes: sumOf(manifest.shards, (shard) => shard.byteLength),
     seconds: Number(seconds.toFixed(3)),
     imagesPerSecond: alreadyDone ? 0 : Math.round(samples / seconds),
     alreadyDone,

@@ -3,7 +3,7 @@ import type { Schema } from "apache-arrow";
 import {
   type ClassEntry,
   type Failure,
-  type Sidecar,
+  type SidecarBody,
   shardName,
   sidecarName,
   writeSidecar,
@@ -11,8 +11,6 @@ import {
 import type { SampleRecord } from "../../shards/record.js";
 import { ShardWriter } from "../../shards/writer.js";
 import { joinUrl } from "../../storage/store.js";
-
-type SidecarBody = Omit<Sidecar, "format" | "version">;
 
 const frequencyNumbers = 3 + 2 * 3 * 64;
 
