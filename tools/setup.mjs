@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   cpSync,
   createReadStream,
   existsSync,
@@ -322,15 +323,16 @@ function tensorflow(kind) {
 
 function typescript() {
   const isSource = (name) => /\.(ts|json)$/.test(name);
-  const sources = ["src", "tools", "test", "bench", "examples"]
-    .filter((dir) => existsSync(path.join(root, dir)))
-    .flatMap((dir) => filesUnder(path.join(root, dir), isSource));
+  const sources = ["src", "tools", "test", "bench"].flatMap((dir) => filesUnder(path.join(root, dir), isSource));
   const fingerprint = hashOf([path.join(root, "tsconfig.json"), ...sources], nodePlatform);
-  const output = path.join(root, "dist", "tools", "dctstream.js");
-  return step("typescript", fingerprint, output, "compiling to dist/", () => {
+  const main = path.join(root, "dist", "tools", "dctstream.js");
+  const command = bin("dctstream"); // npm links the commands of dependencies, not the project's own
+  return step("typescript", fingerprint, command, "compiling to dist/", () => {
     rmSync(path.join(root, "dist"), { recursive: true, force: true });
     run("typescript", bin("tsc"), ["-p", "tsconfig.json"], "fix the errors above");
-    run("typescript", "chmod", ["+x", output], "check the permissions of dist/");
+    chmodSync(main, 0o755);
+    rmSync(command, { force: true });
+    symlinkSync(path.relative(path.dirname(command), main), command);
   });
 }
 

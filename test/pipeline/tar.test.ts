@@ -137,6 +137,21 @@ test("a label without image is reported; two images of one name are two samples"
   );
 });
 
+test("an image of another format is a sample of its own only where there is no JPEG", async () => {
+  const items = await groups([
+    ["a.png", image(1)],
+    ["a.jpg", image(2)],
+    ["a.cls", "1"],
+    ["b.webp", image(3)],
+    ["b.cls", "1"],
+  ]);
+  assert.deepEqual(
+    items.filter(isSample).map(({ key, extension }) => key + extension),
+    ["a.jpg", "b.webp"],
+  );
+  assert.equal(items.length, 2);
+});
+
 test("names split at the last dot of the last part", () => {
   assert.deepEqual(splitName("./a.b/c.d.jpg"), { key: "a.b/c.d", extension: ".jpg" });
   assert.deepEqual(splitName("a.b/c"), { key: "a.b/c", extension: "" });

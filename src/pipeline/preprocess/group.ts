@@ -4,11 +4,19 @@ import type { RawSample, SourceProblem } from "./sample.js";
 import type { TarEntry } from "./tar.js";
 
 const imageExtensions = new Set([".jpg", ".jpeg"]);
+/** Images of other formats: when a sample has nothing else it is reported as one that cannot be read, not passed over. */
+const foreignExtensions = new Set([".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"]);
 const labelExtensions = new Set([".cls", ".json"]);
+
+interface ImageEntry {
+  readonly extension: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
 
 interface Group {
   readonly key: string;
-  image?: { readonly extension: string; readonly bytes: Uint8Array<ArrayBuffer> };
+  image?: ImageEntry;
+  foreign?: ImageEntry;
   cls?: string;
   json?: string;
   problem?: SourceProblem;
@@ -22,7 +30,12 @@ export function splitName(name: string): { readonly key: string; readonly extens
   return { key: path.slice(0, dot), extension: path.slice(dot) };
 }
 
+/** Whether a file of that name is meant as an image, readable or not. */
 export function isImageExtension(extension: string): boolean {
+  return isJpegExtension(extension) || foreignExtensions.has(extension.toLowerCase());
+}
+
+function isJpegExtension(extension: string): boolean {
   return imageExtensions.has(extension.toLowerCase());
 }
 
@@ -31,28 +44,29 @@ export async function* groupByKey(entries: AsyncIterable<TarEntry>): AsyncGenera
   let group: Group | undefined;
   for await (const entry of entries) {
     const { key, extension } = splitName(entry.name);
-    const isImage = isImageExtension(extension);
-    if (!isImage && !labelExtensions.has(extension.toLowerCase())) continue;
+    if (!isImageExtension(extension) && !labelExtensions.has(extension.toLowerCase())) continue;
     // The same key with a second image (a.jpg, a.jpeg) is a second sample, not a replacement.
-    if (group !== undefined && (group.key !== key || (isImage && group.image !== undefined))) {
+    if (group !== undefined && (group.key !== key || (isJpegExtension(extension) && group.image !== undefined))) {
       yield finish(group);
       group = undefined;
     }
     group ??= { key };
-    add(group, entry, extension, isImage);
+    add(group, entry, extension);
   }
   if (group !== undefined) yield finish(group);
 }
 
-function add(group: Group, entry: TarEntry, extension: string, isImage: boolean): void {
+function add(group: Group, entry: TarEntry, extension: string): void {
   if (entry.bytes === undefined) {
     group.problem = {
       problem: "ENTRY_TOO_LARGE",
       key: entry.name,
       message: `entry of ${entry.byteLength} bytes is larger than any image`,
     };
-  } else if (isImage) {
+  } else if (isJpegExtension(extension)) {
     group.image = { extension, bytes: entry.bytes };
+  } else if (isImageExtension(extension)) {
+    group.foreign = { extension, bytes: entry.bytes };
   } else if (extension.toLowerCase() === ".cls") {
     group.cls = new TextDecoder().decode(entry.bytes);
   } else {
@@ -61,14 +75,10 @@ function add(group: Group, entry: TarEntry, extension: string, isImage: boolean)
 }
 
 function finish(group: Group): RawSample | SourceProblem {
-  if (group.problem !== undefined) return group.problem;
-  if (group.image === undefined)
-    return { problem: "MISSING_IMAGE", key: group.key, message: "a label, but no image of that name beside it" };
-  return {
-    key: group.key,
-    extension: group.image.extension,
-    image: group.image.bytes,
-    label: parseLabel(group.cls, group.json),
-    json: group.json,
-  };
+  const { key, json, problem } = group;
+  const image = group.image ?? group.foreign;
+  if (problem !== undefined) return problem;
+  if (image === undefined)
+    return { problem: "MISSING_IMAGE", key, message: "a label, but no image of that name beside it" };
+  return { key, extension: image.extension, image: image.bytes, label: parseLabel(group.cls, json), json };
 }
