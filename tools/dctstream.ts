@@ -6,7 +6,6 @@ import { closest } from "fastest-levenshtein";
 import yargs, { type Argv } from "yargs";
 import { asToolkitError, ToolkitError } from "../src/errors.js";
 import type { Command } from "./command.js";
-import { commands } from "./commands/index.js";
 import { readConfig } from "./config.js";
 
 const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -28,7 +27,9 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function parse(args: readonly string[], signal: AbortSignal): Promise<number> {
-  checkCommandName(args[0]);
+  // Loaded here, so that an addon that is not built is an error with its cure like any other.
+  const { commands } = await import("./commands/index.js");
+  checkCommandName(args[0], commands);
   let outcome: number = exitCodes.done;
   let parser: Argv = yargs([...args])
     .scriptName("dctstream")
@@ -87,7 +88,7 @@ async function runCommand(command: Command, parsed: Record<string, unknown>, sig
   return ok ? exitCodes.done : exitCodes.failed;
 }
 
-function checkCommandName(name: string | undefined): void {
+function checkCommandName(name: string | undefined, commands: readonly Command[]): void {
   if (name === undefined || name.startsWith("-")) return;
   const known = commands.map((command) => command.usage.split(" ")[0] ?? "");
   if (!known.includes(name)) throw new UsageError(`unknown command ${name}; did you mean ${closest(name, known)}?`);

@@ -180,6 +180,20 @@ test("without TensorFlow the commands that need it say how to get it, and the ot
   assert.match(train.stderr, /TENSORFLOW_MISSING: cannot load TensorFlow: libtensorflow.*node tools\/setup\.mjs/);
 });
 
+test("an addon that is not built is an error with its cure", async (t) => {
+  const hook = path.join(temporaryFolder(t), "no-addon.cjs");
+  writeFileSync(
+    hook,
+    `const m = require("node:module"), load = m._load;\nm._load = (name, ...rest) => { if (name.endsWith("dctstream.node")) throw new Error("no such file"); return load(name, ...rest); };\n`,
+  );
+  const { status, stderr } = await dctstream(["verify", "x"], { env: { NODE_OPTIONS: `--require ${hook}` } });
+  assert.equal(status, 1);
+  assert.match(
+    stderr,
+    /^dctstream: ADDON_MISSING: cannot load .*no such file; build it with: node tools\/setup\.mjs\n$/,
+  );
+});
+
 test("Ctrl-C exits 130 and says how to go on", async (t) => {
   const folder = temporaryFolder(t);
   const source = await writeTar(path.join(folder, "s.tar"), sampleEntries(16));

@@ -50,6 +50,7 @@ export class Loader {
   private readonly pool: Piscina;
   private readonly settings: Required<Omit<LoaderOptions, "signal">>;
   private readonly signal: AbortSignal | undefined;
+  private nextGroup = 0;
 
   constructor(options: LoaderOptions) {
     const {
@@ -89,10 +90,12 @@ export class Loader {
   /** Every sample once, in the order of (seed, epoch). CORRUPT_SHARD, CHECKSUM_MISMATCH, IO_ERROR. */
   async *epoch(epoch: number): AsyncGenerator<LoadedBatch> {
     const { manifest, seed, shuffle, view, batchSize, prefetchBatches } = this.settings;
-    const groups = readGroups(manifest, planEpoch(manifest, seed, epoch, { shuffle }), this.signal);
+    const plan = planEpoch(manifest, seed, epoch, { shuffle });
+    const groups = readGroups(manifest, plan, this.nextGroup, this.signal);
+    this.nextGroup += plan.length;
     // One more than are made ahead: the batch in the trainer's hands.
     const slots = new SlotPool(view, batchSize, prefetchBatches + 1);
-    const render = (plan: BatchPlan) => this.render(plan, epoch, slots);
+    const render = (batch: BatchPlan) => this.render(batch, epoch, slots);
     yield* mapOrdered(this.inBatches(groups), render, { limit: prefetchBatches, signal: this.signal });
   }
 

@@ -1,6 +1,6 @@
 // The groups of an epoch plan, read ahead of their use: a bounded number of range reads in flight, groups in plan order.
 import type { LoadedManifest } from "../../shards/manifest.js";
-import type { PlanGroup } from "../../shards/plan.js";
+import type { BatchRef, PlanGroup } from "../../shards/plan.js";
 import { readSchemaBytes } from "../../shards/reader.js";
 import { joinUrl, openStore } from "../../storage/store.js";
 import { mapOrdered } from "../map-ordered.js";
@@ -16,14 +16,15 @@ const groupsInFlight = 2;
 /** Range reads of one group at a time. */
 const readsPerGroup = 4;
 
-/** Reads each group's record batches into shared memory. At most three groups are in memory: being read, read, in use. */
+/** Reads each group's record batches into shared memory, numbering the groups from `firstGroup` on. At most three groups are in memory: being read, read, in use. */
 export async function* readGroups(
   manifest: LoadedManifest,
   groups: readonly PlanGroup[],
+  firstGroup: number,
   signal?: AbortSignal,
 ): AsyncGenerator<ReadGroup> {
   const schemas = new SchemaCache(manifest);
-  const numbered = groups.map((plan, group) => ({ plan, group }));
+  const numbered = groups.map((plan, i) => ({ plan, group: firstGroup + i }));
   yield* mapOrdered(numbered, ({ plan, group }, both) => readGroup(manifest, schemas, plan, group, both), {
     limit: groupsInFlight,
     signal,
@@ -38,7 +39,7 @@ async function readGroup(
   signal: AbortSignal,
 ): Promise<ReadGroup> {
   const batches: SharedBatch[] = [];
-  const read = async ({ shard, batch }: PlanGroup["batches"][number], signal: AbortSignal): Promise<SharedBatch> => {
+  const read = async ({ shard, batch }: BatchRef, signal: AbortSignal): Promise<SharedBatch> => {
     const entry = manifest.shards[shard];
     const place = entry?.batches[batch];
     if (entry === undefined || place === undefined)
@@ -47,7 +48,7 @@ async function readGroup(
     const bytes = new SharedArrayBuffer(place.byteLength);
     const range = { start: place.offset, end: place.offset + place.byteLength };
     await openStore(url).read(url, range, new Uint8Array(bytes), signal);
-    return { id: shard * 2 ** 20 + batch, group, url, shard, batch, schemaBytes: await schemas.of(shard), bytes };
+    return { group, url, shard, batch, schemaBytes: await schemas.of(shard), bytes };
   };
   for await (const batch of mapOrdered(plan.batches, read, { limit: readsPerGroup, signal })) batches.push(batch);
   return { plan, batches };

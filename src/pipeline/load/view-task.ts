@@ -1,10 +1,9 @@
 // What passes between the loader and its view workers. Shared buffers, so nothing of size is copied.
 import type { ViewOptions } from "./view.js";
 
-/** A record batch in shared memory; workers keep it parsed under its id while its group is in use. */
+/** A record batch in shared memory; workers keep it parsed while its group is in use. */
 export interface SharedBatch {
-  readonly id: number;
-  /** Position of its group in the epoch; older groups' batches are dropped by the workers. */
+  /** Number of its group, rising over all epochs of a loader; older groups' batches are dropped by the workers. */
   readonly group: number;
   readonly url: string;
   readonly shard: number;

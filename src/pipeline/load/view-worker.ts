@@ -11,14 +11,23 @@ import type { SharedBatch, ViewTask } from "./view-task.js";
 /** Groups whose batches stay parsed: the one in use and the one that a batch may have begun in. */
 const keptGroups = 2;
 
-const parsed = new Map<number, { readonly group: number; readonly view: RecordBatchView }>();
+/** By group, then by shard and batch. */
+const parsed = new Map<number, Map<string, RecordBatchView>>();
+
+const nameOf = ({ shard, batch }: SharedBatch) => `${shard}/${batch}`;
 
 function viewOf(batch: SharedBatch): RecordBatchView {
-  const known = parsed.get(batch.id);
-  if (known !== undefined) return known.view;
-  for (const [id, { group }] of parsed) if (group <= batch.group - keptGroups) parsed.delete(id);
-  const view = parseBatch(batch.schemaBytes, new Uint8Array(batch.bytes), batch.url);
-  parsed.set(batch.id, { group: batch.group, view });
+  let group = parsed.get(batch.group);
+  if (group === undefined) {
+    for (const old of parsed.keys()) if (old <= batch.group - keptGroups) parsed.delete(old);
+    group = new Map();
+    parsed.set(batch.group, group);
+  }
+  let view = group.get(nameOf(batch));
+  if (view === undefined) {
+    view = parseBatch(batch.schemaBytes, new Uint8Array(batch.bytes), batch.url);
+    group.set(nameOf(batch), view);
+  }
   return view;
 }
 
@@ -54,5 +63,5 @@ export default function renderViews(task: ViewTask): WireError | undefined {
 
 /** For an error's text; a batch that cannot be parsed has no keys. */
 function keyOf(batch: SharedBatch, row: number): string | undefined {
-  return parsed.get(batch.id)?.view.key(row);
+  return parsed.get(batch.group)?.get(nameOf(batch))?.key(row);
 }
