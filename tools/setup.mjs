@@ -183,66 +183,60 @@ async function sha256OfFile(file) {
   return hash.digest("hex");
 }
 
-/** Everything the binding links against, taken out of the wheels and kept in the cache under the requirement's name. */
-async function tensorflowLibraries(kind) {
+/** Fetches the wheels into `folder`; the reason when they cannot be had. */
+function fetchWheels(kind, folder) {
   const { requirement, sha256 } = tensorflowWheels[kind];
-  const home = path.join(cacheDir, `${kind === "gpu" ? "tensorflow-gpu" : "tensorflow-cpu"}-2.21.0`);
+  const size = kind === "gpu" ? "3 GB" : "274 MB";
+  say("tensorflow", `fetching ${requirement} (about ${size}, once; kept in ${cacheDir})`);
+  const which = ["--only-binary=:all:", ...(kind === "gpu" ? [] : ["--no-deps"]), "--python-version", "3.11"];
+  const cure = `check that pip can reach a package index holding ${requirement}`;
+  try {
+    run("tensorflow", "python3", ["-m", "pip", "download", "--quiet", ...which, "--dest", folder, requirement], cure);
+  } catch (error) {
+    return error.message;
+  }
+  const missing = Object.keys(sha256).find((name) => !existsSync(path.join(folder, name)));
+  return missing === undefined ? undefined : `pip brought ${readdirSync(folder).join(", ")}, expected ${missing}`;
+}
+
+/** A wheel of other bytes than the pinned ones is never unpacked, and nothing else is tried in its place. */
+async function checkWheels(kind, folder) {
+  for (const [name, expected] of Object.entries(tensorflowWheels[kind].sha256)) {
+    const found = await sha256OfFile(path.join(folder, name));
+    if (found === expected) continue;
+    const cure = "the download is damaged or was replaced; run this again, or check the package index";
+    throw new SetupError(`tensorflow: ${name} has sha256 ${found}, expected ${expected}`, cure);
+  }
+}
+
+/**
+ * The folder in the cache with everything the binding links against, taken out of the wheels; undefined, with the reason said, when no
+ * wheel can be had.
+ */
+async function tensorflowLibraries(kind) {
+  const home = path.join(cacheDir, `tensorflow-${kind}-2.21.0`);
   if (existsSync(path.join(home, "lib", "libtensorflow.so.2"))) {
     say("tensorflow", `libraries found in ${home}`);
     return home;
   }
   mkdirSync(cacheDir, { recursive: true });
   const staging = mkdtempSync(path.join(cacheDir, "unpacking-"));
+  const [wheels, unpacked] = [path.join(staging, "wheels"), path.join(staging, "home")];
   try {
-    say(
-      "tensorflow",
-      `fetching ${requirement} (about ${kind === "gpu" ? "3 GB" : "274 MB"}, once; kept in ${cacheDir})`,
-    );
-    const dependencies = kind === "gpu" ? [] : ["--no-deps"];
-    run(
-      "tensorflow",
-      "python3",
-      [
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--only-binary=:all:",
-        ...dependencies,
-        "--python-version",
-        "3.11",
-        "--dest",
-        path.join(staging, "wheels"),
-        requirement,
-      ],
-      `check that pip can reach a package index holding ${requirement}`,
-    );
-    const wheels = readdirSync(path.join(staging, "wheels"));
-    for (const [name, expected] of Object.entries(sha256)) {
-      if (!wheels.includes(name))
-        throw new SetupError(
-          `tensorflow: pip brought ${wheels.join(", ")}, expected ${name}`,
-          "this platform has no pinned wheel; set up on x86-64 Linux, or use --without-tensorflow",
-        );
-      const found = await sha256OfFile(path.join(staging, "wheels", name));
-      if (found !== expected)
-        throw new SetupError(
-          `tensorflow: ${name} has sha256 ${found}, expected ${expected}`,
-          "the download is damaged or was replaced; run this again, or check the package index",
-        );
+    const problem = fetchWheels(kind, wheels);
+    if (problem !== undefined) {
+      say("tensorflow", `no wheel could be had: ${problem}`);
+      return undefined;
     }
-    run(
-      "tensorflow",
-      "python3",
-      ["-c", unpackWheels, path.join(staging, "wheels"), path.join(staging, "home")],
-      "check the free disk space: the libraries take about 1 GB unpacked",
-    );
+    await checkWheels(kind, wheels);
+    const cure = "check the free disk space: the libraries take about 1 GB unpacked";
+    run("tensorflow", "python3", ["-c", unpackWheels, wheels, unpacked], cure);
     rmSync(home, { recursive: true, force: true });
-    renameSync(path.join(staging, "home"), home);
+    renameSync(unpacked, home);
+    return home;
   } finally {
     rmSync(staging, { recursive: true, force: true });
   }
-  return home;
 }
 
 // Python's zipfile is the one unzip every machine with pip has. The linker wants the library names without the version, the loader with it.
@@ -292,18 +286,12 @@ function tensorflow(kind) {
   // A cache that was emptied leaves a dangling link behind: then the library, not the binding, is the missing output.
   const output = existsSync(libraries) ? binding : libraries;
   return step("tensorflow", fingerprint, output, `setting up for @tensorflow/tfjs-node-gpu (${kind})`, async () => {
-    let home;
-    try {
-      home = await tensorflowLibraries(kind);
-    } catch (error) {
-      say("tensorflow", `no wheel could be had; trying the package's own download\n${error.message}`);
-      run(
-        "tensorflow",
-        "node",
-        ["scripts/install.js", kind],
-        `${error.cure ?? "see above"}; or run setup with --without-tensorflow`,
-        { cwd: packageDir, env: { ...process.env, PATH: `${path.dirname(bin("x"))}:${process.env.PATH}` } },
-      );
+    const home = await tensorflowLibraries(kind);
+    if (home === undefined) {
+      say("tensorflow", "trying the package's own download instead");
+      const env = { ...process.env, PATH: `${path.dirname(bin("x"))}:${process.env.PATH}` };
+      const cure = "let pip reach an index with the wheel named above, or run setup with --without-tensorflow";
+      run("tensorflow", "node", ["scripts/install.js", kind], cure, { cwd: packageDir, env });
       return;
     }
     linkDirectory(home, path.join(packageDir, "deps"));
