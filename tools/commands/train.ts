@@ -1,4 +1,5 @@
 // dctstream train
+import { networks } from "../../src/train/networks/definitions.js";
 import { type StepReport, type TrainReport, train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
 
@@ -16,7 +17,7 @@ export const trainCommand: Command = {
         type: "string",
         demandOption: true,
         requiresArg: true,
-        describe: "resnet50-rgb, late-concat-rfa-thinner",
+        describe: networks.map(({ id }) => id).join(", "),
       })
       .option("out", { type: "string", demandOption: true, requiresArg: true, describe: "Folder for the checkpoint" })
       .option("val", { type: "string", requiresArg: true, describe: "Manifest to evaluate at the end" })
