@@ -4,6 +4,7 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { renderView } from "../../src/native/index.js";
 import { type LoadedBatch, Loader, type LoaderOptions } from "../../src/pipeline/load/loader.js";
+import { SharedBuffers } from "../../src/pipeline/load/shared-buffers.js";
 import { planView, type ViewOptions } from "../../src/pipeline/load/view.js";
 import { type LoadedManifest, readManifest } from "../../src/shards/manifest.js";
 import { randomFor } from "../../src/shards/random.js";
@@ -114,13 +115,25 @@ test("memory is bounded: batches ahead of a slow consumer are as many as asked f
   const manifest = await dataset(t, 160);
   const loader = new Loader({ manifest, view, batchSize: 8, prefetchBatches: 2 });
   const buffers = new Set<ArrayBufferLike>();
-  for await (const batch of loader.epoch(0)) {
-    buffers.add(batch.arrays.labels.buffer);
-    batch.release();
+  for (const epoch of [0, 1, 2]) {
+    for await (const batch of loader.epoch(epoch)) {
+      buffers.add(batch.arrays.labels.buffer);
+      batch.release();
+    }
   }
   assert.equal(loader.steps, 20);
-  assert.ok(buffers.size <= 3, `${buffers.size} buffers for 20 batches`);
+  assert.ok(buffers.size <= 3, `${buffers.size} buffers for 60 batches`);
   await loader.close();
+});
+
+test("shared buffers are used again when they are large enough", () => {
+  const buffers = new SharedBuffers();
+  const [small, large] = [buffers.take(10), buffers.take(100)];
+  buffers.giveBack(small);
+  assert.notEqual(buffers.take(50), small);
+  buffers.giveBack(large);
+  assert.equal(buffers.take(50), large);
+  assert.equal(buffers.take(10), small);
 });
 
 test("options are checked, and a batch is released once", async (t) => {

@@ -6,7 +6,8 @@ import type { LoadedManifest } from "../../shards/manifest.js";
 import { planEpoch } from "../../shards/plan.js";
 import { mapOrdered } from "../map-ordered.js";
 import { type ReadGroup, readGroups } from "./prefetch.js";
-import { allocateSlot, type BatchArrays, slotArrays } from "./slot.js";
+import { SharedBuffers } from "./shared-buffers.js";
+import { type BatchArrays, slotArrays, slotBytes } from "./slot.js";
 import { checkViewOptions, type ViewOptions } from "./view.js";
 import type { SharedBatch, ViewTask } from "./view-task.js";
 
@@ -38,18 +39,13 @@ export interface LoadedBatch {
 /** Samples of one worker task: small enough to spread a batch over the workers. */
 const taskSamples = 8;
 
-/** Batch-sized pieces of the epoch's order, with the record batches they need. */
-interface BatchPlan {
-  readonly batches: SharedBatch[];
-  /** Pairs: index into `batches`, row. */
-  readonly samples: number[];
-}
-
 export class Loader {
   readonly batchSize: number;
   private readonly pool: Piscina;
   private readonly settings: Required<Omit<LoaderOptions, "signal">>;
   private readonly signal: AbortSignal | undefined;
+  private readonly slots = new SharedBuffers();
+  private readonly groupBuffers = new SharedBuffers();
   private nextGroup = 0;
 
   constructor(options: LoaderOptions) {
@@ -89,14 +85,12 @@ export class Loader {
 
   /** Every sample once, in the order of (seed, epoch). CORRUPT_SHARD, CHECKSUM_MISMATCH, IO_ERROR. */
   async *epoch(epoch: number): AsyncGenerator<LoadedBatch> {
-    const { manifest, seed, shuffle, view, batchSize, prefetchBatches } = this.settings;
-    const plan = planEpoch(manifest, seed, epoch, { shuffle });
-    const groups = readGroups(manifest, plan, this.nextGroup, this.signal);
-    this.nextGroup += plan.length;
-    // One more than are made ahead: the batch in the trainer's hands.
-    const slots = new SlotPool(view, batchSize, prefetchBatches + 1);
-    const render = (batch: BatchPlan) => this.render(batch, epoch, slots);
-    yield* mapOrdered(this.inBatches(groups), render, { limit: prefetchBatches, signal: this.signal });
+    const { manifest, seed, shuffle, prefetchBatches } = this.settings;
+    const groups = planEpoch(manifest, seed, epoch, { shuffle });
+    const options = { manifest, groups, firstGroup: this.nextGroup, buffers: this.groupBuffers, signal: this.signal };
+    this.nextGroup += groups.length;
+    const render = (batch: BatchPlan) => this.render(batch, epoch);
+    yield* mapOrdered(this.inBatches(readGroups(options)), render, { limit: prefetchBatches, signal: this.signal });
   }
 
   async close(): Promise<void> {
@@ -108,30 +102,24 @@ export class Loader {
   }
 
   private async *inBatches(groups: AsyncIterable<ReadGroup>): AsyncGenerator<BatchPlan> {
-    let plan: BatchPlan = { batches: [], samples: [] };
-    for await (const { plan: group, batches } of groups) {
-      let places = new Map<number, number>();
-      for (const { batch, row } of group.samples) {
-        let place = places.get(batch);
-        if (place === undefined) {
-          place = plan.batches.push(batches[batch] as SharedBatch) - 1;
-          places.set(batch, place);
-        }
-        plan.samples.push(place, row);
-        if (plan.samples.length < 2 * this.batchSize) continue;
+    let plan = new BatchPlan();
+    for await (const group of groups) {
+      for (const { batch, row } of group.plan.samples) {
+        plan.add(group, batch, row);
+        if (plan.length < this.batchSize) continue;
         yield plan;
-        plan = { batches: [], samples: [] };
-        places = new Map();
+        plan = new BatchPlan();
       }
     }
-    if (plan.samples.length > 0 && !this.settings.dropLast) yield plan;
+    if (plan.length > 0 && !this.settings.dropLast) yield plan;
+    else plan.done();
   }
 
-  private async render(plan: BatchPlan, epoch: number, slots: SlotPool): Promise<LoadedBatch> {
+  private async render(plan: BatchPlan, epoch: number): Promise<LoadedBatch> {
     const { view, batchSize, seed } = this.settings;
-    const slot = await slots.take();
+    const slot = this.slots.take(slotBytes(view, batchSize));
     const tasks: Promise<WireError | undefined>[] = [];
-    for (let first = 0; first < plan.samples.length / 2; first += taskSamples) {
+    for (let first = 0; first < plan.length; first += taskSamples) {
       const samples = Int32Array.from(plan.samples.slice(2 * first, 2 * (first + taskSamples)));
       const task: ViewTask = { batches: plan.batches, samples, view, seed, epoch, slot, batchSize, firstIndex: first };
       tasks.push(this.pool.run(task));
@@ -139,40 +127,51 @@ export class Loader {
     const failures = (await Promise.allSettled(tasks)).map((result) =>
       result.status === "rejected" ? asWire(result.reason) : result.value,
     );
+    plan.done();
     const failure = failures.find((wire) => wire !== undefined);
     if (failure !== undefined) {
-      slots.giveBack(slot);
+      this.slots.giveBack(slot);
       throw fromWire(failure);
     }
-    const samples = plan.samples.length / 2;
     let released = false;
     const release = () => {
       if (released) throw new ToolkitError("INTERNAL", "a batch was released twice");
       released = true;
-      slots.giveBack(slot);
+      this.slots.giveBack(slot);
     };
-    return { arrays: slotArrays(slot, view, batchSize, samples), samples, release };
+    return { arrays: slotArrays(slot, view, batchSize, plan.length), samples: plan.length, release };
   }
 }
 
-/** The slots of one epoch. A consumer that leaves early takes them with it; the next epoch has its own. */
-class SlotPool {
-  private readonly free: SharedArrayBuffer[];
-  private readonly waiting: ((slot: SharedArrayBuffer) => void)[] = [];
+/** A batch-sized piece of the epoch's order, with the record batches it needs. */
+class BatchPlan {
+  readonly batches: SharedBatch[] = [];
+  /** Pairs: index into `batches`, row. */
+  readonly samples: number[] = [];
+  private readonly groups = new Map<ReadGroup, { count: number; readonly places: Map<number, number> }>();
 
-  constructor(view: ViewOptions, batchSize: number, count: number) {
-    this.free = Array.from({ length: count }, () => allocateSlot(view, batchSize));
+  get length(): number {
+    return this.samples.length / 2;
   }
 
-  take(): Promise<SharedArrayBuffer> {
-    const slot = this.free.pop();
-    return slot === undefined ? new Promise((resolve) => this.waiting.push(resolve)) : Promise.resolve(slot);
+  add(group: ReadGroup, batch: number, row: number): void {
+    let use = this.groups.get(group);
+    if (use === undefined) {
+      use = { count: 0, places: new Map() };
+      this.groups.set(group, use);
+    }
+    let place = use.places.get(batch);
+    if (place === undefined) {
+      place = this.batches.push(group.batches[batch] as SharedBatch) - 1;
+      use.places.set(batch, place);
+    }
+    this.samples.push(place, row);
+    use.count++;
   }
 
-  giveBack(slot: SharedArrayBuffer): void {
-    const next = this.waiting.shift();
-    if (next === undefined) this.free.push(slot);
-    else next(slot);
+  /** Its samples are rendered, or dropped: their groups may go. */
+  done(): void {
+    for (const [group, { count }] of this.groups) group.done(count);
   }
 }
 

@@ -28,9 +28,10 @@ function planeSizes({ kind, size }: ViewOptions): number[] {
   return kind === "dct" ? [size * size, (size * size) / 4, (size * size) / 4] : [size * size * 3];
 }
 
-export function allocateSlot(view: ViewOptions, batchSize: number): SharedArrayBuffer {
+/** Bytes of the shared buffer that holds a batch. */
+export function slotBytes(view: ViewOptions, batchSize: number): number {
   const planes = planeSizes(view).reduce((sum, values) => sum + aligned(values * batchSize * 4), 0);
-  return new SharedArrayBuffer(planes + aligned(batchSize * 4));
+  return planes + aligned(batchSize * 4);
 }
 
 /** The first `samples` samples of every plane of a slot. */

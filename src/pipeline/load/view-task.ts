@@ -9,7 +9,8 @@ export interface SharedBatch {
   readonly shard: number;
   readonly batch: number;
   readonly schemaBytes: Uint8Array;
-  readonly bytes: SharedArrayBuffer;
+  /** Over shared memory. */
+  readonly bytes: Uint8Array;
 }
 
 export interface ViewTask {

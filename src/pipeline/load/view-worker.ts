@@ -25,7 +25,7 @@ function viewOf(batch: SharedBatch): RecordBatchView {
   }
   let view = group.get(nameOf(batch));
   if (view === undefined) {
-    view = parseBatch(batch.schemaBytes, new Uint8Array(batch.bytes), batch.url);
+    view = parseBatch(batch.schemaBytes, batch.bytes, batch.url);
     group.set(nameOf(batch), view);
   }
   return view;

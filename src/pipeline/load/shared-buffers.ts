@@ -1,0 +1,17 @@
+// Shared memory that is used again. A shared buffer is freed only when every thread that saw it has collected its garbage, which
+// threads with little garbage of their own hardly do: left to itself, a loader's memory grows to several times what it uses.
+
+export class SharedBuffers {
+  private readonly free: SharedArrayBuffer[] = [];
+
+  /** A buffer of at least that many bytes; its contents are whatever it held before. */
+  take(byteLength: number): SharedArrayBuffer {
+    const fitting = this.free.findIndex((buffer) => buffer.byteLength >= byteLength);
+    return this.free.splice(fitting, fitting < 0 ? 0 : 1)[0] ?? new SharedArrayBuffer(byteLength);
+  }
+
+  /** For the next `take`: nobody may look at the buffer any more. */
+  giveBack(buffer: SharedArrayBuffer): void {
+    this.free.push(buffer);
+  }
+}
