@@ -310,7 +310,7 @@ function tensorflow(kind) {
 }
 
 function typescript() {
-  const isSource = (name) => /\.(ts|json)$/.test(name);
+  const isSource = (name) => /\.(c?ts|json)$/.test(name);
   const sources = ["src", "tools", "test", "bench"].flatMap((dir) => filesUnder(path.join(root, dir), isSource));
   const fingerprint = hashOf([path.join(root, "tsconfig.json"), ...sources], nodePlatform);
   const main = path.join(root, "dist", "tools", "dctstream.js");

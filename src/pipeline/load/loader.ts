@@ -70,7 +70,7 @@ export class Loader {
     this.settings = { manifest, view, batchSize, seed, shuffle, dropLast, workers, prefetchBatches };
     // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it begins.
     this.pool = new Piscina({
-      filename: new URL("./view-worker.js", import.meta.url).href,
+      filename: new URL("./view-entry.cjs", import.meta.url).href,
       minThreads: workers,
       maxThreads: workers,
       concurrentTasksPerWorker: (prefetchBatches + 1) * Math.ceil(batchSize / taskSamples),

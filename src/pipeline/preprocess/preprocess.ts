@@ -128,7 +128,7 @@ interface Run {
 
 async function writeShards(sources: readonly Source[], settings: Settings): Promise<SidecarBody[]> {
   const pool = new Piscina({
-    filename: new URL("./decode-worker.js", import.meta.url).href,
+    filename: new URL("./decode-entry.cjs", import.meta.url).href,
     minThreads: settings.workers,
     maxThreads: settings.workers,
   });
