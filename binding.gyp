@@ -4,7 +4,7 @@
     "sources": [
       "src/native/binding.cc", "src/native/jpeg.cc", "src/native/encode.cc", "src/native/scan.cc", "src/native/scan_order.cc",
       "src/native/pack.cc", "src/native/expand.cc", "src/native/view.cc", "src/native/crc32c.cc",
-      "src/native/frequency_stats.cc"
+      "src/native/frequency_stats.cc", "src/native/simd.cc", "src/native/status.cc"
     ],
     "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
     "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],

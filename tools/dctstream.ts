@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { closest } from "fastest-levenshtein";
 import yargs, { type Argv } from "yargs";
 import { asToolkitError, ToolkitError } from "../src/errors.js";
+import { version } from "../src/version.js";
 import type { Command } from "./command.js";
 import { readConfig } from "./config.js";
 
@@ -36,7 +37,7 @@ async function parse(args: readonly string[], signal: AbortSignal): Promise<numb
     .usage("$0 <command> [options]\n\nTrain image networks straight from JPEG.")
     .strict()
     .demandCommand(1, "name a command")
-    .version("0.1.0")
+    .version(version)
     .help("help")
     .alias("help", "h")
     .wrap(120)

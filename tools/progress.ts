@@ -5,13 +5,23 @@ import type { CommandContext } from "./command.js";
 /** Seconds between lines where no bar can be drawn. */
 const lineIntervalSeconds = 10;
 
-export interface ProgressDisplay {
+interface ProgressDisplay {
   update(done: number, total: number, text: string): void;
   stop(): void;
 }
 
-export function showProgress(context: CommandContext, label: string): ProgressDisplay {
-  return context.interactive ? new Bar(label) : new Lines(label, context.log);
+/** Runs `work` with a display that ends when the work does, however that is. */
+export async function withProgress<T>(
+  context: CommandContext,
+  label: string,
+  work: (progress: Pick<ProgressDisplay, "update">) => Promise<T>,
+): Promise<T> {
+  const progress = context.interactive ? new Bar(label) : new Lines(label, context.log);
+  try {
+    return await work(progress);
+  } finally {
+    progress.stop();
+  }
 }
 
 class Bar implements ProgressDisplay {

@@ -187,6 +187,22 @@ Napi::Value ReadJpeg(const Napi::CallbackInfo& info) {
   return result;
 }
 
+size_t total_values(const std::vector<Grid>& grids) {
+  size_t values = 0;
+  for (const Grid& grid : grids) values += grid.blocks() * kBlockSize;
+  return values;
+}
+
+// Coefficients of whole planes, one after another.
+std::vector<PlaneView> planes_over(const std::vector<Grid>& grids, const int16_t* coefficients) {
+  std::vector<PlaneView> planes;
+  for (const Grid& grid : grids) {
+    planes.push_back({grid, coefficients});
+    coefficients += grid.blocks() * kBlockSize;
+  }
+  return planes;
+}
+
 // pack(coefficients: Int16Array, grids: Uint32Array, codec)
 Napi::Value Pack(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -198,14 +214,11 @@ Napi::Value Pack(const Napi::CallbackInfo& info) {
       !get_codec(info[2], &codec)) {
     return bad_argument(env, "pack(Int16Array, Uint32Array grids, codec)");
   }
-  std::vector<PlaneView> planes;
-  size_t offset = 0;
-  for (const Grid& grid : grids) {
-    planes.push_back({grid, coefficients.data + offset});
-    offset += grid.blocks() * kBlockSize;
-  }
-  if (offset != coefficients.length) return bad_argument(env, "pack: the coefficients do not fill the grids");
-  if (Status status = scratch->packer.pack(planes, codec, &scratch->packed); !status.ok()) return fail(env, status);
+  if (total_values(grids) != coefficients.length)
+    return bad_argument(env, "pack: the coefficients do not fill the grids");
+  if (Status status = scratch->packer.pack(planes_over(grids, coefficients.data), codec, &scratch->packed);
+      !status.ok())
+    return fail(env, status);
   return new_bytes(env, scratch->packed);
 }
 
@@ -219,12 +232,6 @@ Status unpack_all(Unpacker* unpacker, Span<const uint8_t> packed, const std::vec
     out += grids[i].blocks() * kBlockSize;
   }
   return {};
-}
-
-size_t total_values(const std::vector<Grid>& grids) {
-  size_t values = 0;
-  for (const Grid& grid : grids) values += grid.blocks() * kBlockSize;
-  return values;
 }
 
 // unpack(packed, grids, codec, simd?: "scalar" | "avx2" | "avx512")
@@ -271,12 +278,7 @@ Napi::Value RebuildJpeg(const Napi::CallbackInfo& info) {
   coefficients.resize(total_values(grids));
   if (Status status = unpack_all(&scratch->unpacker, packed, grids, codec, coefficients.data()); !status.ok())
     return fail(env, status);
-  std::vector<PlaneView> planes;
-  size_t offset = 0;
-  for (const Grid& grid : grids) {
-    planes.push_back({grid, coefficients.data() + offset});
-    offset += grid.blocks() * kBlockSize;
-  }
+  const std::vector<PlaneView> planes = planes_over(grids, coefficients.data());
   scratch->rebuilt.clear();
   const Status status =
       rebuild_jpeg(header.data, header.length, trailer.data, trailer.length, planes, scratch->simd, &scratch->rebuilt);

@@ -213,30 +213,6 @@ Status read_all(Session* session, const uint8_t* bytes, size_t size, const JpegL
 
 }  // namespace
 
-const char* code_name(Code code) {
-  switch (code) {
-    case Code::kOk:
-      return "OK";
-    case Code::kNotAJpeg:
-      return "NOT_A_JPEG";
-    case Code::kBadJpeg:
-      return "BAD_JPEG";
-    case Code::kUnsupportedJpeg:
-      return "UNSUPPORTED_JPEG";
-    case Code::kTooManyPixels:
-      return "TOO_MANY_PIXELS";
-    case Code::kOutOfMemory:
-      return "OUT_OF_MEMORY";
-    case Code::kCorruptRecord:
-      return "CORRUPT_RECORD";
-    case Code::kInvalidArgument:
-      return "INVALID_ARGUMENT";
-    case Code::kCannotRebuild:
-      return "CANNOT_REBUILD";
-  }
-  return "INTERNAL";
-}
-
 Status read_jpeg(const uint8_t* bytes, size_t size, const JpegLimits& limits, Jpeg* out) {
   if (size < 2 || bytes[0] != 0xff || bytes[1] != 0xd8) {
     return Status::failure(Code::kNotAJpeg,

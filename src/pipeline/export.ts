@@ -1,11 +1,11 @@
 // Shards -> JPEG files again: into a folder, or into a WebDataset tar with labels beside the images.
-import { pack } from "tar-stream";
 import { ToolkitError } from "../errors.js";
 import { readManifest } from "../shards/manifest.js";
 import { readShard } from "../shards/reader.js";
 import type { SampleRecord } from "../shards/record.js";
 import { restoreJpeg } from "../shards/restore.js";
-import { joinUrl, type ObjectWriter, openStore, putObject } from "../storage/store.js";
+import { joinUrl, putObject } from "../storage/store.js";
+import { TarWriter } from "./tar-writer.js";
 
 export interface ExportOptions {
   readonly manifest: string;
@@ -96,48 +96,23 @@ class FolderTarget implements ExportTarget {
 }
 
 class TarTarget implements ExportTarget {
-  private readonly tar = pack();
-  private readonly copying: Promise<void>;
-
-  private constructor(private readonly writer: ObjectWriter) {
-    this.copying = this.copy();
-    this.copying.catch(() => {}); // surfaces in commit
-  }
+  private constructor(private readonly tar: TarWriter) {}
 
   static async open(url: string): Promise<TarTarget> {
-    return new TarTarget(await openStore(url).create(url));
+    return new TarTarget(await TarWriter.open(url));
   }
 
   async add(sample: SampleRecord, name: string, jpeg: Uint8Array): Promise<void> {
-    await this.entry(name + sample.extension, jpeg);
-    await this.entry(`${name}.cls`, String(sample.label));
-    if (sample.json !== undefined) await this.entry(`${name}.json`, sample.json);
+    await this.tar.entry(name + sample.extension, jpeg);
+    await this.tar.entry(`${name}.cls`, String(sample.label));
+    if (sample.json !== undefined) await this.tar.entry(`${name}.json`, sample.json);
   }
 
-  async commit(): Promise<void> {
-    this.tar.finalize();
-    await this.copying;
-    await this.writer.commit();
+  commit(): Promise<void> {
+    return this.tar.commit();
   }
 
-  async abort(): Promise<void> {
-    this.tar.destroy();
-    await this.copying.catch(() => {}); // the error that led here is already on its way
-    await this.writer.abort();
-  }
-
-  private async copy(): Promise<void> {
-    for await (const chunk of this.tar as AsyncIterable<Uint8Array>) await this.writer.write(chunk);
-  }
-
-  private entry(name: string, content: Uint8Array | string): Promise<void> {
-    const bytes =
-      typeof content === "string"
-        ? Buffer.from(content)
-        : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-    // A fixed time: the same shards give the same tar.
-    return new Promise((resolve, reject) => {
-      this.tar.entry({ name, mtime: new Date(0) }, bytes, (error) => (error ? reject(error) : resolve()));
-    });
+  abort(): Promise<void> {
+    return this.tar.abort();
   }
 }

@@ -3,6 +3,8 @@
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
 import { parentUrl, putObject, readText } from "../storage/store.js";
+import { version } from "../version.js";
+import { checkDocument, parseJson } from "./document.js";
 
 export const manifestVersion = 1;
 export const manifestName = "manifest.json";
@@ -55,6 +57,9 @@ const manifestSchema = z.object({
   shards: z.array(shardSchema),
 });
 
+/** A sidecar's sums over its coefficients: blocks [3], sums [3, 64], sums of squares [3, 64], one after another. */
+export const frequencyNumbers = 3 + 2 * 3 * 64;
+
 const sidecarSchema = z.object({
   format: z.literal("dctstream-sidecar"),
   version: z.literal(manifestVersion),
@@ -68,8 +73,7 @@ const sidecarSchema = z.object({
   inputBytes: count,
   failures: z.array(failureSchema),
   classes: z.array(classSchema),
-  /** Blocks [3], sums [3, 64], sums of squares [3, 64], one after another. */
-  frequencies: z.array(z.number()).length(3 + 2 * 3 * 64),
+  frequencies: z.array(z.number()).length(frequencyNumbers),
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -95,14 +99,6 @@ export function shardName(source: number, part: number): string {
   return `shard-${String(source).padStart(5, "0")}-${String(part).padStart(5, "0")}.arrow`;
 }
 
-function parseJson(text: string, url: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ToolkitError("BAD_MANIFEST", `not JSON: ${(cause as Error).message}`, { source: url, cause });
-  }
-}
-
 /** Version first: a document from the future must not be reported as damaged. */
 function checkVersion(value: unknown, format: string, url: string): void {
   const { format: found, version } = (value ?? {}) as { format?: unknown; version?: unknown };
@@ -120,14 +116,9 @@ function checkVersion(value: unknown, format: string, url: string): void {
 }
 
 function parse<T>(schema: z.ZodType<T>, format: string, text: string, url: string): T {
-  const value = parseJson(text, url);
+  const value = parseJson(text, url, "BAD_MANIFEST");
   checkVersion(value, format, url);
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const issue = result.error.issues[0];
-  throw new ToolkitError("BAD_MANIFEST", `${issue?.path.join(".") || "document"}: ${issue?.message ?? "invalid"}`, {
-    source: url,
-  });
+  return checkDocument(schema, value, url, "BAD_MANIFEST");
 }
 
 export function parseManifest(text: string, url: string): LoadedManifest {
@@ -163,7 +154,7 @@ export async function writeManifest(
   url: string,
   body: Omit<Manifest, "format" | "version" | "tool">,
 ): Promise<Manifest> {
-  const head = { format: "dctstream-manifest", version: manifestVersion, tool: "dctstream 0.1.0" } as const;
+  const head = { format: "dctstream-manifest", version: manifestVersion, tool: `dctstream ${version}` } as const;
   const manifest = { ...head, ...body };
   await putObject(url, `${JSON.stringify(manifest, undefined, 1)}\n`);
   return manifest;

@@ -60,7 +60,7 @@ function inGroups(
   maxBytes: number,
 ): BatchRef[][] {
   const groups: BatchRef[][] = [];
-  let bytes = Infinity;
+  let bytes = 0;
   for (const ref of refs) {
     const current = groups.at(-1);
     bytes += bytesOf(ref);

@@ -3,6 +3,7 @@
 import type * as TensorFlow from "@tensorflow/tfjs-node-gpu";
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
+import { checkDocument, parseJson } from "../shards/document.js";
 import { joinUrl, openStore, parentUrl, putObject, readText } from "../storage/store.js";
 import type { Tf } from "./engine/tensorflow.js";
 
@@ -79,20 +80,8 @@ export async function readCheckpointInfo(url: string): Promise<CheckpointInfo & 
   const text = await readText(file);
   if (text === undefined)
     throw new ToolkitError("NOT_FOUND", "no checkpoint there; train writes one when it has finished", { source: file });
-  const parsed = checkpointSchema.safeParse(parseJson(text, file));
-  if (parsed.success) return { ...parsed.data, folder: parentUrl(file) };
-  const issue = parsed.error.issues[0];
-  throw new ToolkitError("BAD_CHECKPOINT", `${issue?.path.join(".") || "document"}: ${issue?.message ?? "invalid"}`, {
-    source: file,
-  });
-}
-
-function parseJson(text: string, source: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new ToolkitError("BAD_CHECKPOINT", `not JSON: ${(cause as Error).message}`, { source, cause });
-  }
+  const info = checkDocument(checkpointSchema, parseJson(text, file, "BAD_CHECKPOINT"), file, "BAD_CHECKPOINT");
+  return { ...info, folder: parentUrl(file) };
 }
 
 export async function loadCheckpoint(tf: Tf, url: string): Promise<LoadedCheckpoint> {
@@ -106,7 +95,7 @@ export async function loadCheckpoint(tf: Tf, url: string): Promise<LoadedCheckpo
   const weightData = (await openStore(weights).read(weights, { start: 0, end: stat.byteLength })).slice()
     .buffer as ArrayBuffer;
   try {
-    const { modelTopology, weightsManifest } = parseJson(text, source) as {
+    const { modelTopology, weightsManifest } = parseJson(text, source, "BAD_CHECKPOINT") as {
       modelTopology: object;
       weightsManifest: { weights: unknown[] }[];
     };

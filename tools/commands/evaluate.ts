@@ -4,7 +4,7 @@ import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.j
 import { loadTensorflow } from "../../src/train/engine/tensorflow.js";
 import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js";
 import { argument, type Command } from "../command.js";
-import { showProgress } from "../progress.js";
+import { withProgress } from "../progress.js";
 
 /** Classes and confusions shown without --json. */
 const shownRows = 10;
@@ -37,8 +37,7 @@ export const evaluateCommand: Command = {
     const tf = loadTensorflow();
     const { logits, classes, input, inputSize, network } = await loadCheckpoint(tf, url);
     const workers = argument<number | undefined>(args, "workers");
-    const progress = showProgress(context, "evaluate");
-    try {
+    return withProgress(context, "evaluate", async (progress) => {
       const report = await evaluateModel(tf, logits, classes, {
         manifest,
         kind: input,
@@ -49,9 +48,7 @@ export const evaluateCommand: Command = {
         signal: context.signal,
       });
       return { result: { network, ...report }, text: describe(network, report) };
-    } finally {
-      progress.stop();
-    }
+    });
   },
 };
 

@@ -1,7 +1,7 @@
 // dctstream export
 import { exportImages } from "../../src/pipeline/export.js";
 import { argument, type Command } from "../command.js";
-import { showProgress } from "../progress.js";
+import { withProgress } from "../progress.js";
 
 export const exportCommand: Command = {
   usage: "export <manifest>",
@@ -20,8 +20,7 @@ export const exportCommand: Command = {
         describe: "A folder, or a .tar that also gets .cls and .json entries",
       }),
   run: async (args, context) => {
-    const progress = showProgress(context, "export");
-    try {
+    return withProgress(context, "export", async (progress) => {
       const report = await exportImages({
         manifest: argument<string>(args, "manifest"),
         out: argument<string>(args, "out"),
@@ -33,8 +32,6 @@ export const exportCommand: Command = {
         result: report,
         text: `${report.exported} files in ${report.out}, ${report.byteExact} of them identical to the originals${renamed}`,
       };
-    } finally {
-      progress.stop();
-    }
+    });
   },
 };

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import type { Codec } from "../../src/native/index.js";
 import { type PreprocessReport, preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { argument, type Command } from "../command.js";
-import { showProgress } from "../progress.js";
+import { withProgress } from "../progress.js";
 import { formatBytes, parseSize } from "../quantity.js";
 
 export const preprocessCommand: Command = {
@@ -56,8 +56,7 @@ export const preprocessCommand: Command = {
       .example("$0 preprocess 'train-{000000..000146}.tar' --out shards", "147 WebDataset tars to shards"),
   run: async (args, context) => {
     const maxErrors = argument<number | undefined>(args, "maxErrors");
-    const progress = showProgress(context, "preprocess");
-    try {
+    return withProgress(context, "preprocess", async (progress) => {
       const report = await preprocess({
         sources: argument<string[]>(args, "sources"),
         out: argument<string>(args, "out"),
@@ -73,9 +72,7 @@ export const preprocessCommand: Command = {
           progress.update(bytesRead, totalBytes, `${samples} samples, ${failed} failed`),
       });
       return { result: report, text: describe(report) };
-    } finally {
-      progress.stop();
-    }
+    });
   },
 };
 

@@ -1,7 +1,7 @@
 // dctstream verify
 import { verify } from "../../src/shards/verify.js";
 import { argument, type Command } from "../command.js";
-import { showProgress } from "../progress.js";
+import { withProgress } from "../progress.js";
 
 export const verifyCommand: Command = {
   usage: "verify <manifest>",
@@ -13,8 +13,7 @@ export const verifyCommand: Command = {
       describe: "A manifest, or the folder that holds it",
     }),
   run: async (args, context) => {
-    const progress = showProgress(context, "verify");
-    try {
+    return withProgress(context, "verify", async (progress) => {
       const report = await verify(argument<string>(args, "manifest"), {
         signal: context.signal,
         onProgress: (done, shards, samples) => progress.update(done, shards, `${samples} samples`),
@@ -25,8 +24,6 @@ export const verifyCommand: Command = {
       );
       const summary = `${report.samples} samples in ${report.shards} shards: ${damage.length === 0 ? "all good" : `${damage.length} problems`}`;
       return { result: report, text: [...damage, summary].join("\n"), ok: damage.length === 0 };
-    } finally {
-      progress.stop();
-    }
+    });
   },
 };

@@ -1,8 +1,8 @@
 // The demo's input: WebDataset tars of generated JPEGs, with the kinds of damage that real collections have.
-import { pack } from "tar-stream";
 import { encodeJpeg } from "../../src/native/index.js";
+import { TarWriter } from "../../src/pipeline/tar-writer.js";
 import { randomFor } from "../../src/shards/random.js";
-import { joinUrl, openStore } from "../../src/storage/store.js";
+import { joinUrl } from "../../src/storage/store.js";
 import { type DemoImage, demoClasses, makeDemoImage } from "./images.js";
 
 export interface DemoDataset {
@@ -43,18 +43,12 @@ function brokenEntries(image: DemoImage): Entry[] {
 }
 
 async function writeTar(url: string, entries: Iterable<Entry>): Promise<void> {
-  const tar = pack();
-  const writer = await openStore(url).create(url);
+  const tar = await TarWriter.open(url);
   try {
-    const copying = (async () => {
-      for await (const chunk of tar as AsyncIterable<Uint8Array>) await writer.write(chunk);
-    })();
-    for (const { name, bytes } of entries) tar.entry({ name, mtime: new Date(0) }, Buffer.from(bytes));
-    tar.finalize();
-    await copying;
-    await writer.commit();
+    for (const { name, bytes } of entries) await tar.entry(name, bytes);
+    await tar.commit();
   } catch (error) {
-    await writer.abort();
+    await tar.abort();
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-// Inside a worker thread: rows of record batches -> finished views in the batch's slot. Throws at the first damaged record.
+// Inside a worker thread: rows of record batches -> finished views in the batch's slot. Stops at the first damaged record.
 import { asToolkitError, toWire, type WireError } from "../../errors.js";
 import { renderView } from "../../native/index.js";
 import { randomFor } from "../../shards/random.js";

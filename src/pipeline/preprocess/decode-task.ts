@@ -3,7 +3,8 @@ import type { WireError } from "../../errors.js";
 import type { Codec, ComponentGeometry } from "../../native/index.js";
 
 export interface DecodeTask {
-  readonly images: readonly { readonly key: string; readonly bytes: Uint8Array<ArrayBuffer> }[];
+  /** The files. */
+  readonly images: readonly Uint8Array<ArrayBuffer>[];
   readonly codec: Codec;
   readonly maxPixels: number;
 }

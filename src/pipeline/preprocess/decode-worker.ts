@@ -46,7 +46,7 @@ function decode(bytes: Uint8Array<ArrayBuffer>, task: DecodeTask): DecodeResult[
 }
 
 export default function decodeImages(task: DecodeTask): unknown {
-  const results: DecodeResult = task.images.map(({ bytes }) => decode(bytes, task));
+  const results: DecodeResult = task.images.map((bytes) => decode(bytes, task));
   const buffers = results.flatMap((result) =>
     "error" in result ? [] : [result.packed.buffer, ...(result.raw === undefined ? [] : [result.raw.buffer])],
   );

@@ -132,7 +132,7 @@ async function writeShards(sources: readonly Source[], settings: Settings): Prom
     minThreads: settings.workers,
     maxThreads: settings.workers,
   });
-  const totalBytes = sources.reduce((sum, source) => sum + source.byteLength, 0);
+  const totalBytes = sumOf(sources, (source) => source.byteLength);
   const run: Run = { settings, pool, progress: { bytesRead: 0, totalBytes, samples: 0, failed: 0 } };
   try {
     const all: SidecarBody[] = [];
@@ -238,7 +238,7 @@ async function decodeGroup(items: readonly (RawSample | SourceProblem)[], run: R
   const sizes = items.map((item) => (isSample(item) ? item.image.length : 0)); // a moved image has length 0
   const samples = items.filter(isDecodable);
   const task: DecodeTask = {
-    images: samples.map(({ key, image }) => ({ key, bytes: image })),
+    images: samples.map(({ image }) => image),
     codec: run.settings.codec,
     maxPixels: run.settings.maxPixels,
   };

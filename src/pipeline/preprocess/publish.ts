@@ -9,7 +9,7 @@ import {
   type SidecarBody,
   writeManifest,
 } from "../../shards/manifest.js";
-import { joinUrl, putObject } from "../../storage/store.js";
+import { baseName, joinUrl, putObject } from "../../storage/store.js";
 import { listClasses } from "./class-folders.js";
 import { clearOutput, type Job } from "./output.js";
 import type { Source } from "./sources.js";
@@ -79,7 +79,7 @@ async function mergeClasses(sidecars: readonly SidecarBody[], sources: readonly 
     classes.set(entry.index, { ...classes.get(entry.index), ...entry });
   for (const source of sources.filter(({ kind }) => kind === "class-folders")) {
     for (const [index, folder] of (await listClasses(source.url)).entries()) {
-      if (!classes.has(index)) classes.set(index, { index, name: folder.url.split("/").at(-1) ?? folder.url });
+      if (!classes.has(index)) classes.set(index, { index, name: baseName(folder.url) });
     }
   }
   return [...classes.values()].sort((a, b) => a.index - b.index);

@@ -3,6 +3,7 @@ import type { Schema } from "apache-arrow";
 import {
   type ClassEntry,
   type Failure,
+  frequencyNumbers,
   type SidecarBody,
   shardName,
   sidecarName,
@@ -11,8 +12,6 @@ import {
 import type { SampleRecord } from "../../shards/record.js";
 import { ShardWriter } from "../../shards/writer.js";
 import { joinUrl } from "../../storage/store.js";
-
-const frequencyNumbers = 3 + 2 * 3 * 64;
 
 export class ShardSequence {
   readonly sidecars: SidecarBody[] = [];

@@ -1,0 +1,44 @@
+// Entries -> a tar object, published whole or not at all. The same entries give the same bytes.
+import { pack } from "tar-stream";
+import { type ObjectWriter, openStore } from "../storage/store.js";
+
+export class TarWriter {
+  private readonly tar = pack();
+  private readonly copying: Promise<void>;
+
+  private constructor(private readonly out: ObjectWriter) {
+    this.copying = this.copy();
+    this.copying.catch(() => {}); // surfaces in commit
+  }
+
+  static async open(url: string): Promise<TarWriter> {
+    return new TarWriter(await openStore(url).create(url));
+  }
+
+  /** Resolves when the entry has been taken over by the tar's stream. */
+  entry(name: string, content: Uint8Array | string): Promise<void> {
+    const bytes =
+      typeof content === "string"
+        ? Buffer.from(content)
+        : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+    return new Promise((resolve, reject) => {
+      this.tar.entry({ name, mtime: new Date(0) }, bytes, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  async commit(): Promise<void> {
+    this.tar.finalize();
+    await this.copying;
+    await this.out.commit();
+  }
+
+  async abort(): Promise<void> {
+    this.tar.destroy();
+    await this.copying.catch(() => {}); // the error that led here is already on its way
+    await this.out.abort();
+  }
+
+  private async copy(): Promise<void> {
+    for await (const chunk of this.tar as AsyncIterable<Uint8Array>) await this.out.write(chunk);
+  }
+}
