@@ -11,9 +11,9 @@ export interface EvaluateOptions {
   readonly kind: "rgb" | "dct";
   readonly inputSize: number;
   readonly batchSize: number;
-  readonly workers?: number;
+  readonly workers?: number | undefined;
   readonly onProgress?: (done: number, samples: number) => void;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface EvaluateReport {
@@ -100,8 +100,8 @@ export async function evaluateModel(
     view,
     batchSize,
     shuffle: false,
-    ...(workers && { workers }),
-    ...(signal && { signal }),
+    workers,
+    signal,
   });
   const tally = new Tally(classes);
   const started = performance.now();

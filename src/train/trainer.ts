@@ -2,8 +2,7 @@
 import type { NamedTensorMap, Scalar, Tensor, Variable } from "@tensorflow/tfjs-node-gpu";
 import { invalidOption, ToolkitError } from "../errors.js";
 import { type LoadedBatch, Loader } from "../pipeline/load/loader.js";
-import type { LoadedManifest } from "../shards/manifest.js";
-import { readManifest } from "../shards/manifest.js";
+import { type LoadedManifest, readManifest } from "../shards/manifest.js";
 import { toTensors } from "./batch.js";
 import { saveCheckpoint } from "./checkpoint.js";
 import { loadTensorflow, type Tf } from "./engine/tensorflow.js";
@@ -17,17 +16,17 @@ export interface TrainOptions {
   /** A network's id, as in networks/definitions.ts. */
   readonly network: string;
   /** Evaluated once at the end. Default: not at all. */
-  readonly val?: string;
+  readonly val?: string | undefined;
   /** Folder for the checkpoint. */
   readonly out: string;
   /** Passes over the data. Default 90, as in the paper. */
   readonly epochs?: number;
   /** Stop after this many steps, however many epochs that is; the learning rate's schedule ends there too. */
-  readonly maxSteps?: number;
+  readonly maxSteps?: number | undefined;
   /** Default 32. */
   readonly batchSize?: number;
   /** Peak learning rate. Default 0.1 per 256 samples of a batch. */
-  readonly learningRate?: number;
+  readonly learningRate?: number | undefined;
   /** Factor on all channel counts. Default 1. */
   readonly width?: number;
   /** Side of the views in pixels. Default 224. */
@@ -36,9 +35,9 @@ export interface TrainOptions {
   readonly augment?: boolean;
   readonly seed?: number;
   /** View threads. */
-  readonly workers?: number;
-  readonly onStep?: (step: StepReport) => void;
-  readonly signal?: AbortSignal;
+  readonly workers?: number | undefined;
+  readonly onStep?: ((step: StepReport) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface StepReport {
@@ -104,8 +103,8 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
     view,
     batchSize,
     seed,
-    ...(workers && { workers }),
-    ...(signal && { signal }),
+    workers,
+    signal,
   });
   try {
     const tf = loadTensorflow();
@@ -138,8 +137,8 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
         kind: definition.input,
         inputSize,
         batchSize,
-        ...(workers && { workers }),
-        ...(signal && { signal }),
+        workers,
+        signal,
       }));
     return {
       network: settings.network,

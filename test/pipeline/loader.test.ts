@@ -142,6 +142,7 @@ test("options are checked, and a batch is released once", async (t) => {
   await rejectsWith("INVALID_OPTION", make({ batchSize: 13 }), /at most the 12 samples/);
   await rejectsWith("INVALID_OPTION", make({ view: { ...view, size: 40 } }), /multiple of 16/);
   await rejectsWith("INVALID_OPTION", make({ workers: 0 }));
+  await make({ workers: undefined })().close();
   const loader = make({})();
   for await (const batch of loader.epoch(0)) {
     batch.release();

@@ -116,6 +116,7 @@ test("what cannot be trained or evaluated is refused before any step", async (t)
     train({ manifest, network: "resnet50-rgb", out: path.join(folder, "run"), batchSize: 4, ...options });
   await rejectsWith("UNKNOWN_NETWORK", () => run({ network: "resnet18" }));
   await rejectsWith("INVALID_OPTION", () => run({ epochs: 0 }), /epochs/);
+  await rejectsWith("INVALID_OPTION", () => run({ workers: 0 }), /workers/);
   await rejectsWith(
     "INVALID_OPTION",
     () => run({ network: "late-concat-rfa-thinner", inputSize: 100 }),

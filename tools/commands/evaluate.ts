@@ -36,14 +36,13 @@ export const evaluateCommand: Command = {
     await readCheckpointInfo(url); // a wrong path is reported before TensorFlow's second of loading
     const tf = loadTensorflow();
     const { logits, classes, input, inputSize, network } = await loadCheckpoint(tf, url);
-    const workers = argument<number | undefined>(args, "workers");
     return withProgress(context, "evaluate", async (progress) => {
       const report = await evaluateModel(tf, logits, classes, {
         manifest,
         kind: input,
         inputSize,
         batchSize: argument<number>(args, "batchSize"),
-        ...(workers === undefined ? {} : { workers }),
+        workers: argument<number | undefined>(args, "workers"),
         onProgress: (done, samples) => progress.update(done, samples, `${done} samples`),
         signal: context.signal,
       });

@@ -55,7 +55,6 @@ export const preprocessCommand: Command = {
       .option("overwrite", { type: "boolean", default: false, describe: "Replace the data set that is in --out" })
       .example("$0 preprocess 'train-{000000..000146}.tar' --out shards", "147 WebDataset tars to shards"),
   run: async (args, context) => {
-    const maxErrors = argument<number | undefined>(args, "maxErrors");
     return withProgress(context, "preprocess", async (progress) => {
       const report = await preprocess({
         sources: argument<string[]>(args, "sources"),
@@ -65,7 +64,7 @@ export const preprocessCommand: Command = {
         workers: argument<number>(args, "workers"),
         maxPixels: argument<number>(args, "maxPixels"),
         onBadSample: argument<"skip" | "fail">(args, "onError"),
-        ...(maxErrors === undefined ? {} : { maxErrors }),
+        maxErrors: argument<number | undefined>(args, "maxErrors"),
         overwrite: argument<boolean>(args, "overwrite"),
         signal: context.signal,
         onProgress: ({ bytesRead, totalBytes, samples, failed }) =>

@@ -49,10 +49,6 @@ export const trainCommand: Command = {
       })
       .example("$0 train shards --network late-concat-rfa-thinner --val val-shards --out run1", ""),
   run: async (args, context) => {
-    const given = <T>(name: string, option: string) => {
-      const value = argument<T | undefined>(args, name);
-      return value === undefined ? {} : { [option]: value };
-    };
     const report = await train({
       manifest: argument<string>(args, "manifest"),
       network: argument<string>(args, "network"),
@@ -63,10 +59,10 @@ export const trainCommand: Command = {
       inputSize: argument<number>(args, "inputSize"),
       augment: argument<boolean>(args, "augment"),
       seed: argument<number>(args, "seed"),
-      ...given<string>("val", "val"),
-      ...given<number>("maxSteps", "maxSteps"),
-      ...given<number>("lr", "learningRate"),
-      ...given<number>("workers", "workers"),
+      val: argument<string | undefined>(args, "val"),
+      maxSteps: argument<number | undefined>(args, "maxSteps"),
+      learningRate: argument<number | undefined>(args, "lr"),
+      workers: argument<number | undefined>(args, "workers"),
       onStep: logSteps(context),
       signal: context.signal,
     });

@@ -22,10 +22,10 @@ export interface LoaderOptions {
   /** Leave out the last, smaller batch of an epoch. Default true when shuffling. */
   readonly dropLast?: boolean;
   /** View threads. Default: one less than the cores, at least 1. Never changes what is produced. */
-  readonly workers?: number;
+  readonly workers?: number | undefined;
   /** Batches made ahead of the one in use. Default 3. */
   readonly prefetchBatches?: number;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A batch in shared memory. Its arrays are overwritten some time after `release`, which must be called exactly once. */

@@ -33,11 +33,11 @@ export interface PreprocessOptions {
   /** Bad samples are skipped and counted, or end the run. Default "skip". */
   readonly onBadSample?: "skip" | "fail";
   /** Failures after which to give up with TOO_MANY_ERRORS. Default: never. */
-  readonly maxErrors?: number;
+  readonly maxErrors?: number | undefined;
   /** Replace whatever data set is in `out`. Default false: resume it when it is the same, refuse when not. */
   readonly overwrite?: boolean;
-  readonly onProgress?: (progress: PreprocessProgress) => void;
-  readonly signal?: AbortSignal;
+  readonly onProgress?: ((progress: PreprocessProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface PreprocessProgress {
@@ -66,8 +66,11 @@ export interface PreprocessReport {
 const taskImages = 16;
 const taskBytes = 4 << 20;
 
-type Settings = Required<Omit<PreprocessOptions, "sources" | "onProgress" | "signal">> &
-  Pick<PreprocessOptions, "onProgress" | "signal">;
+type Decided = Omit<PreprocessOptions, "sources" | "onProgress" | "signal">;
+type Settings = { readonly [K in keyof Decided]-?: NonNullable<Decided[K]> } & Pick<
+  PreprocessOptions,
+  "onProgress" | "signal"
+>;
 
 function resolve(options: PreprocessOptions): Settings {
   const {
@@ -94,8 +97,8 @@ function resolve(options: PreprocessOptions): Settings {
     onBadSample,
     maxErrors,
     overwrite,
-    ...(onProgress && { onProgress }),
-    ...(signal && { signal }),
+    onProgress,
+    signal,
   };
 }
 
