@@ -1,16 +1,21 @@
 // The public surface: what other programs may import. test/index.test.ts holds the list.
 export { type ErrorCode, errorCodes, ToolkitError } from "./errors.js";
-export type { Codec, RgbScaling, SimdLevel, StoredImage, ViewAxis, ViewTarget } from "./native/index.js";
+export type {
+  Codec,
+  DecoderChoice,
+  ResizeOptions,
+  RgbScaling,
+  SimdLevel,
+  StoredImage,
+  ViewAxis,
+  ViewTarget,
+} from "./native/index.js";
 export { encodeJpeg, readJpeg, rebuildJpeg, renderView, unpackCoefficients } from "./native/index.js";
 export { type ExportOptions, type ExportReport, exportImages } from "./pipeline/export.js";
 export { type LoadedBatch, Loader, type LoaderOptions } from "./pipeline/load/loader.js";
 export { planView, type ViewOptions } from "./pipeline/load/view.js";
-export {
-  type PreprocessOptions,
-  type PreprocessProgress,
-  type PreprocessReport,
-  preprocess,
-} from "./pipeline/preprocess/preprocess.js";
+export type { PreprocessOptions, PreprocessProgress } from "./pipeline/preprocess/options.js";
+export { type PreprocessReport, preprocess } from "./pipeline/preprocess/preprocess.js";
 export { findSample, type Inspection, inspect } from "./shards/inspect.js";
 export { type LoadedManifest, readManifest } from "./shards/manifest.js";
 export { type PlanOptions, planEpoch } from "./shards/plan.js";

@@ -41,7 +41,7 @@ async function parse(args: readonly string[], signal: AbortSignal): Promise<numb
     .help("help")
     .alias("help", "h")
     .wrap(120)
-    .parserConfiguration({ "camel-case-expansion": true, "duplicate-arguments-array": false })
+    .parserConfiguration({ "camel-case-expansion": true })
     .exitProcess(false)
     .fail((message, error, instance) => {
       // yargs reports what a configuration file's parser threw as an error of its own.
@@ -50,12 +50,20 @@ async function parse(args: readonly string[], signal: AbortSignal): Promise<numb
     });
   for (const command of commands) {
     const handler = async (parsed: Record<string, unknown>) => {
+      refuseRepeated(command, parsed);
       outcome = await runCommand(command, parsed, signal);
     };
     parser = parser.command(command.usage, command.describe, (sub) => withCommonOptions(command.options(sub)), handler);
   }
   await parser.parseAsync();
   return outcome;
+}
+
+/** yargs collects an option that is given twice in a list; only `<name..>` is meant to be one. */
+function refuseRepeated(command: Command, parsed: Record<string, unknown>): void {
+  const list = /<(\w+)\.\.>/.exec(command.usage)?.[1];
+  const repeated = Object.keys(parsed).find((name) => Array.isArray(parsed[name]) && name !== list && name !== "_");
+  if (repeated !== undefined) throw new UsageError(`option --${repeated} is given more than once`);
 }
 
 function withCommonOptions(parser: Argv): Argv {

@@ -28,7 +28,7 @@ const stampDir = path.join(root, ".cache", "setup");
 const nodePlatform = `${process.version}-${process.platform}-${process.arch}`;
 const usage = `usage: node tools/setup.mjs [--tests] [--gpu] [--without-tensorflow]
 
-  --tests               also install what only the tests need (numpy and pyarrow, beside the project's cache)
+  --tests               also install what only the tests need (clang; numpy and pyarrow, beside the project's cache)
   --gpu                 TensorFlow with CUDA instead of the CPU build
   --without-tensorflow  everything but TensorFlow; train, evaluate and demo stay unavailable
 `;
@@ -98,7 +98,13 @@ async function step(name, fingerprint, output, doing, work) {
   say(name, `done in ${((Date.now() - started) / 1000).toFixed(1)} s`);
 }
 
-function systemPackages() {
+function buildsFuzzTarget() {
+  const target =
+    '#include <cstdint>\n#include <cstddef>\nextern "C" int LLVMFuzzerTestOneInput(const uint8_t*, size_t) { return 0; }\n';
+  return succeeds("clang++", ["-x", "c++", "-", "-fsanitize=fuzzer,address", "-o", "/dev/null"], target);
+}
+
+function systemPackages(forTests) {
   const hasHeader = (name) => succeeds("g++", ["-E", "-x", "c++", "-"], `#include <cstdio>\n#include <${name}>\n`);
   const needs = [
     ["build-essential", () => succeeds("g++", ["--version"]) && succeeds("make", ["--version"])],
@@ -106,6 +112,13 @@ function systemPackages() {
     ["python3-pip", () => succeeds("python3", ["-m", "pip", "--version"])],
     ["libjpeg-dev", () => hasHeader("jpeglib.h")],
     ["libzstd-dev", () => hasHeader("zstd.h")],
+    // For the fuzz targets: GCC has no libFuzzer.
+    ...(forTests
+      ? [
+          ["clang", () => succeeds("clang++", ["--version"])],
+          ["libclang-rt-dev", () => buildsFuzzTarget()],
+        ]
+      : []),
   ];
   const missing = needs.filter(([, present]) => !present()).map(([name]) => name);
   if (missing.length === 0) return say("system", "up to date");
@@ -358,7 +371,7 @@ async function main() {
   const major = Number(process.versions.node.split(".")[0]);
   if (major < 20)
     throw new SetupError(`Node ${process.version} found, Node 20 or later needed`, "install a current Node.js");
-  systemPackages();
+  systemPackages(args.includes("--tests"));
   await npmPackages();
   await addon();
   if (!args.includes("--without-tensorflow")) await tensorflow(args.includes("--gpu") ? "gpu" : "cpu");

@@ -8,11 +8,15 @@
 #include <new>
 #include <stdexcept>
 
+#include "baseline.h"
 #include "crc32c.h"
 #include "encode.h"
 #include "frequency_stats.h"
 #include "jpeg.h"
+#include "lock.h"
 #include "pack.h"
+#include "pixels.h"
+#include "resize.h"
 #include "scan.h"
 #include "view.h"
 
@@ -24,10 +28,28 @@ using namespace dctstream;
 struct Scratch {
   Simd simd = simd_from_environment();
   Jpeg jpeg;
-  Packer packer{simd};
+  JpegFacts facts;
+  BaselineReader baseline{simd};
+  std::vector<PlaneStreams> streams;
+  Packer packer;
   Unpacker unpacker{simd};
   Viewer viewer{simd};
+  Resizer resizer{simd};
+  ResizedJpeg resized;
   std::vector<uint8_t> packed, rebuilt;
+
+  // Gives back what one very large image left: the next thousand do not need it.
+  void trim() {
+    constexpr size_t kKept = 32 << 20;
+    if (jpeg.coefficients.capacity() * sizeof(int16_t) > kKept) std::vector<int16_t>().swap(jpeg.coefficients);
+    for (std::vector<uint8_t>* bytes : {&packed, &rebuilt})
+      if (bytes->capacity() > kKept) std::vector<uint8_t>().swap(*bytes);
+    for (const PlaneStreams& plane : streams) {
+      if (plane.values.capacity() <= kKept) continue;
+      streams.clear();
+      break;
+    }
+  }
 };
 
 Napi::Value fail(Napi::Env env, const Status& status) {
@@ -91,100 +113,195 @@ Napi::Value new_bytes(Napi::Env env, const std::vector<uint8_t>& bytes) {
   return Napi::Uint8Array::New(env, bytes.size(), buffer, 0);
 }
 
-const char* color_space_name(ColorSpace space) {
-  switch (space) {
-    case ColorSpace::kGrey:
-      return "grey";
-    case ColorSpace::kYCbCr:
-      return "ycbcr";
-    case ColorSpace::kRgb:
-      return "rgb";
-    case ColorSpace::kCmyk:
-      return "cmyk";
-    case ColorSpace::kYcck:
-      return "ycck";
-    case ColorSpace::kUnknown:
-      break;
-  }
-  return "unknown";
-}
-
-std::vector<PlaneView> planes_of(const Jpeg& jpeg) {
-  std::vector<PlaneView> planes;
-  for (size_t i = 0; i < jpeg.components.size(); i++) planes.push_back(jpeg.plane(i));
-  return planes;
-}
-
 // Whether header + scan coded anew + trailer is the file again, byte for byte.
-bool rebuilds(Scratch* scratch, const std::vector<PlaneView>& planes, Span<const uint8_t> file, size_t scan_end) {
+bool rebuilds(Scratch* scratch, Span<const uint8_t> file) {
   const Jpeg& jpeg = scratch->jpeg;
   if (!jpeg.single_scan) return false;
   scratch->rebuilt.clear();
   scratch->rebuilt.reserve(file.length + 64);
-  const Status status = rebuild_jpeg(file.data, jpeg.header_bytes, file.data + scan_end, file.length - scan_end, planes,
-                                     scratch->simd, &scratch->rebuilt);
+  const Status status = rebuild_jpeg(file.data, jpeg.header_bytes, file.data + jpeg.trailer_start,
+                                     file.length - jpeg.trailer_start, jpeg.planes(), scratch->simd, &scratch->rebuilt);
   return status.ok() && scratch->rebuilt.size() == file.length &&
          std::memcmp(scratch->rebuilt.data(), file.data, file.length) == 0;
 }
 
-Napi::Value describe_stats(Napi::Env env, const FrequencyStats& stats) {
-  constexpr size_t kValues = sizeof(FrequencyStats) / sizeof(double);
-  static_assert(kValues == 3 + 2 * 3 * kBlockSize, "FrequencyStats is read as plain doubles");
-  Napi::Float64Array array = Napi::Float64Array::New(env, kValues);
-  std::memcpy(array.Data(), &stats, sizeof(stats));
-  return array;
+// From whole planes of coefficients.
+void gather_all(Scratch* scratch, const std::vector<PlaneView>& planes) {
+  if (scratch->streams.size() != planes.size()) scratch->streams = std::vector<PlaneStreams>(planes.size());
+  const ToScanOrder to_scan_order = to_scan_order_for(scratch->simd);
+  for (size_t i = 0; i < planes.size(); i++) gather_streams(planes[i], to_scan_order, &scratch->streams[i]);
 }
 
-// readJpeg(bytes: Uint8Array, maxPixels: number, codec: 0 | 1)
+// [shorter side, crop, quality, chroma step]
+bool get_resize(const Napi::Value& value, ResizeOptions* options) {
+  Span<const int32_t> numbers;
+  if (!get_span<const int32_t>(value, napi_int32_array, &numbers) || numbers.length != 4) return false;
+  *options = {numbers.data[0], numbers.data[1], numbers.data[2], numbers.data[3]};
+  const bool fits = options->crop >= 0 && options->crop <= options->shorter_side && options->shorter_side >= 1;
+  return fits && options->quality >= 1 && options->quality <= 100 &&
+         (options->chroma_step == 1 || options->chroma_step == 2);
+}
+
+// What a read file is described by, as one flat array: so that thousands of files a second cost no objects.
+enum Fact {
+  kFactWidth,
+  kFactHeight,
+  kFactColorSpace,
+  kFactProgressive,
+  kFactArithmetic,
+  kFactDecoder,  // 0: libjpeg, 1: baseline
+  kFactWarnings,
+  kFactHeaderBytes,
+  kFactTrailerStart,
+  kFactRebuildable,
+  kFactPackedBytes,
+  kFactCrc32c,
+  kFactFileBytes,  // of a resized file; 0: none
+  kFactComponents,
+  kFactGeometry,                                    // per component 6
+  kFactQuant = kFactGeometry + kMaxComponents * 6,  // per component 64
+  kFactStatistics = kFactQuant + kMaxComponents * kBlockSize,
+  kFactNumbers = kFactStatistics + 3 * (1 + 4 * kBlockSize),
+};
+
+void describe(const JpegFacts& facts, const FrequencyStats& stats, double* out) {
+  std::fill(out, out + kFactNumbers, 0.0);
+  out[kFactWidth] = facts.width;
+  out[kFactHeight] = facts.height;
+  out[kFactColorSpace] = double(facts.color_space);
+  out[kFactProgressive] = facts.progressive;
+  out[kFactArithmetic] = facts.arithmetic;
+  out[kFactWarnings] = double(facts.warnings);
+  out[kFactHeaderBytes] = double(facts.header_bytes);
+  out[kFactTrailerStart] = double(facts.trailer_start);
+  out[kFactComponents] = double(facts.components.size());
+  for (size_t i = 0; i < facts.components.size(); i++) {
+    const JpegComponent& c = facts.components[i];
+    const double row[6] = {double(c.h),
+                           double(c.v),
+                           double(c.blocks_wide),
+                           double(c.blocks_high),
+                           double(c.stored.blocks_wide),
+                           double(c.stored.blocks_high)};
+    std::copy(row, row + 6, out + kFactGeometry + 6 * i);
+    std::copy(c.quant, c.quant + kBlockSize, out + kFactQuant + kBlockSize * i);
+  }
+  int64_t numbers[sizeof(stats) / sizeof(int64_t)];
+  static_assert(sizeof(numbers) / sizeof(int64_t) == kFactNumbers - kFactStatistics);
+  std::memcpy(numbers, &stats, sizeof(stats));
+  // Exact: all of them are below 2^52.
+  std::copy(std::begin(numbers), std::end(numbers), out + kFactStatistics);
+}
+
+// readJpeg(bytes: Uint8Array, maxPixels, codec: 0 | 1, libjpegOnly: boolean, facts: Float64Array, resize?: Int32Array)
+// The packed bytes, and a resized file, are kept until the next call: takePacked and takeFile copy them out.
 Napi::Value ReadJpeg(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Scratch* scratch = env.GetInstanceData<Scratch>();
   Span<const uint8_t> file;
+  Span<double> out;
   Codec codec;
-  if (!get_bytes(info[0], &file) || !info[1].IsNumber() || !get_codec(info[2], &codec))
-    return bad_argument(env, "readJpeg(Uint8Array, number, codec)");
+  ResizeOptions resize;
+  const bool resizes = !info[5].IsUndefined();
+  if (!get_bytes(info[0], &file) || !info[1].IsNumber() || !get_codec(info[2], &codec) ||
+      !get_span<double>(info[4], napi_float64_array, &out) || out.length != kFactNumbers ||
+      (resizes && !get_resize(info[5], &resize)))
+    return bad_argument(env, "readJpeg(Uint8Array, number, codec, boolean, Float64Array, Int32Array?)");
+  scratch->trim();
   JpegLimits limits;
   limits.max_pixels = uint64_t(info[1].As<Napi::Number>().DoubleValue());
-  Jpeg& jpeg = scratch->jpeg;
-  if (Status status = read_jpeg(file.data, file.length, limits, &jpeg); !status.ok()) return fail(env, status);
-
-  const std::vector<PlaneView> planes = planes_of(jpeg);
-  const size_t scan_end = find_scan_end(file.data, file.length, jpeg.header_bytes);
-  if (Status status = scratch->packer.pack(planes, codec, &scratch->packed); !status.ok()) return fail(env, status);
-  FrequencyStats stats;
-  add_frequencies(jpeg, &stats);
-
-  const size_t count = jpeg.components.size();
-  Napi::Int32Array components = Napi::Int32Array::New(env, count * 6);
-  Napi::Uint16Array quant = Napi::Uint16Array::New(env, count * kBlockSize);
-  for (size_t i = 0; i < count; i++) {
-    const JpegComponent& c = jpeg.components[i];
-    const int32_t row[6] = {c.h,
-                            c.v,
-                            int32_t(c.blocks_wide),
-                            int32_t(c.blocks_high),
-                            int32_t(c.stored.blocks_wide),
-                            int32_t(c.stored.blocks_high)};
-    std::memcpy(components.Data() + i * 6, row, sizeof(row));
-    std::memcpy(quant.Data() + i * kBlockSize, c.quant, sizeof(c.quant));
+  const bool fast = !info[3].ToBoolean().Value() && scratch->baseline.read(file.data, file.length, limits.max_pixels,
+                                                                           &scratch->facts, &scratch->streams);
+  if (!fast) {
+    if (Status status = read_jpeg(file.data, file.length, limits, &scratch->jpeg); !status.ok())
+      return fail(env, status);
+    gather_all(scratch, scratch->jpeg.planes());
   }
+  const JpegFacts* facts = fast ? &scratch->facts : &scratch->jpeg;
+  const std::vector<PlaneStreams>* planes = &scratch->streams;
+  const bool viewable = facts->color_space == ColorSpace::kGrey || facts->color_space == ColorSpace::kYCbCr;
+  const bool resized = resizes && viewable;
+  if (resized) {
+    Status status = scratch->packer.pack(*planes, Codec::kNone, &scratch->packed);
+    if (status.ok()) status = scratch->resizer.resize(*facts, scratch->packed, resize, &scratch->resized);
+    if (!status.ok()) return fail(env, status);
+    facts = &scratch->resized.facts;
+    planes = &scratch->resized.planes;
+  }
+  if (Status status = scratch->packer.pack(*planes, codec, &scratch->packed); !status.ok()) return fail(env, status);
+  FrequencyStats stats;
+  measure_frequencies(*facts, *planes, scratch->simd, &stats);
+  describe(*facts, stats, out.data);
+  out.data[kFactDecoder] = fast;
+  out.data[kFactRebuildable] = resized || fast || rebuilds(scratch, file);
+  out.data[kFactPackedBytes] = double(scratch->packed.size());
+  out.data[kFactCrc32c] = double(crc32c(scratch->packed.data(), scratch->packed.size()));
+  out.data[kFactFileBytes] = resized ? double(scratch->resized.file.size()) : 0;
+  return env.Undefined();
+}
+
+// copyBytes(to: Uint8Array, from: Uint8Array): as long as each other. Between shared buffers V8 itself copies word by
+// word.
+Napi::Value CopyBytes(const Napi::CallbackInfo& info) {
+  Span<uint8_t> to;
+  Span<const uint8_t> from;
+  if (!get_span<uint8_t>(info[0], napi_uint8_array, &to) || !get_bytes(info[1], &from) || to.length != from.length)
+    return bad_argument(info.Env(), "copyBytes(Uint8Array, Uint8Array) of one length");
+  if (from.length > 0) std::memmove(to.data, from.data, from.length);
+  return info.Env().Undefined();
+}
+
+Napi::Value copy_out(const Napi::CallbackInfo& info, const std::vector<uint8_t>& bytes, const char* usage) {
+  Span<uint8_t> out;
+  if (!get_span<uint8_t>(info[0], napi_uint8_array, &out) || out.length != bytes.size())
+    return bad_argument(info.Env(), usage);
+  std::copy(bytes.begin(), bytes.end(), out.data);
+  return info.Env().Undefined();
+}
+
+// takePacked(out: Uint8Array): of the last readJpeg
+Napi::Value TakePacked(const Napi::CallbackInfo& info) {
+  return copy_out(info, info.Env().GetInstanceData<Scratch>()->packed, "takePacked: not as long as the packed bytes");
+}
+
+// takeFile(out: Uint8Array): the resized file of the last readJpeg
+Napi::Value TakeFile(const Napi::CallbackInfo& info) {
+  return copy_out(info, info.Env().GetInstanceData<Scratch>()->resized.file, "takeFile: not as long as the file");
+}
+
+// readPixels(bytes: Uint8Array, maxPixels: number, orientation: number)
+Napi::Value ReadPixels(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Span<const uint8_t> file;
+  if (!get_bytes(info[0], &file) || !info[1].IsNumber() || !info[2].IsNumber())
+    return bad_argument(env, "readPixels(Uint8Array, number, number)");
+  JpegLimits limits;
+  limits.max_pixels = uint64_t(info[1].As<Napi::Number>().DoubleValue());
+  Pixels pixels;
+  if (Status status = read_pixels(file.data, file.length, limits, &pixels); !status.ok()) return fail(env, status);
+  apply_orientation(info[2].As<Napi::Number>().Int32Value(), &pixels);
   Napi::Object result = Napi::Object::New(env);
-  result.Set("width", jpeg.width);
-  result.Set("height", jpeg.height);
-  result.Set("colorSpace", color_space_name(jpeg.color_space));
-  result.Set("progressive", jpeg.progressive);
-  result.Set("arithmetic", jpeg.arithmetic);
-  result.Set("warnings", double(jpeg.warnings));
-  result.Set("firstWarning", jpeg.first_warning);
-  result.Set("headerBytes", double(jpeg.header_bytes));
-  result.Set("trailerStart", double(scan_end));
-  result.Set("rebuildable", rebuilds(scratch, planes, file, scan_end));
-  result.Set("components", components);
-  result.Set("quantTables", quant);
-  result.Set("packed", new_bytes(env, scratch->packed));
-  result.Set("crc32c", double(crc32c(scratch->packed.data(), scratch->packed.size())));
-  result.Set("frequencies", describe_stats(env, stats));
+  result.Set("width", pixels.width);
+  result.Set("height", pixels.height);
+  result.Set("channels", pixels.channels);
+  result.Set("warnings", double(pixels.warnings));
+  result.Set("pixels", new_bytes(env, pixels.samples));
   return result;
+}
+
+// readOrientation(bytes: Uint8Array)
+Napi::Value ReadOrientation(const Napi::CallbackInfo& info) {
+  Span<const uint8_t> file;
+  if (!get_bytes(info[0], &file)) return bad_argument(info.Env(), "readOrientation(Uint8Array)");
+  return Napi::Number::New(info.Env(), read_orientation(file.data, file.length));
+}
+
+// lockPath(path: string): a file descriptor, or -1 when another process holds the lock
+Napi::Value LockPath(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString()) return bad_argument(info.Env(), "lockPath(string)");
+  int descriptor = -1;
+  const Status status = lock_path(info[0].As<Napi::String>().Utf8Value(), &descriptor);
+  return status.ok() ? Napi::Number::New(info.Env(), descriptor) : fail(info.Env(), status);
 }
 
 size_t total_values(const std::vector<Grid>& grids) {
@@ -216,8 +333,8 @@ Napi::Value Pack(const Napi::CallbackInfo& info) {
   }
   if (total_values(grids) != coefficients.length)
     return bad_argument(env, "pack: the coefficients do not fill the grids");
-  if (Status status = scratch->packer.pack(planes_over(grids, coefficients.data), codec, &scratch->packed);
-      !status.ok())
+  gather_all(scratch, planes_over(grids, coefficients.data));
+  if (Status status = scratch->packer.pack(scratch->streams, codec, &scratch->packed); !status.ok())
     return fail(env, status);
   return new_bytes(env, scratch->packed);
 }
@@ -402,11 +519,18 @@ Napi::Value Guarded(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Scratch* scratch = new Scratch();
   env.SetInstanceData(scratch);  // freed by node-addon-api when the environment ends
-  exports.Set("version", 1);     // raised when a function here changes; index.ts refuses another
+  exports.Set("version", 2);     // raised when a function here changes; index.ts refuses another
   exports.Set("simd", simd_name(scratch->simd));
   exports.Set("bestSimd", simd_name(best_simd()));
   exports.Set("rowsPerFrame", kRowsPerFrame);
   exports.Set("readJpeg", Napi::Function::New(env, Guarded<ReadJpeg>));
+  exports.Set("factNumbers", int(kFactNumbers));
+  exports.Set("copyBytes", Napi::Function::New(env, Guarded<CopyBytes>));
+  exports.Set("takePacked", Napi::Function::New(env, Guarded<TakePacked>));
+  exports.Set("takeFile", Napi::Function::New(env, Guarded<TakeFile>));
+  exports.Set("readPixels", Napi::Function::New(env, Guarded<ReadPixels>));
+  exports.Set("readOrientation", Napi::Function::New(env, Guarded<ReadOrientation>));
+  exports.Set("lockPath", Napi::Function::New(env, Guarded<LockPath>));
   exports.Set("pack", Napi::Function::New(env, Guarded<Pack>));
   exports.Set("unpack", Napi::Function::New(env, Guarded<Unpack>));
   exports.Set("rebuildJpeg", Napi::Function::New(env, Guarded<RebuildJpeg>));

@@ -28,6 +28,9 @@ struct PlaneView {
   const int16_t* coefficients = nullptr;
 };
 
+// Stands among packed values for one that does not fit int8.
+constexpr uint8_t kEscape = 0x80;
+
 constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
 }  // namespace dctstream

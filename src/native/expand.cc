@@ -11,8 +11,6 @@
 namespace dctstream {
 namespace {
 
-constexpr uint8_t kEscape = 0x80;
-
 inline int16_t load_escape(const uint8_t* p) { return int16_t(uint16_t(p[0] | p[1] << 8)); }
 
 // One block; the cursor has at least as many values as the mask has bits.

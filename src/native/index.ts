@@ -7,6 +7,9 @@ import { ToolkitError } from "../errors.js";
 /** How the streams of a packed record are stored; docs/shards.md. */
 export type Codec = "none" | "zstd";
 
+/** Who reads a file: our own baseline decoder where it can, or libjpeg always. The records are the same. */
+export type DecoderChoice = "auto" | "libjpeg";
+
 export type SimdLevel = "scalar" | "avx2" | "avx512";
 
 /** One component of a JPEG. `storedWide` x `storedHigh` includes the padding blocks of whole MCUs, which the packed form keeps. */
@@ -19,15 +22,17 @@ export interface ComponentGeometry {
   readonly storedHigh: number;
 }
 
-export interface JpegRecord {
+/** What is known of a file that was read. */
+export interface JpegFacts {
   readonly width: number;
   readonly height: number;
   readonly colorSpace: "grey" | "ycbcr" | "rgb" | "cmyk" | "ycck" | "unknown";
   readonly progressive: boolean;
   readonly arithmetic: boolean;
+  /** Which decoder read it. */
+  readonly decoder: "baseline" | "libjpeg";
   /** libjpeg's count of defects it could continue after; the coefficients read are kept. */
   readonly warnings: number;
-  readonly firstWarning: string;
   /** The file is `[0, headerBytes)`, the entropy-coded scan, `[trailerStart, end)`. */
   readonly headerBytes: number;
   readonly trailerStart: number;
@@ -36,10 +41,38 @@ export interface JpegRecord {
   readonly components: readonly ComponentGeometry[];
   /** [components, 64], natural order. */
   readonly quantTables: Uint16Array;
-  readonly packed: Uint8Array<ArrayBuffer>;
   readonly crc32c: number;
-  /** Block counts [3], sums [3, 64], sums of squares [3, 64] of the dequantised coefficients, natural order. */
+  /** Of the packed bytes, and of the resized image as a file, which all here is of then; 0 when nothing was resized. */
+  readonly packedBytes: number;
+  readonly fileBytes: number;
+  /**
+   * Whole numbers over the dequantised coefficients: block counts [3]; then sums, sums of squares, non-zero counts and largest
+   * magnitudes, each [3, 64] in natural order.
+   */
   readonly frequencies: Float64Array;
+}
+
+/** A file's facts and its coefficients. */
+export interface JpegRecord extends JpegFacts {
+  readonly packed: Uint8Array<ArrayBuffer>;
+}
+
+/** A resized form: everything is scaled so that its shorter side is `shorterSide`, and a centred square of `crop` is kept (0: all). */
+export interface ResizeOptions {
+  readonly shorterSide: number;
+  readonly crop: number;
+  /** libjpeg's 1..100. */
+  readonly quality: number;
+  readonly sampling: "4:2:0" | "4:4:4";
+}
+
+/** [height, width, channels], 8 bit: grey (1) or RGB (3). */
+export interface JpegPixels {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: 1 | 3;
+  readonly warnings: number;
+  readonly pixels: Uint8Array<ArrayBuffer>;
 }
 
 export interface EncodeOptions {
@@ -87,14 +120,26 @@ export interface StoredImage {
   readonly codec: Codec;
 }
 
-type RawJpeg = Omit<JpegRecord, "components"> & { readonly components: Int32Array };
-
 interface Addon {
   readonly version: number;
   readonly simd: SimdLevel;
   readonly bestSimd: SimdLevel;
   readonly rowsPerFrame: number;
-  readJpeg(bytes: Uint8Array, maxPixels: number, codec: number): RawJpeg;
+  readonly factNumbers: number;
+  readJpeg(
+    bytes: Uint8Array,
+    maxPixels: number,
+    codec: number,
+    libjpegOnly: boolean,
+    facts: Float64Array,
+    resize?: Int32Array,
+  ): void;
+  copyBytes(to: Uint8Array, from: Uint8Array): void;
+  takePacked(out: Uint8Array): void;
+  takeFile(out: Uint8Array): void;
+  readPixels(bytes: Uint8Array, maxPixels: number, orientation: number): JpegPixels;
+  readOrientation(bytes: Uint8Array): number;
+  lockPath(path: string): number;
   pack(coefficients: Int16Array, grids: Uint32Array, codec: number): Uint8Array<ArrayBuffer>;
   unpack(packed: Uint8Array, grids: Uint32Array, codec: number, simd?: SimdLevel): Int16Array;
   rebuildJpeg(
@@ -122,7 +167,7 @@ interface Addon {
   crc32c(bytes: Uint8Array): number;
 }
 
-const expectedVersion = 1;
+const expectedVersion = 2;
 
 function loadAddon(): Addon {
   const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -154,31 +199,116 @@ export const rowsPerFrame: number = addon.rowsPerFrame;
 
 const codecId = (codec: Codec): number => (codec === "none" ? 0 : 1);
 
-/** Number of values that describe a component in the addon's flat array. */
-const componentFields = 6;
+/** Numbers that describe a file, in the order of the addon's `Fact`. */
+export const factNumbers: number = addon.factNumbers;
 
-function parseComponents(flat: Int32Array): ComponentGeometry[] {
-  return Array.from({ length: flat.length / componentFields }, (_, i) => {
-    const [h, v, blocksWide, blocksHigh, storedWide, storedHigh] = flat.subarray(i * componentFields) as unknown as [
-      number,
-      number,
-      number,
-      number,
-      number,
-      number,
-    ];
-    return { h, v, blocksWide, blocksHigh, storedWide, storedHigh };
-  });
+const colorSpaces = ["grey", "ycbcr", "rgb", "cmyk", "ycck", "unknown"] as const;
+const scalarFacts = 14;
+const maxComponents = 4;
+const geometryNumbers = 6;
+
+/** Numbers that readJpegFacts wrote, by name. The statistics are a view of them. */
+export function parseFacts(facts: Float64Array): JpegFacts {
+  const quantStart = scalarFacts + maxComponents * geometryNumbers;
+  const count = facts[13] as number;
+  return {
+    width: facts[0] as number,
+    height: facts[1] as number,
+    colorSpace: colorSpaces[facts[2] as number] ?? "unknown",
+    progressive: facts[3] === 1,
+    arithmetic: facts[4] === 1,
+    decoder: facts[5] === 1 ? "baseline" : "libjpeg",
+    warnings: facts[6] as number,
+    headerBytes: facts[7] as number,
+    trailerStart: facts[8] as number,
+    rebuildable: facts[9] === 1,
+    packedBytes: facts[10] as number,
+    crc32c: facts[11] as number,
+    fileBytes: facts[12] as number,
+    components: Array.from({ length: count }, (_, i) => {
+      const at = scalarFacts + i * geometryNumbers;
+      return {
+        h: facts[at] as number,
+        v: facts[at + 1] as number,
+        blocksWide: facts[at + 2] as number,
+        blocksHigh: facts[at + 3] as number,
+        storedWide: facts[at + 4] as number,
+        storedHigh: facts[at + 5] as number,
+      };
+    }),
+    quantTables: new Uint16Array(facts.subarray(quantStart, quantStart + count * 64)),
+    frequencies: facts.subarray(quantStart + maxComponents * 64),
+  };
 }
 
 function flatGrids(components: StoredImage["components"]): Uint32Array {
   return Uint32Array.from(components.flatMap(({ storedWide, storedHigh }) => [storedWide, storedHigh]));
 }
 
-/** Reads a JPEG's coefficients and packs them. Throws an error with one of our codes: NOT_A_JPEG, BAD_JPEG, UNSUPPORTED_JPEG, TOO_MANY_PIXELS, OUT_OF_MEMORY. */
-export function readJpeg(bytes: Uint8Array, maxPixels: number, codec: Codec): JpegRecord {
-  const raw = addon.readJpeg(bytes, maxPixels, codecId(codec));
-  return { ...raw, components: parseComponents(raw.components) };
+export interface ReadOptions {
+  readonly maxPixels: number;
+  readonly codec: Codec;
+  readonly decoder?: DecoderChoice;
+  /** Applied to images whose colours are grey or YCbCr. */
+  readonly resize?: ResizeOptions | undefined;
+}
+
+/**
+ * Reads a JPEG's coefficients and packs them; `facts`, of factNumbers, says what was read. The packed bytes stay in the addon until the next
+ * call: takePacked copies them to where they are wanted. Throws NOT_A_JPEG, BAD_JPEG, UNSUPPORTED_JPEG, TOO_MANY_PIXELS, OUT_OF_MEMORY.
+ */
+export function readJpegFacts(bytes: Uint8Array, options: ReadOptions, facts: Float64Array): void {
+  const { maxPixels, codec, decoder = "auto", resize } = options;
+  const numbers =
+    resize && Int32Array.of(resize.shorterSide, resize.crop, resize.quality, resize.sampling === "4:2:0" ? 2 : 1);
+  addon.readJpeg(bytes, maxPixels, codecId(codec), decoder === "libjpeg", facts, numbers);
+}
+
+/** Copies `from` to the start of `to`: several times faster than `set` where memory is shared between threads. */
+export function copyBytes(to: Uint8Array, from: Uint8Array): void {
+  addon.copyBytes(to.length === from.length ? to : to.subarray(0, from.length), from);
+}
+
+/** The packed bytes of the last readJpegFacts of this thread; `out` is of their length. */
+export function takePacked(out: Uint8Array): void {
+  addon.takePacked(out);
+}
+
+/** The resized file of the last readJpegFacts of this thread; `out` is of its length. */
+export function takeFile(out: Uint8Array): void {
+  addon.takeFile(out);
+}
+
+/** Reads a JPEG's coefficients and packs them. Same errors as readJpegFacts. */
+export function readJpeg(
+  bytes: Uint8Array,
+  maxPixels: number,
+  codec: Codec,
+  decoder: DecoderChoice = "auto",
+  resize?: ResizeOptions,
+): JpegRecord {
+  const numbers = new Float64Array(factNumbers);
+  readJpegFacts(bytes, { maxPixels, codec, decoder, resize }, numbers);
+  const facts = parseFacts(numbers);
+  const packed = new Uint8Array(facts.packedBytes);
+  takePacked(packed);
+  return { ...facts, packed };
+}
+
+/** Decodes a JPEG to pixels through libjpeg, turned by an EXIF orientation (0 and 1: as stored). CMYK becomes RGB. Same errors as readJpeg. */
+export function readPixels(bytes: Uint8Array, maxPixels: number, orientation = 0): JpegPixels {
+  return addon.readPixels(bytes, maxPixels, orientation);
+}
+
+/** The EXIF orientation of a JPEG, 1 to 8; 0 when it says none. */
+export function readOrientation(bytes: Uint8Array): number {
+  return addon.readOrientation(bytes);
+}
+
+/** Locks a file or folder until the returned file descriptor is closed or the process ends. Undefined: another process holds it. IO_ERROR. */
+export function lockPath(path: string): number | undefined {
+  const descriptor = addon.lockPath(path);
+  return descriptor < 0 ? undefined : descriptor;
 }
 
 /** Packs quantised coefficients, all components one after another, each [storedHigh, storedWide, 64] in natural order. */

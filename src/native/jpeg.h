@@ -14,26 +14,31 @@ struct JpegComponent {
   int h = 1, v = 1;          // sampling factors
   uint32_t blocks_wide = 0;  // blocks that hold image samples: libjpeg's width_in_blocks
   uint32_t blocks_high = 0;
-  Grid stored;                 // the grid in `coefficients`, MCU padding included
-  size_t offset = 0;           // where its coefficients start, in int16 values
+  Grid stored;                 // the grid of the coefficients, MCU padding included
   uint16_t quant[kBlockSize];  // quantisation table, natural order
 };
 
-struct Jpeg {
+// Everything about a file but its coefficients.
+struct JpegFacts {
   int width = 0, height = 0;
   ColorSpace color_space = ColorSpace::kUnknown;
   bool progressive = false, arithmetic = false;
   long warnings = 0;  // libjpeg's count of recoverable defects
   std::string first_warning;
   size_t header_bytes = 0;   // up to and including the first start-of-scan segment
+  size_t trailer_start = 0;  // where the first scan's bytes end
   bool single_scan = false;  // sequential Huffman, all components in the first scan: can be rebuilt by scan.h
   std::vector<JpegComponent> components;
+};
+
+struct Jpeg : JpegFacts {
   std::vector<int16_t> coefficients;  // all components one after another, quantised, natural order
 
-  PlaneView plane(size_t index) const {
-    return {components[index].stored, coefficients.data() + components[index].offset};
-  }
+  std::vector<PlaneView> planes() const;
 };
+
+// libjpeg's own limit on width and height.
+constexpr int kMaxSide = 65500;
 
 struct JpegLimits {
   uint64_t max_pixels = 100'000'000;  // checked before anything of the image's size is allocated

@@ -12,8 +12,6 @@ namespace {
 constexpr int kStreams = 3;
 constexpr size_t kDirectoryEntryBytes = kStreams * sizeof(uint32_t);
 
-uint32_t frame_count(const Grid& grid) { return ceil_div(grid.blocks_high, kRowsPerFrame); }
-
 void put_u32(uint8_t* p, uint32_t value) {
   for (int i = 0; i < 4; i++) p[i] = uint8_t(value >> (8 * i));
 }
@@ -22,10 +20,31 @@ uint32_t get_u32(const uint8_t* p) {
   return uint32_t(p[0]) | uint32_t(p[1]) << 8 | uint32_t(p[2]) << 16 | uint32_t(p[3]) << 24;
 }
 
+// An 8 x 8 matrix of bytes, one row per word: halves, quarters and single bytes swap across the diagonal.
+void transpose_bytes(uint64_t rows[8]) {
+  const auto swap = [&](int distance, int shift, uint64_t low) {
+    for (int i = 0; i < 8; i++) {
+      if (i & distance) continue;
+      const uint64_t a = rows[i], b = rows[i + distance];
+      rows[i] = (a & low) | (b & low) << shift;
+      rows[i + distance] = (a >> shift & low) | (b & ~low);
+    }
+  };
+  swap(4, 32, 0x00000000ffffffff);
+  swap(2, 16, 0x0000ffff0000ffff);
+  swap(1, 8, 0x00ff00ff00ff00ff);
+}
+
 // masks[i], little-endian, byte b -> bytes[b * count + i]
-void split_into_byte_planes(const std::vector<uint64_t>& masks, uint8_t* bytes) {
-  const size_t count = masks.size();
-  for (size_t i = 0; i < count; i++) {
+void split_into_byte_planes(const uint64_t* masks, size_t count, uint8_t* bytes) {
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) {
+    uint64_t rows[8];
+    std::memcpy(rows, masks + i, sizeof(rows));
+    transpose_bytes(rows);
+    for (int b = 0; b < 8; b++) std::memcpy(bytes + b * count + i, &rows[b], 8);
+  }
+  for (; i < count; i++) {
     for (int b = 0; b < 8; b++) bytes[b * count + i] = uint8_t(masks[i] >> (8 * b));
   }
 }
@@ -38,91 +57,72 @@ void join_byte_planes(const uint8_t* bytes, size_t count, uint64_t* masks) {
   }
 }
 
-Status corrupt(const char* what) { return Status::failure(Code::kCorruptRecord, what); }
-
-}  // namespace
-
-Packer::Packer(Simd simd) : to_scan_order_(to_scan_order_for(simd)), zstd_(ZSTD_createCCtx()) {
-  if (zstd_ == nullptr) return;
-  // Coefficient bytes repeat by chance only, so looking for long matches alone and always entropy-coding the literals
-  // is both smaller and twice as fast to decompress as the stock level 1 on real photographs.
-  ZSTD_CCtx_setParameter(zstd_, ZSTD_c_compressionLevel, 1);
-  ZSTD_CCtx_setParameter(zstd_, ZSTD_c_minMatch, 7);
-  ZSTD_CCtx_setParameter(zstd_, ZSTD_c_targetLength, 64);
-  ZSTD_CCtx_setParameter(zstd_, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
+// Coefficient bytes repeat by chance only, so looking for long matches alone and always entropy-coding the literals is
+// both smaller and twice as fast to decompress as the stock level 1 on real photographs. `skip` is how far the search
+// for matches moves on after each failure: masks repeat here and there, values hardly ever.
+ZSTD_CCtx* make_context(int skip) {
+  ZSTD_CCtx* context = ZSTD_createCCtx();
+  if (context == nullptr) return nullptr;
+  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 7);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_targetLength, skip);
+  ZSTD_CCtx_setParameter(context, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
+  return context;
 }
 
-Packer::~Packer() { ZSTD_freeCCtx(zstd_); }
-
-void Packer::pack_frame(const PlaneView& plane, uint32_t first_row, uint32_t end_row) {
-  const uint32_t wide = plane.grid.blocks_wide;
-  const size_t blocks = size_t(end_row - first_row) * wide;
-  masks_.resize(blocks);
-  if (values_.size() < blocks * kBlockSize) values_.resize(blocks * kBlockSize);  // the worst case; never shrinks
-  escapes_.clear();
-  uint8_t* value = values_.data();
-  uint64_t* mask = masks_.data();
-  int first_dc = 0;
-  for (uint32_t row = first_row; row < end_row; row++) {
-    const int16_t* block = plane.coefficients + size_t(row) * wide * kBlockSize;
-    int previous_dc = first_dc;
-    first_dc = block[0];
-    for (uint32_t column = 0; column < wide; column++, block += kBlockSize) {
-      int16_t scan[kBlockSize];
-      *mask = to_scan_order_(block, scan);
-      // Stored modulo 2^16, so that any pair of int16 values has a difference.
-      scan[0] = int16_t(block[0] - previous_dc);
-      previous_dc = block[0];
-      *mask = (*mask & ~uint64_t(1)) | uint64_t(scan[0] != 0);
-      for (uint64_t left = *mask++; left != 0; left &= left - 1) {
-        const int coefficient = scan[__builtin_ctzll(left)];
-        const bool fits = coefficient > -128 && coefficient < 128;
-        *value++ = fits ? uint8_t(coefficient) : 0x80;
-        if (fits) continue;
-        escapes_.push_back(uint8_t(coefficient));
-        escapes_.push_back(uint8_t(coefficient >> 8));
-      }
-    }
-  }
-  value_count_ = size_t(value - values_.data());
-}
-
-void Packer::append(const uint8_t* stream, size_t size, Codec codec, std::vector<uint8_t>* out,
-                    uint32_t* stored_bytes) {
+// Appends a stream, compressed where a context is given and that is shorter; returns the bytes it takes.
+uint32_t append(const uint8_t* stream, size_t size, ZSTD_CCtx* context, std::vector<uint8_t>* out) {
   const size_t start = out->size();
-  if (codec == Codec::kZstd && size > 0) {
+  if (context != nullptr && size > 0) {
     out->resize(start + ZSTD_compressBound(size));
-    const size_t compressed = ZSTD_compress2(zstd_, out->data() + start, out->size() - start, stream, size);
+    const size_t compressed = ZSTD_compress2(context, out->data() + start, out->size() - start, stream, size);
     if (!ZSTD_isError(compressed) && compressed < size) {
       out->resize(start + compressed);
-      *stored_bytes = uint32_t(compressed);
-      return;
+      return uint32_t(compressed);
     }
     out->resize(start);
   }
   out->insert(out->end(), stream, stream + size);
-  *stored_bytes = uint32_t(size);
+  return uint32_t(size);
 }
 
-Status Packer::pack(const std::vector<PlaneView>& planes, Codec codec, std::vector<uint8_t>* out) {
-  if (zstd_ == nullptr) return Status::failure(Code::kOutOfMemory, "no memory for zstd");
+Status corrupt(const char* what) { return Status::failure(Code::kCorruptRecord, what); }
+
+}  // namespace
+
+Packer::Packer() : for_masks_(make_context(64)), for_values_(make_context(ZSTD_TARGETLENGTH_MAX)) {}
+
+Packer::~Packer() {
+  ZSTD_freeCCtx(for_masks_);
+  ZSTD_freeCCtx(for_values_);
+}
+
+Status Packer::pack(const std::vector<PlaneStreams>& planes, Codec codec, std::vector<uint8_t>* out) {
+  if (for_masks_ == nullptr || for_values_ == nullptr) return Status::failure(Code::kOutOfMemory, "no memory for zstd");
+  const bool compresses = codec == Codec::kZstd;
   size_t frames = 0;
-  for (const PlaneView& plane : planes) frames += frame_count(plane.grid);
+  for (const PlaneStreams& plane : planes) frames += frame_count(plane.grid);
   out->assign(frames * kDirectoryEntryBytes, 0);
   size_t entry = 0;
-  for (const PlaneView& plane : planes) {
-    for (uint32_t row = 0; row < plane.grid.blocks_high; row += kRowsPerFrame, entry += kDirectoryEntryBytes) {
-      pack_frame(plane, row, std::min(row + kRowsPerFrame, plane.grid.blocks_high));
-      mask_bytes_.resize(masks_.size() * 8);
+  for (const PlaneStreams& plane : planes) {
+    const uint64_t* masks = plane.masks.data();
+    for (uint32_t frame = 0; frame < frame_count(plane.grid); frame++, entry += kDirectoryEntryBytes) {
+      const uint32_t rows = std::min(kRowsPerFrame, plane.grid.blocks_high - frame * kRowsPerFrame);
+      const size_t blocks = size_t(rows) * plane.grid.blocks_wide;
+      const uint8_t* mask_bytes = reinterpret_cast<const uint8_t*>(masks);
       if (codec == Codec::kZstd) {
-        split_into_byte_planes(masks_, mask_bytes_.data());
-      } else {
-        std::memcpy(mask_bytes_.data(), masks_.data(), mask_bytes_.size());
+        mask_bytes_.resize(blocks * 8);
+        split_into_byte_planes(masks, blocks, mask_bytes_.data());
+        mask_bytes = mask_bytes_.data();
       }
+      masks += blocks;
+      const size_t values = plane.value_start(frame), escapes = plane.escape_start(frame);
       uint32_t stored[kStreams];
-      append(mask_bytes_.data(), mask_bytes_.size(), codec, out, &stored[0]);
-      append(values_.data(), value_count_, codec, out, &stored[1]);
-      append(escapes_.data(), escapes_.size(), codec, out, &stored[2]);
+      stored[0] = append(mask_bytes, blocks * 8, compresses ? for_masks_ : nullptr, out);
+      ZSTD_CCtx* const context = compresses ? for_values_ : nullptr;
+      stored[1] = append(plane.values.data() + values, plane.value_end[frame] - values, context, out);
+      stored[2] = append(reinterpret_cast<const uint8_t*>(plane.escapes.data() + escapes),
+                         (plane.escape_end[frame] - escapes) * sizeof(int16_t), context, out);
       for (int s = 0; s < kStreams; s++) put_u32(out->data() + entry + 4 * s, stored[s]);
     }
   }
@@ -186,7 +186,7 @@ Status Unpacker::open_frame(const Frame& frame, size_t blocks) {
   if (Status s = load_stream(frame.streams[1], frame.stored_bytes[1], values, &values_, &bytes); !s.ok()) return s;
   cursor_.values = bytes;
   cursor_.values_end = bytes + values;
-  const size_t escapes = 2 * size_t(std::count(bytes, bytes + values, uint8_t(0x80)));
+  const size_t escapes = 2 * size_t(std::count(bytes, bytes + values, kEscape));
   if (Status s = load_stream(frame.streams[2], frame.stored_bytes[2], escapes, &escapes_, &bytes); !s.ok()) return s;
   cursor_.escapes = bytes;
   cursor_.escapes_end = bytes + escapes;

@@ -13,17 +13,13 @@
 
 #include "blocks.h"
 #include "expand.h"
-#include "scan_order.h"
 #include "status.h"
+#include "streams.h"
 
 struct ZSTD_CCtx_s;
 struct ZSTD_DCtx_s;
 
 namespace dctstream {
-
-// Block rows per frame. Packed bytes over JPEG bytes of 300 ImageNet originals, zstd: 8 rows 1.032, 16 rows 1.021, 32
-// rows 1.018, whole components 1.016.
-constexpr uint32_t kRowsPerFrame = 16;
 
 // kZstd: each stream is a zstd frame, or as it is where that is not shorter; masks are stored byte-plane by byte-plane
 // (all first bytes, then all second bytes, ...), which is worth 1.8 % of the whole. kNone: everything as it is.
@@ -31,23 +27,18 @@ enum class Codec { kNone, kZstd };
 
 class Packer {
  public:
-  explicit Packer(Simd simd);
+  Packer();
   ~Packer();
   Packer(const Packer&) = delete;
   Packer& operator=(const Packer&) = delete;
 
   // Replaces the contents of `out`.
-  Status pack(const std::vector<PlaneView>& planes, Codec codec, std::vector<uint8_t>* out);
+  Status pack(const std::vector<PlaneStreams>& planes, Codec codec, std::vector<uint8_t>* out);
 
  private:
-  void pack_frame(const PlaneView& plane, uint32_t first_row, uint32_t end_row);
-  void append(const uint8_t* stream, size_t size, Codec codec, std::vector<uint8_t>* out, uint32_t* stored_bytes);
-
-  ToScanOrder to_scan_order_;
-  ZSTD_CCtx_s* zstd_;
-  std::vector<uint64_t> masks_;
-  std::vector<uint8_t> mask_bytes_, values_, escapes_;
-  size_t value_count_ = 0;
+  ZSTD_CCtx_s* for_masks_;
+  ZSTD_CCtx_s* for_values_;
+  std::vector<uint8_t> mask_bytes_;
 };
 
 // A range of blocks of one component.

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 
+#include "scan_header.h"
 #include "scan_order.h"
 
 namespace dctstream {
@@ -16,102 +17,23 @@ struct HuffmanCode {
 };
 
 struct HuffmanTable {
-  bool defined = false;
   HuffmanCode codes[256];
-};
-
-struct ScanComponent {
-  int id = 0, h = 1, v = 1;
-  int dc_table = 0, ac_table = 0;
-};
-
-// What the header segments say about how the scan is coded. T.81, B.2.
-struct ScanHeader {
-  int width = 0, height = 0, components = 0;
-  int restart_interval = 0;
-  ScanComponent component[kMaxComponents];
-  HuffmanTable dc[4], ac[4];
 };
 
 Status cannot(const char* why) { return Status::failure(Code::kCannotRebuild, why); }
 
-bool read_huffman_tables(const uint8_t* p, const uint8_t* end, ScanHeader* header) {
-  while (p < end) {
-    if (end - p < 17) return false;
-    const int kind = *p >> 4, index = *p & 15;
-    if (kind > 1 || index > 3) return false;
-    HuffmanTable& table = kind == 0 ? header->dc[index] : header->ac[index];
-    table = HuffmanTable{};
-    table.defined = true;
-    const uint8_t* counts = p + 1;
-    const uint8_t* symbol = p + 17;
-    uint32_t code = 0;
-    for (int length = 1; length <= 16; length++, code <<= 1) {
-      if (end - symbol < counts[length - 1]) return false;
-      for (int i = 0; i < counts[length - 1]; i++) table.codes[*symbol++] = {uint16_t(code++), uint8_t(length)};
-    }
-    p = symbol;
+// T.81, C.2: codes of one length are consecutive numbers, in the order of the symbols.
+void make_codes(const HuffmanSpec& spec, HuffmanTable* table) {
+  const uint8_t* symbol = spec.symbols;
+  uint32_t code = 0;
+  for (int length = 1; length <= 16; length++, code <<= 1) {
+    for (int i = 0; i < spec.counts[length - 1]; i++) table->codes[*symbol++] = {uint16_t(code++), uint8_t(length)};
   }
-  return true;
 }
 
-bool read_frame(const uint8_t* p, const uint8_t* end, ScanHeader* header) {
-  if (end - p < 6 || p[0] != 8) return false;
-  header->height = p[1] << 8 | p[2];
-  header->width = p[3] << 8 | p[4];
-  header->components = p[5];
-  if (header->components < 1 || header->components > kMaxComponents || end - p < 6 + 3 * header->components)
-    return false;
-  for (int i = 0; i < header->components; i++) {
-    const uint8_t* c = p + 6 + 3 * i;
-    header->component[i] = {c[0], c[1] >> 4, c[1] & 15, 0, 0};
-  }
-  return true;
-}
-
-bool read_scan(const uint8_t* p, const uint8_t* end, ScanHeader* header) {
-  if (end - p < 1 || p[0] != header->components || end - p < 1 + 2 * p[0]) return false;
-  for (int i = 0; i < header->components; i++) {
-    // The scan must list the components in the frame's order; libjpeg writes nothing else, and neither do cameras.
-    if (p[1 + 2 * i] != header->component[i].id) return false;
-    header->component[i].dc_table = p[2 + 2 * i] >> 4 & 3;
-    header->component[i].ac_table = p[2 + 2 * i] & 3;
-  }
-  return true;
-}
-
-Status parse_header(const uint8_t* bytes, size_t size, ScanHeader* header) {
-  size_t at = 2;
-  while (at + 4 <= size) {
-    if (bytes[at] != 0xff) return cannot("bytes between header segments");
-    const int marker = bytes[at + 1];
-    if (marker == 0xff) {  // fill byte
-      at++;
-      continue;
-    }
-    const size_t length = size_t(bytes[at + 2]) << 8 | bytes[at + 3];
-    if (length < 2 || at + 2 + length > size) return cannot("header segment longer than the header");
-    const uint8_t* p = bytes + at + 4;
-    const uint8_t* end = bytes + at + 2 + length;
-    bool understood = true;
-    if (marker == 0xc0 || marker == 0xc1)
-      understood = read_frame(p, end, header);
-    else if (marker == 0xc4)
-      understood = read_huffman_tables(p, end, header);
-    else if (marker == 0xdd)
-      understood = end - p >= 2, header->restart_interval = understood ? p[0] << 8 | p[1] : 0;
-    else if (marker > 0xc1 && marker <= 0xcf && marker != 0xc8 && marker != 0xcc)
-      return cannot("not a sequential Huffman frame");
-    else if (marker == 0xda) {
-      if (header->components == 0 || !read_scan(p, end, header))
-        return cannot("the scan does not hold all components in order");
-      return at + 2 + length == size ? Status{} : cannot("bytes after the start-of-scan segment");
-    }
-    if (!understood) return cannot("a header segment cannot be read");
-    at += 2 + length;
-  }
-  return cannot("no start-of-scan segment");
-}
+struct EncoderTables {
+  HuffmanTable dc[4], ac[4];
+};
 
 // Bits go out most significant first; a zero byte is stuffed after each 0xff. T.81, F.1.2.3.
 class BitWriter {
@@ -206,26 +128,9 @@ bool put_block(const int16_t* scan, uint64_t mask, int previous_dc, const Huffma
   return complete;
 }
 
-struct McuGrid {
-  uint32_t wide, high;
-};
-
 Status check_planes(const ScanHeader& header, const std::vector<PlaneView>& planes, McuGrid* mcus) {
   if (planes.size() != size_t(header.components)) return cannot("component count differs from the header's");
-  int h_max = 1, v_max = 1;
-  for (int i = 0; i < header.components; i++) {
-    const ScanComponent& component = header.component[i];
-    if (component.h < 1 || component.h > 4 || component.v < 1 || component.v > 4)
-      return cannot("impossible sampling factors");
-    h_max = std::max(h_max, component.h);
-    v_max = std::max(v_max, component.v);
-  }
-  if (header.components == 1) {
-    *mcus = {ceil_div(header.width, 8), ceil_div(header.height, 8)};
-  } else {
-    *mcus = {ceil_div(header.width, 8 * h_max), ceil_div(header.height, 8 * v_max)};
-  }
-  if (mcus->wide == 0 || mcus->high == 0) return cannot("the header states no size");
+  if (!mcu_grid_of(header, mcus)) return cannot("impossible size or sampling factors");
   for (int i = 0; i < header.components; i++) {
     const uint32_t h = header.components == 1 ? 1 : header.component[i].h,
                    v = header.components == 1 ? 1 : header.component[i].v;
@@ -240,8 +145,8 @@ Status check_planes(const ScanHeader& header, const std::vector<PlaneView>& plan
   return {};
 }
 
-Status put_scan(const ScanHeader& header, const std::vector<PlaneView>& planes, McuGrid mcus, ToScanOrder to_scan_order,
-                std::vector<uint8_t>* out) {
+Status put_scan(const ScanHeader& header, const EncoderTables& tables, const std::vector<PlaneView>& planes,
+                McuGrid mcus, ToScanOrder to_scan_order, std::vector<uint8_t>* out) {
   int previous_dc[kMaxComponents] = {};
   uint32_t mcus_until_restart = header.restart_interval;
   uint8_t restart = 0;
@@ -271,7 +176,7 @@ Status put_scan(const ScanHeader& header, const std::vector<PlaneView>& planes, 
             const int16_t* block = planes[i].coefficients + index * kBlockSize;
             int16_t scan[kBlockSize];
             const uint64_t mask = to_scan_order(block, scan);
-            if (!put_block(scan, mask, previous_dc[i], header.dc[component.dc_table], header.ac[component.ac_table],
+            if (!put_block(scan, mask, previous_dc[i], tables.dc[component.dc_table], tables.ac[component.ac_table],
                            &writer)) {
               return cannot("a Huffman table has no code for a coefficient");
             }
@@ -289,27 +194,21 @@ Status put_scan(const ScanHeader& header, const std::vector<PlaneView>& planes, 
 
 }  // namespace
 
-size_t find_scan_end(const uint8_t* bytes, size_t size, size_t start) {
-  size_t at = start;
-  while (at + 1 < size) {
-    const void* found = std::memchr(bytes + at, 0xff, size - at - 1);
-    if (found == nullptr) return size;
-    at = size_t(static_cast<const uint8_t*>(found) - bytes);
-    const uint8_t marker = bytes[at + 1];
-    if (marker != 0 && (marker < 0xd0 || marker > 0xd7)) return at;
-    at += 2;
-  }
-  return size;
-}
-
 Status rebuild_jpeg(const uint8_t* header_bytes, size_t header_size, const uint8_t* trailer, size_t trailer_size,
                     const std::vector<PlaneView>& planes, Simd simd, std::vector<uint8_t>* out) {
   const auto header = std::make_unique<ScanHeader>();
-  if (Status status = parse_header(header_bytes, header_size, header.get()); !status.ok()) return status;
+  if (Status status = parse_scan_header(header_bytes, header_size, header.get()); !status.ok()) return status;
+  if (header->end != header_size) return cannot("bytes after the start-of-scan segment");
   McuGrid mcus{};
   if (Status status = check_planes(*header, planes, &mcus); !status.ok()) return status;
+  const auto tables = std::make_unique<EncoderTables>();
+  for (int i = 0; i < 4; i++) {
+    if (header->dc[i].defined) make_codes(header->dc[i], &tables->dc[i]);
+    if (header->ac[i].defined) make_codes(header->ac[i], &tables->ac[i]);
+  }
   out->insert(out->end(), header_bytes, header_bytes + header_size);
-  if (Status status = put_scan(*header, planes, mcus, to_scan_order_for(simd), out); !status.ok()) return status;
+  if (Status status = put_scan(*header, *tables, planes, mcus, to_scan_order_for(simd), out); !status.ok())
+    return status;
   out->insert(out->end(), trailer, trailer + trailer_size);
   return {};
 }

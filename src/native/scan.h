@@ -17,7 +17,4 @@ namespace dctstream {
 Status rebuild_jpeg(const uint8_t* header, size_t header_size, const uint8_t* trailer, size_t trailer_size,
                     const std::vector<PlaneView>& planes, Simd simd, std::vector<uint8_t>* out);
 
-// Offset of the first marker after `start` that is neither a stuffed zero nor a restart: where the scan's bytes end.
-size_t find_scan_end(const uint8_t* bytes, size_t size, size_t start);
-
 }  // namespace dctstream

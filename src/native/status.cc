@@ -20,6 +20,8 @@ const char* code_name(Code code) {
       return "CORRUPT_RECORD";
     case Code::kInvalidArgument:
       return "INVALID_ARGUMENT";
+    case Code::kIoError:
+      return "IO_ERROR";
     case Code::kCannotRebuild:
       return "CANNOT_REBUILD";
   }

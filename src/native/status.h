@@ -14,7 +14,8 @@ enum class Code {
   kOutOfMemory,
   kCorruptRecord,    // packed bytes that do not describe the stated block grid
   kInvalidArgument,  // the caller's mistake
-  kCannotRebuild,    // header bytes that are not a single sequential Huffman scan
+  kIoError,
+  kCannotRebuild,  // header bytes that are not a single sequential Huffman scan
 };
 
 // The stable name of a code, as JavaScript sees it.

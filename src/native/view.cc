@@ -17,13 +17,21 @@ namespace scalar {
 #include "view_kernels.inl"
 }
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
+#endif
 namespace avx2 {
 #include "view_kernels.inl"
 }
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
 #pragma GCC pop_options
+#endif
 #define DCTSTREAM_VIEW_AVX2 1
 #endif
 
@@ -37,7 +45,12 @@ const ViewKernels* kernels_for(Simd level) {
   return &scalar::kKernels;
 }
 
-size_t round_up_to_8(size_t value) { return (value + 7) / 8 * 8; }
+size_t round_up(size_t value, size_t step) { return (value + step - 1) / step * step; }
+
+// Rows from `rows` to `padded` become copies of the one before.
+void repeat_last_row(float* plane, size_t rows, size_t padded, size_t pitch) {
+  for (size_t row = rows; row < padded; row++) std::copy_n(plane + (rows - 1) * pitch, pitch, plane + row * pitch);
+}
 
 Status invalid(const char* what) { return Status::failure(Code::kInvalidArgument, what); }
 
@@ -50,7 +63,7 @@ int max_sampling(const ViewImage& image, int ViewComponent::*factor) {
 // Taps of every output of `axis` over a plane with `density` samples per luma pixel and `plane_size` samples, with
 // `step` luma outputs per output. Same arithmetic as Pillow's precompute_coeffs for the triangle filter, in double.
 void compute_taps(const ViewAxis& axis, double density, int plane_size, int step, AxisTaps* taps) {
-  const int count = axis.out_count / step;
+  const int count = int(ceil_div(uint32_t(axis.out_count), uint32_t(step)));
   const double luma_scale = (axis.box_end - axis.box_start) / axis.scaled_size;
   const double scale = luma_scale * density * step;
   const double support = std::max(scale, 1.0);
@@ -101,6 +114,8 @@ Status check(const ViewImage& image, const ViewSpec& spec) {
   if (spec.kind == ViewKind::kDct && (spec.x.out_count % unit != 0 || spec.y.out_count % unit != 0)) {
     return invalid("a DCT view's sides must be multiples of 16");
   }
+  if (spec.kind == ViewKind::kMcu && spec.chroma_step != 1 && spec.chroma_step != 2)
+    return invalid("chroma is sampled at 1 or 2");
   const int h_max = max_sampling(image, &ViewComponent::h), v_max = max_sampling(image, &ViewComponent::v);
   for (const ViewComponent& component : image.components) {
     if (component.h < 1 || component.v < 1 || component.h > 4 || component.v > 4)
@@ -118,10 +133,11 @@ Status check(const ViewImage& image, const ViewSpec& spec) {
 
 Viewer::Viewer(Simd simd) : kernels_(kernels_for(simd)), unpacker_(simd) {}
 
-// Leaves the plane in planes_[component], transposed: [out width][pitch of out height]. The vertical operator is
+// Leaves the plane in planes_[component], transposed: [out width][pitch of out height], of frequencies in whole blocks
+// unless the view is of pixels; `mcu` is how many blocks the sides are rounded up to. The vertical operator is
 // applied whole (inverse DCT, resample, forward DCT) while the horizontal axis is still in frequencies, then the
 // horizontal one.
-Status Viewer::render_plane(const ViewImage& image, size_t index, const ViewSpec& spec, int step) {
+Status Viewer::render_plane(const ViewImage& image, size_t index, const ViewSpec& spec, int step, int mcu) {
   const ViewComponent& component = image.components[index];
   const int h_max = max_sampling(image, &ViewComponent::h), v_max = max_sampling(image, &ViewComponent::v);
   const int plane_width = int(ceil_div(uint32_t(image.width) * component.h, h_max));
@@ -133,7 +149,8 @@ Status Viewer::render_plane(const ViewImage& image, size_t index, const ViewSpec
                             ceil_div(taps_x_.in_end, 8)};
   const size_t wide = range.column_end - range.column_start, high = range.row_end - range.row_start;
   const size_t pitch = wide * 8, out_rows = taps_y_.first.size(), out_columns = taps_x_.first.size();
-  const size_t out_pitch = round_up_to_8(out_rows);
+  const size_t out_pitch = round_up(out_rows, size_t(mcu) * 8), out_wide = round_up(out_columns, size_t(mcu) * 8);
+  const bool frequencies = spec.kind != ViewKind::kRgb;
 
   blocks_.resize(wide * high * kBlockSize);
   if (Status s = unpacker_.unpack(index, range, blocks_.data()); !s.ok()) return s;
@@ -146,13 +163,19 @@ Status Viewer::render_plane(const ViewImage& image, size_t index, const ViewSpec
   }
   resampled_.assign(out_pitch * pitch, 0.0f);
   kernels_->resample_rows(columns_.data(), pitch, taps_y_, int(range.row_start) * 8, resampled_.data());
-  if (spec.kind == ViewKind::kDct) kernels_->transform_rows(resampled_.data(), out_rows / 8, pitch, true);
+  if (frequencies) {
+    repeat_last_row(resampled_.data(), out_rows, out_pitch, pitch);
+    kernels_->transform_rows(resampled_.data(), out_pitch / 8, pitch, true);
+  }
   transposed_.resize(pitch * out_pitch);
   kernels_->transpose(resampled_.data(), out_pitch, pitch, pitch, transposed_.data(), out_pitch);
   kernels_->transform_rows(transposed_.data(), wide, out_pitch, false);
-  planes_[index].resize(round_up_to_8(out_columns) * out_pitch);
+  planes_[index].resize(out_wide * out_pitch);
   kernels_->resample_rows(transposed_.data(), out_pitch, taps_x_, int(range.column_start) * 8, planes_[index].data());
-  if (spec.kind == ViewKind::kDct) kernels_->transform_rows(planes_[index].data(), out_columns / 8, out_pitch, true);
+  if (frequencies) {
+    repeat_last_row(planes_[index].data(), out_columns, out_wide, out_pitch);
+    kernels_->transform_rows(planes_[index].data(), out_wide / 8, out_pitch, true);
+  }
   return {};
 }
 
@@ -168,7 +191,7 @@ void Viewer::store_blocks(size_t index, size_t blocks_wide, size_t blocks_high, 
 
 // Three transposed planes -> interleaved RGB.
 void Viewer::store_rgb(const ViewSpec& spec, size_t components, float* out) const {
-  const size_t width = spec.x.out_count, height = spec.y.out_count, pitch = round_up_to_8(height);
+  const size_t width = spec.x.out_count, height = spec.y.out_count, pitch = round_up(height, 8);
   for (size_t y = 0; y < height; y++) {
     for (size_t x = 0; x < width; x++, out += 3) {
       const size_t at = x * pitch + y;
@@ -188,13 +211,19 @@ Status Viewer::render(const ViewImage& image, const uint8_t* packed, size_t pack
   for (const ViewComponent& component : image.components) grids.push_back(component.stored);
   if (Status s = unpacker_.open(packed, packed_size, grids, codec); !s.ok()) return s;
   for (size_t i = 0; i < image.components.size(); i++) {
-    const int step = spec.kind == ViewKind::kDct && i > 0 ? kDctChromaStep : 1;
-    if (Status s = render_plane(image, i, spec, step); !s.ok()) return s;
-    if (spec.kind == ViewKind::kDct) store_blocks(i, spec.x.out_count / step / 8, spec.y.out_count / step / 8, out[i]);
+    const bool alone = image.components.size() == 1;
+    const int chroma_step = spec.kind == ViewKind::kDct             ? kDctChromaStep
+                            : spec.kind == ViewKind::kMcu && !alone ? spec.chroma_step
+                                                                    : 1;
+    const int step = i > 0 ? chroma_step : 1;
+    if (Status s = render_plane(image, i, spec, step, chroma_step / step); !s.ok()) return s;
+    if (spec.kind != ViewKind::kRgb)
+      store_blocks(i, mcu_blocks(spec.x.out_count, step, chroma_step), mcu_blocks(spec.y.out_count, step, chroma_step),
+                   out[i]);
   }
   if (spec.kind == ViewKind::kRgb) {
     store_rgb(spec, image.components.size(), out[0]);
-  } else if (image.components.size() == 1) {
+  } else if (spec.kind == ViewKind::kDct && image.components.size() == 1) {
     const size_t values = size_t(spec.x.out_count / kDctChromaStep) * (spec.y.out_count / kDctChromaStep);
     std::fill_n(out[1], values, 0.0f);
     std::fill_n(out[2], values, 0.0f);

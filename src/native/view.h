@@ -25,12 +25,16 @@ struct ViewAxis {
 enum class ViewKind {
   kDct,  // y [h/8, w/8, 64], cb and cr [h/16, w/16, 64]: dequantised, natural order, level-shifted by -128
   kRgb,  // [h, w, 3], 0..255 before scale and bias, neither rounded nor clipped
+  // As kDct for a size of any numbers and chroma of any step: each component [blocks high, blocks wide, 64], in whole
+  // MCUs, the edge repeated where the image ends.
+  kMcu,
 };
 
 struct ViewSpec {
   ViewKind kind = ViewKind::kDct;
   ViewAxis x, y;
   float scale[3] = {1, 1, 1}, bias[3] = {0, 0, 0};  // kRgb: value * scale + bias per channel
+  int chroma_step = 1;                              // kMcu: luma samples per chroma sample on each axis, 1 or 2
 };
 
 struct ViewComponent {
@@ -47,6 +51,11 @@ struct ViewImage {
 // Luma samples per chroma sample on each axis of a kDct view: 28 x 28 luma blocks go with 14 x 14 chroma blocks.
 constexpr int kDctChromaStep = 2;
 
+// Blocks of a kMcu view's component on an axis of `size` luma pixels; `step` is 1 for luma, chroma_step for chroma.
+constexpr uint32_t mcu_blocks(int size, int step, int chroma_step) {
+  return ceil_div(uint32_t(size), 8 * uint32_t(chroma_step)) * uint32_t(chroma_step / step);
+}
+
 struct ViewKernels;
 
 // The taps of one output axis over one plane.
@@ -61,14 +70,14 @@ class Viewer {
  public:
   explicit Viewer(Simd simd);
 
-  // Fills out[0..2] (kDct: y, cb, cr; kRgb: only out[0]). A grey image has zero chroma.
+  // Fills out[0..2] (kRgb: only out[0]). A grey image has zero chroma; with kMcu it has none.
   // CORRUPT_RECORD from damaged bytes; INVALID_ARGUMENT when the box leaves the image or the size does not fit the
   // kind.
   Status render(const ViewImage& image, const uint8_t* packed, size_t packed_size, Codec codec, const ViewSpec& spec,
                 float* const out[3]);
 
  private:
-  Status render_plane(const ViewImage& image, size_t component, const ViewSpec& spec, int step);
+  Status render_plane(const ViewImage& image, size_t component, const ViewSpec& spec, int step, int mcu);
   void store_blocks(size_t component, size_t blocks_wide, size_t blocks_high, float* out) const;
   void store_rgb(const ViewSpec& spec, size_t components, float* out) const;
 

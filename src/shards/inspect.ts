@@ -2,9 +2,10 @@
 import { ToolkitError } from "../errors.js";
 import { type Codec, renderView } from "../native/index.js";
 import { joinUrl } from "../storage/store.js";
+import { recordFlags } from "./flags.js";
 import { type LoadedManifest, readManifest } from "./manifest.js";
 import { readShard, readShardFile } from "./reader.js";
-import { recordFlags, type SampleRecord } from "./record.js";
+import type { SampleRecord } from "./record.js";
 import type { RecordBatchView } from "./record-view.js";
 
 export interface Inspection {

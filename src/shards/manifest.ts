@@ -5,8 +5,9 @@ import { ToolkitError } from "../errors.js";
 import { parentUrl, putObject, readText } from "../storage/store.js";
 import { version } from "../version.js";
 import { checkDocument, parseJson } from "./document.js";
+import { frequencySchema, sumsSchema } from "./statistics.js";
 
-export const manifestVersion = 1;
+export const manifestVersion = 2;
 export const manifestName = "manifest.json";
 
 const count = z.number().int().nonnegative();
@@ -26,19 +27,18 @@ const classSchema = z.object({ index: count, synset: z.string().optional(), name
 
 const sourceSchema = z.object({ url: z.string(), byteLength: count, version: z.string() });
 
+/** One failed sample, as it stands in errors.jsonl too. */
 const failureSchema = z.object({
   source: z.string(),
   key: z.string().optional(),
+  /** The name of the file or tar entry in its source. */
+  entry: z.string().optional(),
+  /** Where the entry's header begins, in bytes of the (decompressed) tar. */
   offset: count.optional(),
+  /** Its label, where that much was known. */
+  label: count.optional(),
   code: z.string(),
   message: z.string(),
-});
-
-/** Mean and standard deviation per component (Y, Cb, Cr) and frequency (natural order) of the dequantised coefficients. */
-const frequencySchema = z.object({
-  blocks: count,
-  mean: z.array(z.number()).length(64),
-  std: z.array(z.number()).length(64),
 });
 
 const manifestSchema = z.object({
@@ -51,14 +51,13 @@ const manifestSchema = z.object({
   samples: count,
   failed: count,
   errors: z.record(z.string(), count),
+  /** Samples that are no lossless copies: decoded and encoded again, because their colours or format cannot be stored. */
+  converted: count,
   inputBytes: count,
   classes: z.array(classSchema),
   frequencies: z.array(frequencySchema),
   shards: z.array(shardSchema),
 });
-
-/** A sidecar's sums over its coefficients: blocks [3], sums [3, 64], sums of squares [3, 64], one after another. */
-export const frequencyNumbers = 3 + 2 * 3 * 64;
 
 const sidecarSchema = z.object({
   format: z.literal("dctstream-sidecar"),
@@ -68,12 +67,15 @@ const sidecarSchema = z.object({
   part: count,
   /** True on the last sidecar of a source: nothing of it is missing. */
   endOfSource: z.boolean(),
+  /** Where in the source the next shard begins: what resuming reads from. */
+  next: count,
   /** Absent when a source held no good sample at all. */
   shard: shardSchema.optional(),
   inputBytes: count,
   failures: z.array(failureSchema),
+  converted: count,
   classes: z.array(classSchema),
-  frequencies: z.array(z.number()).length(frequencyNumbers),
+  statistics: sumsSchema,
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -81,7 +83,6 @@ export type Sidecar = z.infer<typeof sidecarSchema>;
 export type SidecarBody = Omit<Sidecar, "format" | "version">;
 export type Failure = z.infer<typeof failureSchema>;
 export type ClassEntry = z.infer<typeof classSchema>;
-export type FrequencyStatistics = z.infer<typeof frequencySchema>;
 export type SourceEntry = z.infer<typeof sourceSchema>;
 
 /** A manifest together with the place its shard names are relative to. */
@@ -106,10 +107,11 @@ function checkVersion(value: unknown, format: string, url: string): void {
     throw new ToolkitError("BAD_MANIFEST", `expected format "${format}", found ${JSON.stringify(found)}`, {
       source: url,
     });
-  if (typeof version === "number" && version > manifestVersion) {
+  if (typeof version === "number" && version !== manifestVersion) {
+    const advice = version > manifestVersion ? "update it" : "run preprocess again, with --overwrite";
     throw new ToolkitError(
       "UNSUPPORTED_MANIFEST_VERSION",
-      `version ${version}, this version of dctstream reads up to ${manifestVersion}; update it`,
+      `version ${version}, this version of dctstream reads ${manifestVersion}; ${advice}`,
       { source: url },
     );
   }

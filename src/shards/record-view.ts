@@ -94,6 +94,7 @@ export class RecordBatchView {
       imageCrc32c: this.number("image_crc32c", row),
       flags: this.number("flags", row),
       warnings: this.number("warnings", row),
+      orientation: this.number("orientation", row),
       json,
     };
   }

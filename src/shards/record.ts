@@ -5,15 +5,7 @@ import { ToolkitError } from "../errors.js";
 import { type Codec, type ComponentGeometry, rowsPerFrame } from "../native/index.js";
 
 /** Raised when a reader of the old version would misread the new one. */
-export const formatVersion = 1;
-
-/** Bits of the `flags` column. */
-export const recordFlags = {
-  progressive: 1,
-  arithmetic: 2,
-  /** The JPEG cannot be rebuilt from coefficients; the `raw` column holds it. */
-  rawStored: 4,
-} as const;
+export const formatVersion = 2;
 
 export interface SampleRecord {
   /** The entry's path without its extension, unique within a source. */
@@ -37,6 +29,8 @@ export interface SampleRecord {
   readonly imageCrc32c: number;
   readonly flags: number;
   readonly warnings: number;
+  /** The file's EXIF orientation, 1 to 8; 0 when it says none. What is stored is not turned by it. */
+  readonly orientation: number;
   /** The sample's own JSON, as it was. */
   readonly json: string | undefined;
 }
@@ -74,6 +68,7 @@ export const recordFields = [
   new Field("image_crc32c", new Uint32()),
   new Field("flags", new Uint32()),
   new Field("warnings", new Int32()),
+  new Field("orientation", new Uint8()),
   new Field("header", new Binary()),
   new Field("trailer", new Binary()),
   new Field("raw", new Binary(), true),
@@ -101,10 +96,10 @@ export function codecOfSchema(schema: Schema, source: string): Codec {
       "an Arrow file, but not a dctstream shard: no dctstream.format in its metadata",
       { source },
     );
-  if (version > formatVersion)
+  if (version !== formatVersion)
     throw new ToolkitError(
       "UNSUPPORTED_MANIFEST_VERSION",
-      `shard format ${version}, this version reads up to ${formatVersion}`,
+      `shard format ${version}, this version of dctstream reads ${formatVersion}`,
       { source },
     );
   if (codec !== "none" && codec !== "zstd")

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { RecordBatchFileWriter, RecordBatchWriter, type Schema } from "apache-arrow";
 import { joinUrl, type ObjectWriter, openStore } from "../storage/store.js";
 import type { SampleRecord } from "./record.js";
-import { buildRecordBatch } from "./record-batch.js";
+import { RecordBatchBuilder } from "./record-batch.js";
 
 /** Where a record batch lies in its file: a reader fetches `byteLength` bytes from `offset` and has whole samples. */
 export interface BatchEntry {
@@ -60,15 +60,16 @@ export class ShardWriter {
   private readonly arrow = new CollectingFileWriter();
   private readonly hash = createHash("sha256");
   private readonly batches: BatchEntry[] = [];
-  private pending: SampleRecord[] = [];
-  private pendingBytes = 0;
+  private readonly pending: RecordBatchBuilder;
   private writtenBytes = 0;
 
   private constructor(
     private readonly name: string,
-    private readonly schema: Schema,
+    schema: Schema,
     private readonly out: ObjectWriter,
-  ) {}
+  ) {
+    this.pending = new RecordBatchBuilder(schema);
+  }
 
   static async open(folder: string, name: string, schema: Schema): Promise<ShardWriter> {
     const url = joinUrl(folder, name);
@@ -77,14 +78,13 @@ export class ShardWriter {
 
   /** Bytes written so far and bytes waiting for their batch: what the roll-over is decided by. */
   get byteLength(): number {
-    return this.writtenBytes + this.pendingBytes;
+    return this.writtenBytes + this.pending.byteLength;
   }
 
+  /** The sample's memory is free again when this returns. */
   async append(sample: SampleRecord): Promise<void> {
-    this.pending.push(sample);
-    this.pendingBytes +=
-      sample.packed.length + sample.header.length + sample.trailer.length + (sample.raw?.length ?? 0);
-    if (this.pending.length >= batchSamples || this.pendingBytes >= maxBatchBytes) await this.flushBatch();
+    this.pending.append(sample);
+    if (this.pending.samples >= batchSamples || this.pending.byteLength >= maxBatchBytes) await this.flushBatch();
   }
 
   /** Publishes the shard under its name. */
@@ -108,19 +108,39 @@ export class ShardWriter {
   }
 
   private async flushBatch(): Promise<void> {
-    if (this.pending.length === 0) return;
-    this.arrow.write(buildRecordBatch(this.schema, this.pending));
-    this.batches.push({ ...this.arrow.lastBlock, samples: this.pending.length });
-    this.pending = [];
-    this.pendingBytes = 0;
+    const { samples } = this.pending;
+    if (samples === 0) return;
+    this.arrow.write(this.pending.build());
+    this.batches.push({ ...this.arrow.lastBlock, samples });
     await this.writeChunks();
+    this.pending.clear();
   }
 
   private async writeChunks(): Promise<void> {
-    // A batch is dozens of small pieces (lengths, padding) around a few large ones: one write each would be slow.
-    const bytes = Buffer.concat(this.arrow.takeChunks());
+    for (const bytes of joinSmall(this.arrow.takeChunks())) await this.writeBytes(bytes);
+  }
+
+  private async writeBytes(bytes: Uint8Array): Promise<void> {
     this.hash.update(bytes);
     this.writtenBytes += bytes.length;
     await this.out.write(bytes);
   }
+}
+
+/** Pieces of this size are written as they are. */
+const largePiece = 64 << 10;
+
+/** A batch is dozens of small pieces (lengths, padding) around a few large ones: a write for each of the small would be slow. */
+function* joinSmall(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
+  let small: Uint8Array[] = [];
+  for (const chunk of chunks) {
+    if (chunk.length < largePiece) {
+      small.push(chunk);
+      continue;
+    }
+    if (small.length > 0) yield Buffer.concat(small);
+    small = [];
+    yield chunk;
+  }
+  if (small.length > 0) yield Buffer.concat(small);
 }

@@ -1,11 +1,10 @@
 // Local files. Writing goes to a hidden temporary name beside the target, is flushed to the disk, then renamed.
 import { randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ToolkitError } from "../errors.js";
-import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter } from "./store.js";
+import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "./store.js";
 
 /** One good-sized read: large enough for a disk's queue, small enough to stay in the cache. */
 const streamChunkBytes = 1 << 20;
@@ -46,13 +45,34 @@ export class FileStore implements ObjectStore {
     }
   }
 
-  async *stream(url: string, signal?: AbortSignal): AsyncIterable<Uint8Array> {
-    const options = { highWaterMark: streamChunkBytes, ...(signal === undefined ? {} : { signal }) };
+  async *stream(url: string, options: StreamOptions = {}): AsyncIterable<Uint8Array> {
+    const { start = 0, reuseChunks = false, signal } = options;
+    const handle = await openForReading(url);
+    // Two chunks in turn: one is read while the other is looked at.
+    const kept = reuseChunks ? [0, 1].map(() => Buffer.allocUnsafeSlow(streamChunkBytes)) : [];
+    const readAt = async (position: number, turn: number): Promise<Uint8Array> => {
+      const chunk = kept[turn % 2] ?? Buffer.allocUnsafeSlow(streamChunkBytes);
+      const { bytesRead } = await handle.read(chunk, 0, streamChunkBytes, position);
+      return chunk.subarray(0, bytesRead);
+    };
+    let next: Promise<Uint8Array> | undefined;
     try {
-      yield* createReadStream(toPath(url), options) as AsyncIterable<Uint8Array>;
+      let position = start;
+      for (let turn = 0; ; turn++) {
+        signal?.throwIfAborted();
+        const chunk = await (next ?? readAt(position, turn));
+        if (chunk.length === 0) return;
+        position += chunk.length;
+        next = readAt(position, turn + 1);
+        next.catch(() => {}); // surfaces when it is waited for
+        yield chunk;
+      }
     } catch (error) {
-      if (signal?.aborted) throw error;
+      if (signal?.aborted || error instanceof ToolkitError) throw error;
       throw ioError("cannot read", url, error);
+    } finally {
+      await next?.catch(() => {});
+      await handle.close();
     }
   }
 
@@ -79,7 +99,17 @@ export class FileStore implements ObjectStore {
   async remove(url: string): Promise<void> {
     await rm(toPath(url), { force: true });
   }
+
+  async sweep(folder: string, isName: (name: string) => boolean): Promise<void> {
+    for (const file of await readdir(toPath(folder))) {
+      const name = temporaryName.exec(file)?.[1];
+      if (name !== undefined && isName(name)) await rm(path.join(toPath(folder), file), { force: true });
+    }
+  }
 }
+
+/** `.name.uuid.tmp`: what `create` calls a file until it is committed. */
+const temporaryName = /^\.(.+)\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
 
 class FileWriter implements ObjectWriter {
   constructor(

@@ -16,6 +16,13 @@ export interface ByteRange {
   readonly end: number;
 }
 
+export interface StreamOptions {
+  readonly start?: number;
+  /** Chunks may be overwritten as soon as the next one is asked for: saves allocating each. Default false. */
+  readonly reuseChunks?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** An object in the making: invisible under its name until `commit`, gone after `abort`. Both may be called once. */
 export interface ObjectWriter {
   write(chunk: Uint8Array): Promise<void>;
@@ -28,12 +35,15 @@ export interface ObjectStore {
   stat(url: string, signal?: AbortSignal): Promise<ObjectInfo | undefined>;
   /** Exactly the bytes of the range, into `target` where one is given. IO_ERROR when the object is shorter. */
   read(url: string, range: ByteRange, target?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array>;
-  stream(url: string, signal?: AbortSignal): AsyncIterable<Uint8Array>;
+  /** The bytes from `start` (default 0) to the end. */
+  stream(url: string, options?: StreamOptions): AsyncIterable<Uint8Array>;
   /** Everything directly below a folder, in name order. */
   list(url: string, signal?: AbortSignal): Promise<ObjectInfo[]>;
   create(url: string, signal?: AbortSignal): Promise<ObjectWriter>;
   /** No error when there is nothing to remove. */
   remove(url: string): Promise<void>;
+  /** Removes what writers of objects so named left half-written in `folder` when they died. Only for who knows that none is at work. */
+  sweep(folder: string, isName: (name: string) => boolean): Promise<void>;
 }
 
 const fileStore = new FileStore();

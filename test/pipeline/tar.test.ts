@@ -1,11 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ByteReader } from "../../src/pipeline/preprocess/byte-reader.js";
 import { groupByKey, splitName } from "../../src/pipeline/preprocess/group.js";
-import { parseLabel } from "../../src/pipeline/preprocess/labels.js";
+import { type Companions, type LabelRules, labelOf } from "../../src/pipeline/preprocess/labels.js";
 import { isSample, type RawSample, type SourceProblem } from "../../src/pipeline/preprocess/sample.js";
-import { readTar } from "../../src/pipeline/preprocess/tar.js";
+import { readTar as readTarFrom, type TarEntry } from "../../src/pipeline/preprocess/tar.js";
 import { rejectsWith } from "../support/errors.js";
 import { tarBytes } from "../support/files.js";
+
+const noRules: LabelRules = { classes: undefined, classesAreGiven: false, labelField: undefined, byName: undefined };
+
+const reader = (chunks: AsyncIterable<Uint8Array>) => new ByteReader({ open: () => chunks, seekableBytes: undefined });
+
+const readTar = (chunks: AsyncIterable<Uint8Array>, source: string): AsyncGenerator<TarEntry, boolean> =>
+  readTarFrom(reader(chunks), source, { maxEntryBytes: 1 << 20, wants: () => true });
 
 async function* inChunks(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
@@ -102,7 +110,7 @@ test("leaving early does not hang and does not read on", async () => {
 });
 
 const groups = async (entries: Parameters<typeof tarBytes>[0]): Promise<(RawSample | SourceProblem)[]> =>
-  collect(groupByKey(readTar(inChunks(await tarBytes(entries), 1 << 16), "t")));
+  collect(groupByKey(readTar(inChunks(await tarBytes(entries), 1 << 16), "t"), noRules));
 
 test("neighbouring entries of one key are a sample, whatever their order and the case of the extension", async () => {
   const items = await groups([
@@ -158,19 +166,148 @@ test("names split at the last dot of the last part", () => {
   assert.deepEqual(splitName(".hidden"), { key: ".hidden", extension: "" });
 });
 
-test("labels: .cls before .json, numbers only, and a reason when there is none", () => {
-  assert.deepEqual(parseLabel("7", '{"label":3}'), { index: 7, name: undefined, synset: undefined });
-  assert.deepEqual(parseLabel(undefined, '{"label":3,"class_name":"dog"}'), {
-    index: 3,
-    name: "dog",
-    synset: undefined,
-  });
-  assert.deepEqual(parseLabel("5", "{broken"), { index: 5, name: undefined, synset: undefined });
+test("labels: .cls before .json, numbers only without classes, and a reason when there is none", () => {
+  const label = (companions: Omit<Companions, "entry">) => labelOf({ entry: "a.jpg", ...companions }, noRules);
+  assert.deepEqual(label({ cls: "7", json: '{"label":3}' }), { index: 7, name: undefined, synset: undefined });
+  assert.deepEqual(label({ json: '{"label":3,"class_name":"dog"}' }), { index: 3, name: "dog", synset: undefined });
+  assert.deepEqual(label({ cls: "5", json: "{broken" }), { index: 5, name: undefined, synset: undefined });
   for (const bad of ["-1", "1.5", "cat", "", "99999999999"])
-    assert.ok(
-      "problem" in parseLabel(bad, undefined) &&
-        (parseLabel(bad, undefined) as { problem: string }).problem === "BAD_LABEL",
-      bad,
+    assert.equal((label({ cls: bad }) as { problem?: string }).problem, "BAD_LABEL", bad);
+  assert.equal((label({ json: "{}" }) as { problem?: string }).problem, "MISSING_LABEL");
+});
+
+/** A header block with a right checksum. */
+function header(name: string, size: number, type: string, change: (block: Buffer) => void = () => {}): Buffer {
+  const block = Buffer.alloc(512);
+  block.write(name, 0);
+  block.write("0000644\0", 100);
+  block.write(`${size.toString(8).padStart(11, "0")}\0`, 124);
+  block.write(type, 156);
+  block.write("ustar\x0000", 257, "latin1");
+  change(block);
+  block.fill(" ", 148, 156);
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return block;
+}
+
+const padded = (bytes: Uint8Array) => Buffer.concat([bytes, Buffer.alloc((512 - (bytes.length % 512)) % 512)]);
+const member = (name: string, bytes: Uint8Array, type = "0") =>
+  Buffer.concat([header(name, bytes.length, type), padded(bytes)]);
+const pax = (record: string, type = "x") => {
+  const body = ` ${record}\n`;
+  const digits = String(body.length + String(body.length + 2).length);
+  return member("pax", Buffer.from(digits + body), type);
+};
+const end = Buffer.alloc(1024);
+
+for (const chunk of [1, 509, 1 << 20]) {
+  test(`pax, GNU long names and large sizes, in chunks of ${chunk} bytes`, async () => {
+    const long = `${"folder/".repeat(30)}a.jpg`;
+    const big = header("big.jpg", 0, "0", (block) => {
+      block.fill(0, 124, 136);
+      block[124] = 0x80; // a binary size
+      block.writeUInt32BE(300, 132);
+    });
+    const bytes = Buffer.concat([
+      pax("comment=of all", "g"),
+      pax(`path=${long}`),
+      member("short.jpg", image(1, 600)),
+      member("././@LongLink", Buffer.from(`${long}x\0`), "L"),
+      member("short.jpg", image(2, 10)),
+      big,
+      padded(image(3, 300)),
+      member("folder/", new Uint8Array(0), "5"),
+      member("old-folder/", new Uint8Array(0)),
+      end,
+      member("after-zeros.jpg", image(4, 5)),
+      end,
+    ]);
+    const entries = await collect(readTar(inChunks(bytes, chunk), "t"));
+    assert.deepEqual(
+      entries.map(({ name, offset, bytes: data }) => [name, offset, data?.length]),
+      [
+        [long, 1024, 600],
+        [`${long}x`, 3584, 10],
+        ["big.jpg", 5632, 300],
+        ["after-zeros.jpg", 8704, 5],
+      ],
     );
-  assert.equal((parseLabel(undefined, "{}") as { problem: string }).problem, "MISSING_LABEL");
+  });
+}
+
+test("links and sparse files are reported and do not throw the reader out of step", async () => {
+  const oldSparse = header("sparse.jpg", 512, "S", (block) => {
+    block[482] = 1; // its map goes on in further blocks
+  });
+  const more = Buffer.alloc(512);
+  more[504] = 1;
+  const bytes = Buffer.concat([
+    header("link.jpg", 700, "2"), // a link's size means nothing
+    oldSparse,
+    more,
+    Buffer.alloc(512),
+    padded(image(9, 512)),
+    pax("GNU.sparse.name=real.jpg"),
+    member("GNUSparseFile.1/real.jpg", image(5, 100)),
+    member("good.jpg", image(6, 20)),
+    end,
+  ]);
+  const entries = await collect(readTar(inChunks(bytes, 700), "t"));
+  assert.deepEqual(
+    entries.map(({ name, problem, bytes: data }) => [name, problem?.code ?? data?.length]),
+    [
+      ["link.jpg", "UNSUPPORTED_ENTRY"],
+      ["sparse.jpg", "UNSUPPORTED_ENTRY"],
+      ["real.jpg", "UNSUPPORTED_ENTRY"],
+      ["good.jpg", 20],
+    ],
+  );
+});
+
+test("an entry larger than allowed is reported, and not held in memory", async () => {
+  const bytes = Buffer.concat([member("big.jpg", image(1, 5000)), member("small.jpg", image(2, 50)), end]);
+  const options = { maxEntryBytes: 4000, wants: () => true };
+  const entries = await collect(readTarFrom(reader(inChunks(bytes, 1000)), "t", options));
+  assert.deepEqual(
+    entries.map(({ name, problem, bytes: data }) => [name, problem?.code ?? data?.length]),
+    [
+      ["big.jpg", "ENTRY_TOO_LARGE"],
+      ["small.jpg", 50],
+    ],
+  );
+});
+
+test("cut at every block: an error, or every whole entry and word that the end is missing", async () => {
+  const inner = Buffer.concat([member("x.jpg", image(3, 600)), end]);
+  const bytes = Buffer.concat([
+    pax("path=renamed.jpg"),
+    member("a.jpg", image(1, 700)),
+    member("n01440764.tar", inner),
+    member("b.jpg", image(2, 100)),
+    end,
+  ]);
+  // Where whole entries end, and the pax header before one, which promises nothing by itself.
+  const borders = [0, 1024, 2560, 2560 + 512 + inner.length, bytes.length - end.length];
+  for (let cut = 0; cut <= bytes.length; cut += 512) {
+    const read = async () => {
+      const entries: TarEntry[] = [];
+      const tar = readTar(inChunks(bytes.subarray(0, cut), 509), "t");
+      for (let next = await tar.next(); ; next = await tar.next()) {
+        if (next.done === true) return { entries: entries.length, terminated: next.value };
+        entries.push(next.value);
+      }
+    };
+    const atBorder = borders.indexOf(cut);
+    if (cut > bytes.length - end.length) assert.deepEqual(await read(), { entries: 3, terminated: true });
+    else if (atBorder < 0) await rejectsWith("TRUNCATED_TAR", read);
+    else assert.deepEqual(await read(), { entries: [0, 0, 1, 2, 3][atBorder], terminated: false }, `cut at ${cut}`);
+  }
+});
+
+test("damaged extension headers are BAD_TAR", async () => {
+  const read = (...parts: Uint8Array[]) => collect(readTar(inChunks(Buffer.concat([...parts, end]), 512), "t"));
+  await rejectsWith("BAD_TAR", () => read(member("p", Buffer.from("999 path=x\n"), "x")), /impossible length/);
+  await rejectsWith("BAD_TAR", () => read(pax("size=many"), member("a.jpg", image(1))), /no number/);
+  await rejectsWith("BAD_TAR", () => read(header("p", 2 << 20, "x")), /extension header of/);
 });

@@ -45,7 +45,7 @@ function weightsFor(axis: ViewAxis, j: number, density: number, size: number, st
 }
 
 function resampleRows(plane: Plane, axis: ViewAxis, density: number, size: number, step: number): Plane {
-  const count = axis.outCount / step;
+  const count = Math.ceil(axis.outCount / step);
   const rows = Array.from({ length: count }, (_, j) => {
     const weights = weightsFor(axis, j, density, size, step);
     return (plane[0] as number[]).map((_, x) =>
@@ -58,7 +58,7 @@ function resampleRows(plane: Plane, axis: ViewAxis, density: number, size: numbe
 const transpose = (plane: Plane): Plane => (plane[0] as number[]).map((_, x) => plane.map((row) => row[x] as number));
 
 /** One component as spatial samples, centred on zero: [rows, columns] of its stored grid. */
-function planeOf(image: StoredImage, component: number): Plane {
+export function spatialPlane(image: StoredImage, component: number): Plane {
   const coefficients = unpackCoefficients(image.packed, image.components, image.codec, "scalar");
   const offset = image.components
     .slice(0, component)
@@ -80,7 +80,7 @@ function viewOf(image: StoredImage, component: number, x: ViewAxis, y: ViewAxis,
   const { h, v } = image.components[component] as StoredImage["components"][number];
   const [densityX, densityY] = [h / max("h"), v / max("v")];
   const [width, height] = [Math.ceil(image.width * densityX), Math.ceil(image.height * densityY)];
-  const vertical = resampleRows(planeOf(image, component), y, densityY, height, step);
+  const vertical = resampleRows(spatialPlane(image, component), y, densityY, height, step);
   return transpose(resampleRows(transpose(vertical), x, densityX, width, step));
 }
 
@@ -98,6 +98,24 @@ export function referenceDct(image: StoredImage, x: ViewAxis, y: ViewAxis): numb
     }
     return blocks;
   });
+}
+
+/** The planes of a resized form before quantisation, centred on zero: everything scaled by torchvision's rule, of which the centre is kept. */
+export function resizedPlanes(
+  image: StoredImage,
+  resize: { readonly shorterSide: number; readonly crop: number },
+  chromaStep: number,
+): { readonly width: number; readonly height: number; readonly planes: number[][][] } {
+  const axis = (side: number): ViewAxis => {
+    const scaledSize = Math.trunc((resize.shorterSide * side) / Math.min(image.width, image.height));
+    const outCount = resize.crop === 0 ? scaledSize : resize.crop;
+    const middle = (scaledSize - outCount) / 2;
+    const outStart = middle % 1 === 0.5 ? 2 * Math.round(middle / 2) : Math.round(middle);
+    return { boxStart: 0, boxEnd: side, scaledSize, outStart, outCount, flip: false };
+  };
+  const [x, y] = [axis(image.width), axis(image.height)];
+  const planes = image.components.map((_, i) => viewOf(image, i, x, y, i === 0 ? 1 : chromaStep));
+  return { width: x.outCount, height: y.outCount, planes };
 }
 
 /** [rows, columns, 3], 0..255, neither rounded nor clipped. */

@@ -5,8 +5,8 @@ import { fromWire, invalidOption, ToolkitError, type WireError } from "../../err
 import type { LoadedManifest } from "../../shards/manifest.js";
 import { planEpoch } from "../../shards/plan.js";
 import { mapOrdered } from "../map-ordered.js";
+import { SharedBuffers } from "../shared-buffers.js";
 import { type ReadGroup, readGroups } from "./prefetch.js";
-import { SharedBuffers } from "./shared-buffers.js";
 import { type BatchArrays, slotArrays, slotBytes } from "./slot.js";
 import { checkViewOptions, type ViewOptions } from "./view.js";
 import type { SharedBatch, ViewTask } from "./view-task.js";

@@ -4,7 +4,7 @@ import type { BatchRef, PlanGroup } from "../../shards/plan.js";
 import { readSchemaBytes } from "../../shards/reader.js";
 import { joinUrl, openStore } from "../../storage/store.js";
 import { mapOrdered } from "../map-ordered.js";
-import type { SharedBuffers } from "./shared-buffers.js";
+import type { SharedBuffers } from "../shared-buffers.js";
 import type { SharedBatch } from "./view-task.js";
 
 /** A group in memory, all its record batches in one buffer, which is given back when all its samples are done. */

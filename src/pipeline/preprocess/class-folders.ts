@@ -1,32 +1,46 @@
-// A folder of class folders -> samples: `root/class/image.jpg`, classes numbered in name order (the torchvision ImageFolder convention).
+// A folder of class folders -> samples: `root/class/image.jpg` (the torchvision ImageFolder convention).
 import { baseName, joinUrl, type ObjectInfo, openStore } from "../../storage/store.js";
-import { isImageExtension, splitName } from "./group.js";
-import type { RawSample } from "./sample.js";
+import { isImageName, splitName } from "./group.js";
+import { labelOf } from "./labels.js";
+import type { ReadSourceOptions, SourceItem } from "./sample.js";
 
-/** The class folders below `root`, in name order: their positions are the class indices. */
-export async function listClasses(root: string): Promise<ObjectInfo[]> {
+/** The class folders below `root`, in name order. */
+export async function listClassFolders(root: string): Promise<ObjectInfo[]> {
   const entries = await openStore(root).list(root);
   return entries.filter((entry) => entry.kind === "folder" && !baseName(entry.url).startsWith("."));
 }
 
-export async function* readClassFolders(root: string, signal?: AbortSignal): AsyncGenerator<RawSample> {
+/** The images of a class folder, in name order. */
+export async function listImages(folder: string): Promise<ObjectInfo[]> {
+  const files = await openStore(folder).list(folder);
+  return files.filter((file) => file.kind === "object" && isImageName(baseName(file.url)));
+}
+
+/** Positions count the images of all folders in their order; those before `from` are passed over. */
+export async function* readClassFolders(
+  root: string,
+  { rules, maxEntryBytes, allocate, from = 0, signal }: ReadSourceOptions,
+): AsyncGenerator<SourceItem> {
   const store = openStore(root);
-  const classes = await listClasses(root);
-  for (const [index, folder] of classes.entries()) {
-    const name = baseName(folder.url);
-    for (const file of await store.list(folder.url)) {
-      const { key, extension } = splitName(baseName(file.url));
-      if (file.kind !== "object" || !isImageExtension(extension)) continue;
+  let next = 0;
+  for (const folder of await listClassFolders(root)) {
+    const division = baseName(folder.url);
+    for (const file of await listImages(folder.url)) {
+      const position = next++;
+      if (position < from) continue;
       signal?.throwIfAborted();
-      const image = new Uint8Array(file.byteLength);
-      await store.read(joinUrl(folder.url, baseName(file.url)), { start: 0, end: file.byteLength }, image, signal);
-      yield {
-        key: `${name}/${key}`,
-        extension,
-        image,
-        label: { index, name, synset: /^n\d{8}$/.test(name) ? name : undefined },
-        json: undefined,
-      };
+      const name = baseName(file.url);
+      const entry = `${division}/${name}`;
+      const { key, extension } = splitName(entry);
+      const place = { entry, offset: undefined, key, position };
+      if (file.byteLength > maxEntryBytes) {
+        const message = `a file of ${file.byteLength} bytes, at most ${maxEntryBytes} allowed`;
+        yield { ...place, problem: "ENTRY_TOO_LARGE", message };
+        continue;
+      }
+      const image = allocate(file.byteLength);
+      await store.read(joinUrl(folder.url, name), { start: 0, end: file.byteLength }, image, signal);
+      yield { ...place, extension, image, label: labelOf({ entry, division }, rules), json: undefined };
     }
   }
 }

@@ -1,29 +1,28 @@
-// What passes between the pipeline and its decode workers: plain data, buffers moved instead of copied.
+// What passes between the pipeline and its decode workers: images in one slab, results in another.
 import type { WireError } from "../../errors.js";
-import type { Codec, ComponentGeometry } from "../../native/index.js";
+import type { Codec, DecoderChoice, ResizeOptions } from "../../native/index.js";
 
-export interface DecodeTask {
-  /** The files. */
-  readonly images: readonly Uint8Array<ArrayBuffer>[];
+/** What is made of every image. */
+export interface DecodeSettings {
   readonly codec: Codec;
   readonly maxPixels: number;
+  readonly decoder: DecoderChoice;
+  /** Whether images are turned upright by their EXIF orientation. */
+  readonly orient: "ignore" | "apply";
+  readonly resize: ResizeOptions | undefined;
 }
 
-export interface DecodedImage {
-  readonly width: number;
-  readonly height: number;
-  readonly components: readonly ComponentGeometry[];
-  readonly quantTables: Uint16Array;
-  readonly packed: Uint8Array<ArrayBuffer>;
-  readonly crc32c: number;
-  readonly header: Uint8Array<ArrayBuffer>;
-  readonly trailer: Uint8Array<ArrayBuffer>;
-  readonly raw: Uint8Array<ArrayBuffer> | undefined;
-  readonly imageCrc32c: number;
-  readonly flags: number;
-  readonly warnings: number;
-  readonly frequencies: Float64Array;
+export interface DecodeTask {
+  /** The files, in shared memory. */
+  readonly images: readonly Uint8Array[];
+  /** Where the results go: a ResultSlab. */
+  readonly results: SharedArrayBuffer;
+  readonly settings: DecodeSettings;
 }
 
-/** One result per image, in the task's order. */
-export type DecodeResult = readonly (DecodedImage | { readonly error: WireError })[];
+export interface DecodeAnswer {
+  /** By image: why it could not be decoded. */
+  readonly errors: readonly (WireError | undefined)[];
+  /** By image: the bytes that the slab had no room for. */
+  readonly overflow: (ArrayBuffer | undefined)[];
+}

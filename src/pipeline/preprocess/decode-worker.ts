@@ -1,54 +1,140 @@
-// Inside a worker thread: JPEG bytes -> packed coefficients, many images per task. A bad image is a value, not a failure of the task.
+// Inside a worker thread: image bytes -> packed coefficients, many images per task. A bad image is a value, not a failure of the task.
 import { move, transferableSymbol, valueSymbol } from "piscina";
-import { ToolkitError, toWire } from "../../errors.js";
-import { crc32c, type JpegRecord, readJpeg } from "../../native/index.js";
-import { recordFlags } from "../../shards/record.js";
-import type { DecodedImage, DecodeResult, DecodeTask } from "./decode-task.js";
+import { asToolkitError, ToolkitError, toWire } from "../../errors.js";
+import {
+  copyBytes,
+  crc32c,
+  type JpegFacts,
+  parseFacts,
+  readJpegFacts,
+  readOrientation,
+  takeFile,
+  takePacked,
+} from "../../native/index.js";
+import { recordFlags } from "../../shards/flags.js";
+import { convertForeign, convertJpeg, foreignFormat } from "./convert.js";
+import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
+import { ResultSlab } from "./slab.js";
 
-/** Views use luma and chroma: other colour spaces must be converted before they are stored. */
-const readableColorSpaces = new Set<JpegRecord["colorSpace"]>(["grey", "ycbcr"]);
+/** Views use luma and chroma: other colour spaces are converted before they are stored. */
+const storableColorSpaces = new Set<JpegFacts["colorSpace"]>(["grey", "ycbcr"]);
 
-function decodeImage(bytes: Uint8Array<ArrayBuffer>, task: DecodeTask): DecodedImage {
-  const jpeg = readJpeg(bytes, task.maxPixels, task.codec);
-  if (!readableColorSpaces.has(jpeg.colorSpace)) {
-    throw new ToolkitError(
-      "UNSUPPORTED_COLOR_SPACE",
-      `expected a grey or YCbCr JPEG, found ${jpeg.colorSpace} with ${jpeg.components.length} components`,
-    );
+/** Where an image's result goes. */
+interface Place {
+  readonly slab: ResultSlab;
+  readonly index: number;
+}
+
+interface Origin {
+  readonly orientation: number;
+  readonly converted: boolean;
+  /** Of the file itself, where what is stored is a converted one. */
+  readonly warnings: number;
+}
+
+async function decodeImage(bytes: Uint8Array, settings: DecodeSettings, place: Place): Promise<void> {
+  const { maxPixels, orient } = settings;
+  const format = foreignFormat(bytes);
+  if (format !== undefined) {
+    const file = await convertForeign(bytes, format, maxPixels, orient === "apply");
+    return storeConverted(file, settings, { orientation: 0, warnings: 0 }, place);
   }
+  const orientation = readOrientation(bytes);
+  const turned = orient === "apply" && orientation > 1;
+  if (!turned && storeJpeg(bytes, settings, orientation, place)) return;
+  const { file, warnings } = convertJpeg(bytes, maxPixels, turned ? orientation : 0);
+  storeConverted(file, settings, { orientation: turned ? 0 : orientation, warnings }, place);
+}
+
+function storeConverted(
+  file: Uint8Array,
+  settings: DecodeSettings,
+  origin: Omit<Origin, "converted">,
+  place: Place,
+): void {
+  if (!store(file, settings, { ...origin, converted: true }, place))
+    throw new ToolkitError("INTERNAL", "a converted image is no YCbCr JPEG");
+}
+
+/** Losslessly; false when only its pixels can be had. */
+function storeJpeg(bytes: Uint8Array, settings: DecodeSettings, orientation: number, place: Place): boolean {
+  try {
+    return store(bytes, settings, { orientation, converted: false, warnings: 0 }, place);
+  } catch (error) {
+    const { code } = asToolkitError(error);
+    if (code !== "BAD_JPEG" && code !== "UNSUPPORTED_JPEG") throw error;
+    // What libjpeg refuses for its coefficients only (a table defined anew between scans) it may still decode.
+    if (decodesAsPixels(bytes, settings.maxPixels)) return false;
+    throw error;
+  }
+}
+
+function decodesAsPixels(bytes: Uint8Array, maxPixels: number): boolean {
+  try {
+    convertJpeg(bytes, maxPixels, 0);
+    return true;
+  } catch {
+    return false; // the first error says more
+  }
+}
+
+/** False when its colours are no luma and chroma. */
+function store(original: Uint8Array, settings: DecodeSettings, origin: Origin, { slab, index }: Place): boolean {
+  const numbers = slab.facts(index);
+  readJpegFacts(original, settings, numbers);
+  const jpeg = parseFacts(numbers);
+  if (!storableColorSpaces.has(jpeg.colorSpace)) return false;
+  const file = jpeg.fileBytes === 0 ? original : new Uint8Array(jpeg.fileBytes);
+  if (jpeg.fileBytes > 0) takeFile(file);
   const { rebuildable } = jpeg;
-  return {
-    width: jpeg.width,
-    height: jpeg.height,
-    components: jpeg.components,
-    quantTables: jpeg.quantTables,
-    packed: jpeg.packed,
-    crc32c: jpeg.crc32c,
-    header: rebuildable ? bytes.slice(0, jpeg.headerBytes) : new Uint8Array(0),
-    trailer: rebuildable ? bytes.slice(jpeg.trailerStart) : new Uint8Array(0),
-    raw: rebuildable ? undefined : bytes,
-    imageCrc32c: crc32c(bytes),
+  const pieces = [
+    rebuildable ? file.subarray(0, jpeg.headerBytes) : file.subarray(0, 0),
+    rebuildable ? file.subarray(jpeg.trailerStart) : file.subarray(0, 0),
+    rebuildable ? file.subarray(0, 0) : file,
+  ];
+  const room = slab.reserve(
+    index,
+    pieces.reduce((sum, piece) => sum + piece.length, jpeg.packedBytes),
+  );
+  const packed = room.subarray(0, jpeg.packedBytes);
+  takePacked(packed);
+  let at = jpeg.packedBytes;
+  const [header, trailer, raw] = pieces.map((piece) => {
+    const copy = room.subarray(at, at + piece.length);
+    copyBytes(copy, piece);
+    at += piece.length;
+    return copy;
+  }) as [Uint8Array, Uint8Array, Uint8Array];
+  slab.put(index, {
+    packed,
+    header,
+    trailer,
+    raw: rebuildable ? undefined : raw,
+    imageCrc32c: crc32c(file),
     flags:
       (jpeg.progressive ? recordFlags.progressive : 0) |
       (jpeg.arithmetic ? recordFlags.arithmetic : 0) |
-      (rebuildable ? 0 : recordFlags.rawStored),
-    warnings: jpeg.warnings,
-    frequencies: jpeg.frequencies,
-  };
+      (rebuildable ? 0 : recordFlags.rawStored) |
+      (origin.converted ? recordFlags.converted : 0) |
+      (jpeg.fileBytes === 0 ? 0 : recordFlags.resized),
+    warnings: jpeg.warnings + origin.warnings,
+    orientation: origin.orientation,
+  });
+  return true;
 }
 
-function decode(bytes: Uint8Array<ArrayBuffer>, task: DecodeTask): DecodeResult[number] {
-  try {
-    return decodeImage(bytes, task);
-  } catch (error) {
-    return { error: toWire(error) };
+export default async function decodeImages({ images, results, settings }: DecodeTask): Promise<unknown> {
+  const overflow: (ArrayBuffer | undefined)[] = [];
+  const errors: DecodeAnswer["errors"][number][] = [];
+  const slab = new ResultSlab(results, overflow);
+  for (const [index, bytes] of images.entries()) {
+    try {
+      await decodeImage(bytes, settings, { slab, index });
+    } catch (error) {
+      errors[index] = toWire(error);
+    }
   }
-}
-
-export default function decodeImages(task: DecodeTask): unknown {
-  const results: DecodeResult = task.images.map((bytes) => decode(bytes, task));
-  const buffers = results.flatMap((result) =>
-    "error" in result ? [] : [result.packed.buffer, ...(result.raw === undefined ? [] : [result.raw.buffer])],
-  );
-  return move({ [transferableSymbol]: buffers, [valueSymbol]: results } as unknown as ArrayBuffer);
+  const answer: DecodeAnswer = { errors, overflow };
+  const buffers = overflow.filter((buffer) => buffer !== undefined);
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: answer } as unknown as ArrayBuffer);
 }

@@ -1,23 +1,28 @@
 // Tar entries -> samples, by the WebDataset convention: neighbouring entries of one key belong together.
-import { parseLabel } from "./labels.js";
-import type { RawSample, SourceProblem } from "./sample.js";
+import { divisionOfInnerTar, type LabelRules, labelOf } from "./labels.js";
+import type { Place, SourceItem, SourceProblem } from "./sample.js";
 import type { TarEntry } from "./tar.js";
 
-const imageExtensions = new Set([".jpg", ".jpeg"]);
-/** Images of other formats: when a sample has nothing else it is reported as one that cannot be read, not passed over. */
-const foreignExtensions = new Set([".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"]);
-const labelExtensions = new Set([".cls", ".json"]);
+const jpegExtensions = new Set([".jpg", ".jpeg", ".jpe", ".jfif"]);
+/** Images of other formats: converted, or reported where that cannot be done. */
+const foreignExtensions = new Set([".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".ppm", ".jp2"]);
+const labelExtensions = new Set([".cls", ".txt", ".json"]);
 
-interface ImageEntry {
+interface ImageEntry extends Place {
   readonly extension: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly bytes: Uint8Array;
 }
 
 interface Group {
   readonly key: string;
+  readonly position: number;
+  readonly division: string | undefined;
+  /** The first entry's place. */
+  readonly first: Place;
   image?: ImageEntry;
   foreign?: ImageEntry;
   cls?: string;
+  txt?: string;
   json?: string;
   problem?: SourceProblem;
 }
@@ -31,54 +36,89 @@ export function splitName(name: string): { readonly key: string; readonly extens
 }
 
 /** Whether a file of that name is meant as an image, readable or not. */
-export function isImageExtension(extension: string): boolean {
+export function isImageName(name: string): boolean {
+  const { key, extension } = splitName(name);
+  // Files that macOS puts beside each real one are no images, whatever they are called.
+  return isImageExtension(extension) && !key.slice(key.lastIndexOf("/") + 1).startsWith("._");
+}
+
+/** Whether a file of that name is part of a sample. */
+export function isSampleName(name: string): boolean {
+  return isImageName(name) || labelExtensions.has(splitName(name).extension.toLowerCase());
+}
+
+function isImageExtension(extension: string): boolean {
   return isJpegExtension(extension) || foreignExtensions.has(extension.toLowerCase());
 }
 
 function isJpegExtension(extension: string): boolean {
-  return imageExtensions.has(extension.toLowerCase());
+  return jpegExtensions.has(extension.toLowerCase());
 }
 
-/** Entries of other kinds (a `.txt`, a second modality) are passed over; a label without an image is a problem. */
-export async function* groupByKey(entries: AsyncIterable<TarEntry>): AsyncGenerator<RawSample | SourceProblem> {
+/** `n01440764.tar/n01440764_18` -> `n01440764/n01440764_18`: the same key as from class folders. */
+function keyOf(path: string, archive: string | undefined): string {
+  if (archive === undefined) return path;
+  const folder = archive.replace(/\.tar$/i, "");
+  return folder + path.slice(archive.length);
+}
+
+/** Entries of other kinds (a second modality, a read-me) are passed over; a label without an image is a problem. */
+export async function* groupByKey(
+  entries: AsyncIterable<TarEntry>,
+  rules: LabelRules,
+  division?: string,
+): AsyncGenerator<SourceItem> {
   let group: Group | undefined;
   for await (const entry of entries) {
-    const { key, extension } = splitName(entry.name);
-    if (!isImageExtension(extension) && !labelExtensions.has(extension.toLowerCase())) continue;
+    if (!isSampleName(entry.name)) continue;
+    const { key: path, extension } = splitName(entry.name);
+    const key = keyOf(path, entry.archive);
     // The same key with a second image (a.jpg, a.jpeg) is a second sample, not a replacement.
-    if (group !== undefined && (group.key !== key || (isJpegExtension(extension) && group.image !== undefined))) {
-      yield finish(group);
+    const isSecond = group?.key === key && isJpegExtension(extension) && group.image !== undefined;
+    if (group !== undefined && (group.key !== key || isSecond)) {
+      yield* finish(group, rules);
       group = undefined;
     }
-    group ??= { key };
+    group ??= {
+      key,
+      position: entry.offset,
+      first: { entry: entry.name, offset: entry.offset },
+      division: entry.archive === undefined ? division : divisionOfInnerTar(entry.archive),
+    };
     add(group, entry, extension);
   }
-  if (group !== undefined) yield finish(group);
+  if (group !== undefined) yield* finish(group, rules);
 }
 
 function add(group: Group, entry: TarEntry, extension: string): void {
+  const place = { entry: entry.name, offset: entry.offset };
   if (entry.bytes === undefined) {
-    group.problem = {
-      problem: "ENTRY_TOO_LARGE",
-      key: entry.name,
-      message: `entry of ${entry.byteLength} bytes is larger than any image`,
-    };
+    const { code, message } = entry.problem ?? { code: "INTERNAL", message: "an entry without bytes" };
+    group.problem = { ...place, problem: code, key: group.key, message, position: group.position };
   } else if (isJpegExtension(extension)) {
-    group.image = { extension, bytes: entry.bytes };
+    group.image = { ...place, extension, bytes: entry.bytes };
   } else if (isImageExtension(extension)) {
-    group.foreign = { extension, bytes: entry.bytes };
-  } else if (extension.toLowerCase() === ".cls") {
-    group.cls = new TextDecoder().decode(entry.bytes);
+    group.foreign = { ...place, extension, bytes: entry.bytes };
   } else {
-    group.json = new TextDecoder().decode(entry.bytes);
+    const text = new TextDecoder().decode(entry.bytes);
+    if (extension.toLowerCase() === ".cls") group.cls = text;
+    else if (extension.toLowerCase() === ".txt") group.txt = text;
+    else group.json = text;
   }
 }
 
-function finish(group: Group): RawSample | SourceProblem {
-  const { key, json, problem } = group;
-  const image = group.image ?? group.foreign;
-  if (problem !== undefined) return problem;
-  if (image === undefined)
-    return { problem: "MISSING_IMAGE", key, message: "a label, but no image of that name beside it" };
-  return { key, extension: image.extension, image: image.bytes, label: parseLabel(group.cls, json), json };
+function* finish(group: Group, rules: LabelRules): Generator<SourceItem> {
+  const { key, json, problem, position, division } = group;
+  const image: ImageEntry | undefined = group.image ?? group.foreign;
+  if (problem !== undefined) {
+    yield problem;
+  } else if (image !== undefined) {
+    const { entry, offset, extension, bytes } = image;
+    const label = labelOf({ entry, cls: group.cls, txt: group.txt, json, division }, rules);
+    yield { key, extension, image: bytes, label, json, entry, offset, position };
+  } else if (group.cls !== undefined || group.json !== undefined) {
+    // A text alone may be a read-me.
+    const message = "a label, but no image of that name beside it";
+    yield { ...group.first, problem: "MISSING_IMAGE", key, message, position };
+  }
 }

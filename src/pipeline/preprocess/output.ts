@@ -1,6 +1,8 @@
 // The output folder's state: empty, ours and unfinished, ours and complete, or somebody else's. Nothing here reads samples.
+import { closeSync, mkdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { ToolkitError } from "../../errors.js";
-import type { Codec } from "../../native/index.js";
+import { type Codec, lockPath } from "../../native/index.js";
 import {
   type Manifest,
   manifestName,
@@ -16,6 +18,7 @@ import { baseName, joinUrl, openStore, putObject, readText } from "../../storage
 const jobName = "job.json";
 
 const ownFile = /^(shard-\d{5}-\d{5}\.(arrow|json)|manifest\.json|job\.json|errors\.jsonl)$/;
+const isOwn = (name: string) => ownFile.test(name);
 
 /** Everything that decides the bytes of the output: options and the identity of the sources. */
 export interface Job {
@@ -24,6 +27,36 @@ export interface Job {
 }
 
 export type OutputState = { readonly kind: "unfinished" } | { readonly kind: "complete"; readonly manifest: Manifest };
+
+/**
+ * Runs `work` while no other process can claim `folder`, which is made first. OUTPUT_IN_USE when one has. The lock is the system's: it ends
+ * with the process, however that ends.
+ */
+export async function withLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  const path = folder.startsWith("file://") ? fileURLToPath(folder) : folder;
+  const descriptor = lockFolder(path);
+  try {
+    await openStore(folder).sweep(folder, isOwn);
+    return await work();
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function lockFolder(path: string): number {
+  let descriptor: number | undefined;
+  try {
+    mkdirSync(path, { recursive: true });
+    descriptor = lockPath(path);
+  } catch (cause) {
+    const message = `cannot write there: ${(cause as Error).message}`;
+    throw new ToolkitError("OUTPUT_NOT_WRITABLE", message, { source: path, cause });
+  }
+  if (descriptor !== undefined) return descriptor;
+  throw new ToolkitError("OUTPUT_IN_USE", "another preprocess is writing there; wait for it or choose another --out", {
+    source: path,
+  });
+}
 
 /**
  * Claims `folder` for `job`. OUTPUT_HOLDS_ANOTHER_DATASET, naming what differs, when it was made by another job; `overwrite` clears it instead.
@@ -76,9 +109,7 @@ async function listOwn(folder: string): Promise<string[]> {
   if (info === undefined) return [];
   if (info.kind !== "folder")
     throw new ToolkitError("OUTPUT_NOT_WRITABLE", "expected a folder, found a file", { source: folder });
-  return (await openStore(folder).list(folder))
-    .map((entry) => baseName(entry.url))
-    .filter((name) => ownFile.test(name));
+  return (await openStore(folder).list(folder)).map((entry) => baseName(entry.url)).filter(isOwn);
 }
 
 /** Removes what preprocess writes and nothing else; the manifest first, so that no reader trusts the rest. */
@@ -88,20 +119,18 @@ export async function clearOutput(folder: string): Promise<void> {
   for (const name of ordered) await openStore(folder).remove(joinUrl(folder, name));
 }
 
-/** The sidecars of a source that is done; undefined when any of it is missing, and it has to be read again. */
-export async function readFinishedSource(folder: string, source: number): Promise<Sidecar[] | undefined> {
+/** The sidecars of a source's parts that are done, from the first on; writing goes on after them unless the last is the source's end. */
+export async function readFinishedParts(folder: string, source: number): Promise<Sidecar[]> {
   const sidecars: Sidecar[] = [];
-  for (let part = 0; ; part++) {
-    const name = shardName(source, part);
+  while (sidecars.at(-1)?.endOfSource !== true) {
+    const name = shardName(source, sidecars.length);
     const url = joinUrl(folder, sidecarName(name));
     const text = await readText(url);
-    if (text === undefined) return undefined;
+    if (text === undefined) break;
     const sidecar = parseSidecar(text, url);
-    if (sidecar.shard !== undefined) {
-      const shard = await openStore(folder).stat(joinUrl(folder, name));
-      if (shard?.byteLength !== sidecar.shard.byteLength) return undefined;
-    }
+    const shard = sidecar.shard === undefined ? undefined : await openStore(folder).stat(joinUrl(folder, name));
+    if (shard?.byteLength !== sidecar.shard?.byteLength) break;
     sidecars.push(sidecar);
-    if (sidecar.endOfSource) return sidecars;
   }
+  return sidecars;
 }

@@ -1,318 +1,311 @@
-// The write half, wired: sources -> samples -> worker pool -> shards -> manifest.
-import { availableParallelism } from "node:os";
+// The write half, wired: sources -> samples -> decoding pool -> writing thread -> shards -> manifest.
 import { Piscina } from "piscina";
-import { type ErrorCode, fromWire, invalidOption, ToolkitError } from "../../errors.js";
-import type { Codec } from "../../native/index.js";
-import { type ClassEntry, type Failure, type Manifest, manifestName, type SidecarBody } from "../../shards/manifest.js";
-import { type SampleRecord, shardSchema } from "../../shards/record.js";
-import { joinUrl, openStore } from "../../storage/store.js";
+import { type ErrorCode, fromWire, ToolkitError, type WireError } from "../../errors.js";
+import {
+  type ClassEntry,
+  type Failure,
+  type Manifest,
+  manifestName,
+  type Sidecar,
+  type SidecarBody,
+} from "../../shards/manifest.js";
+import { joinUrl } from "../../storage/store.js";
 import { mapOrdered } from "../map-ordered.js";
-import { readClassFolders } from "./class-folders.js";
-import type { DecodedImage, DecodeResult, DecodeTask } from "./decode-task.js";
-import { groupByKey } from "./group.js";
-import { claimOutput, type Job, readFinishedSource } from "./output.js";
+import { SharedBuffers } from "../shared-buffers.js";
+import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
+import { settleLabels } from "./label-rules.js";
+import type { LabelRules } from "./labels.js";
+import { type PreprocessOptions, type PreprocessProgress, resolveOptions, type Settings } from "./options.js";
+import { claimOutput, type Job, readFinishedParts, withLock } from "./output.js";
 import { publishManifest, sumOf } from "./publish.js";
-import { isSample, type RawSample, type SourceProblem } from "./sample.js";
-import { ShardSequence } from "./shard-sequence.js";
-import { findSources, type Source } from "./sources.js";
-import { readTar } from "./tar.js";
-
-export interface PreprocessOptions {
-  /** Tars or folders of class folders; braces and globs expand. */
-  readonly sources: readonly string[];
-  /** The folder for shards and manifest. */
-  readonly out: string;
-  /** How packed streams are stored. Default "zstd": about the size of the JPEGs; "none": twice that, and several times faster to read. */
-  readonly codec?: Codec;
-  /** Roll over after this many bytes. Default 256 MiB: one good-sized object. */
-  readonly maxShardBytes?: number;
-  /** Decoding threads. Default: one per core. Never changes the output. */
-  readonly workers?: number;
-  /** Images of more pixels are failures. Default 100 million. */
-  readonly maxPixels?: number;
-  /** Bad samples are skipped and counted, or end the run. Default "skip". */
-  readonly onBadSample?: "skip" | "fail";
-  /** Failures after which to give up with TOO_MANY_ERRORS. Default: never. */
-  readonly maxErrors?: number | undefined;
-  /** Replace whatever data set is in `out`. Default false: resume it when it is the same, refuse when not. */
-  readonly overwrite?: boolean;
-  readonly onProgress?: ((progress: PreprocessProgress) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface PreprocessProgress {
-  readonly bytesRead: number;
-  readonly totalBytes: number;
-  readonly samples: number;
-  readonly failed: number;
-}
+import { writeQuarantine } from "./quarantine.js";
+import { isSample, type RawSample, type SourceItem } from "./sample.js";
+import type { DecidedGroup, Outcome } from "./shard-task.js";
+import { ShardThread } from "./shard-thread.js";
+import { SlabAllocator, takeResultSlab } from "./slab.js";
+import { findSources, readSource, type Source } from "./sources.js";
 
 export interface PreprocessReport {
   readonly samples: number;
   readonly failed: number;
+  /** Failures by code. */
   readonly errors: Readonly<Record<string, number>>;
+  /** Samples that were decoded and encoded again, because their colours or format cannot be stored. */
+  readonly converted: number;
   readonly shards: number;
   /** Bytes of the images read, and of the shards written. */
   readonly inputBytes: number;
   readonly outputBytes: number;
   readonly seconds: number;
+  /** Of the samples that this run read. */
   readonly imagesPerSecond: number;
   /** True when an earlier run had finished the same work and nothing was left to do. */
   readonly alreadyDone: boolean;
   readonly manifest: string;
 }
 
-/** Images per task: enough to make the hand-over cheap, few enough to keep memory and the wait at the end small. */
-const taskImages = 16;
-const taskBytes = 4 << 20;
+/** Of images there are fewer in a slab; this bounds runs of items without any. */
+const maxGroupItems = 256;
 
-type Decided = Omit<PreprocessOptions, "sources" | "onProgress" | "signal">;
-type Settings = { readonly [K in keyof Decided]-?: NonNullable<Decided[K]> } & Pick<
-  PreprocessOptions,
-  "onProgress" | "signal"
->;
-
-function resolve(options: PreprocessOptions): Settings {
-  const {
-    codec = "zstd",
-    maxShardBytes = 256 << 20,
-    workers = availableParallelism(),
-    maxPixels = 100_000_000,
-    onBadSample = "skip",
-    maxErrors = Infinity,
-    overwrite = false,
-  } = options;
-  if (codec !== "zstd" && codec !== "none") throw invalidOption("compression", "zstd or none", codec);
-  if (!Number.isInteger(workers) || workers < 1) throw invalidOption("workers", "an integer >= 1", workers);
-  if (!(maxShardBytes >= 1)) throw invalidOption("shard-bytes", "at least 1 byte", maxShardBytes);
-  if (!(maxPixels >= 1)) throw invalidOption("max-pixels", "at least 1", maxPixels);
-  if (!(maxErrors >= 0)) throw invalidOption("max-errors", "a number >= 0", maxErrors);
-  const { out, onProgress, signal } = options;
-  return {
-    out,
-    codec,
-    maxShardBytes,
-    workers,
-    maxPixels,
-    onBadSample,
-    maxErrors,
-    overwrite,
-    onProgress,
-    signal,
-  };
-}
+/** Samples seen before a share of failures says anything. */
+const minSamplesForShare = 1000;
 
 /**
- * Reads every sample of the sources once and writes shards, sidecars, errors.jsonl and, last, the manifest. Resumes an interrupted run of the
- * same job at the source it was in. NO_SOURCES, NO_SAMPLES, NO_LABELS, TRUNCATED_TAR, OUTPUT_HOLDS_ANOTHER_DATASET, OUTPUT_NOT_WRITABLE.
+ * Reads every sample of the sources once and writes shards, sidecars, errors.jsonl and, last, the manifest. Goes on where an interrupted run of
+ * the same job stopped; the result is the same, byte for byte, as without the interruption and for any number of workers.
+ * NO_SOURCES, NO_SAMPLES, NO_LABELS, BAD_CLASSES, BAD_LABELS, BAD_TAR, TRUNCATED_TAR, TOO_MANY_ERRORS, OUTPUT_HOLDS_ANOTHER_DATASET,
+ * OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE, IO_ERROR.
  */
 export async function preprocess(options: PreprocessOptions): Promise<PreprocessReport> {
-  const started = performance.now();
-  const settings = resolve(options);
+  const settings = resolveOptions(options);
   const sources = await findSources(options.sources);
+  const labels = await settleLabels(options, sources, settings.signal);
+  return withLock(settings.out, () => run(settings, sources, labels.rules, labels.fingerprint));
+}
+
+async function run(
+  settings: Settings,
+  sources: readonly Source[],
+  rules: LabelRules,
+  labels: string,
+): Promise<PreprocessReport> {
+  const started = performance.now();
+  const { out, codec, maxShardBytes, maxPixels, maxImageBytes, orient, resize } = settings;
   const job: Job = {
-    options: { codec: settings.codec, maxShardBytes: settings.maxShardBytes, maxPixels: settings.maxPixels },
+    options: { codec, maxShardBytes, maxPixels, maxImageBytes, orient, resize: resize ?? null, labels },
     sources: sources.map(({ url, byteLength, version }) => ({ url, byteLength, version })),
   };
-  const state = await claimOutput(settings.out, job, settings.overwrite);
+  const state = await claimOutput(out, job, settings.overwrite);
   const seconds = () => (performance.now() - started) / 1000;
-  if (state.kind === "complete") return report(state.manifest, settings.out, seconds(), true);
-  const sidecars = await writeShards(sources, settings);
-  const manifest = await publishManifest(settings.out, job, sources, sidecars);
-  return report(manifest, settings.out, seconds(), false);
+  if (state.kind === "complete") return report(state.manifest, out, seconds(), 0);
+  const writing = await Run.start(settings, sources, rules);
+  const sidecars = await writing.writeAll();
+  if (settings.quarantine !== undefined) {
+    const failures = sidecars.flatMap((sidecar) => sidecar.failures);
+    await writeQuarantine(settings.quarantine, failures, sources, maxImageBytes, settings.signal);
+  }
+  const manifest = await publishManifest(out, job, sources, rules.classes, sidecars);
+  return report(manifest, out, seconds(), writing.samplesRead);
 }
 
-/** What all sources of a run share. */
-interface Run {
-  readonly settings: Settings;
-  readonly pool: Piscina;
-  progress: PreprocessProgress;
+/** Items of one source whose images lie in one slab. */
+interface ItemGroup {
+  readonly source: number;
+  readonly items: readonly SourceItem[];
 }
 
-async function writeShards(sources: readonly Source[], settings: Settings): Promise<SidecarBody[]> {
-  const pool = new Piscina({
-    filename: new URL("./decode-entry.cjs", import.meta.url).href,
-    minThreads: settings.workers,
-    maxThreads: settings.workers,
-  });
-  const totalBytes = sumOf(sources, (source) => source.byteLength);
-  const run: Run = { settings, pool, progress: { bytesRead: 0, totalBytes, samples: 0, failed: 0 } };
-  try {
-    const all: SidecarBody[] = [];
-    for (const [index, source] of sources.entries()) {
-      const finished = await readFinishedSource(settings.out, index);
-      if (finished === undefined) all.push(...(await writeSource(source, index, run)));
-      else {
-        all.push(...finished);
-        advance(run, {
-          bytesRead: source.byteLength,
-          samples: sumOf(finished, (s) => s.shard?.samples ?? 0),
-          failed: sumOf(finished, (s) => s.failures.length),
-        });
+/** Work in the order of the sources, each closed by its end. */
+type Task = ItemGroup | { readonly endOf: number };
+
+type DecodedTask = (DecidedGroup & { readonly source: number }) | { readonly endOf: number };
+
+class Run {
+  samplesRead = 0;
+  private readonly allocator = new SlabAllocator(new SharedBuffers());
+  private readonly results = new SharedBuffers();
+  /** What an earlier run left of the sources being written. */
+  private readonly partsDone = new Map<number, readonly Sidecar[]>();
+  private progress: PreprocessProgress;
+
+  private constructor(
+    private readonly settings: Settings,
+    private readonly sources: readonly Source[],
+    private readonly rules: LabelRules,
+    private readonly pool: Piscina,
+    private readonly shards: ShardThread,
+  ) {
+    const totalBytes = sumOf(sources, (source) => source.byteLength);
+    this.progress = { bytesRead: 0, totalBytes, samples: 0, failed: 0, source: undefined };
+  }
+
+  static async start(settings: Settings, sources: readonly Source[], rules: LabelRules): Promise<Run> {
+    const pool = new Piscina({
+      filename: new URL("./decode-entry.cjs", import.meta.url).href,
+      minThreads: settings.workers,
+      maxThreads: settings.workers,
+    });
+    const { out: folder, codec, maxShardBytes } = settings;
+    return new Run(settings, sources, rules, pool, new ShardThread({ folder, codec, maxShardBytes }));
+  }
+
+  /** The sidecars of all sources, in order. */
+  async writeAll(): Promise<SidecarBody[]> {
+    const { settings } = this;
+    const done: Promise<readonly SidecarBody[]>[] = [];
+    let current: number | undefined;
+    try {
+      const tasks = mapOrdered(this.readTasks(done), (task) => this.decode(task), {
+        limit: settings.workers + 2,
+        signal: settings.signal,
+      });
+      for await (const task of tasks) {
+        if ("endOf" in task) {
+          const finished = this.shards.finish();
+          finished.catch(() => {}); // surfaces below, or with the next request
+          done[task.endOf] = finished;
+          current = undefined;
+          continue;
+        }
+        if (current !== task.source) await this.shards.begin(task.source, this.partsDone.get(task.source) ?? []);
+        current = task.source;
+        this.count(task.outcomes);
+        await this.shards.append(task, () => this.results.giveBack(task.slab));
       }
+      const sidecars = (await Promise.all(done)).flat();
+      this.checkShare(1);
+      await this.shards.close();
+      return sidecars;
+    } catch (error) {
+      await this.shards.abort();
+      throw error;
+    } finally {
+      await this.pool.destroy();
     }
-    return all;
-  } finally {
-    await pool.destroy();
   }
-}
 
-function advance(run: Run, by: Partial<Omit<PreprocessProgress, "totalBytes">>): void {
-  const { bytesRead, samples, failed, totalBytes } = run.progress;
-  run.progress = {
-    totalBytes,
-    bytesRead: bytesRead + (by.bytesRead ?? 0),
-    samples: samples + (by.samples ?? 0),
-    failed: failed + (by.failed ?? 0),
-  };
-  run.settings.onProgress?.(run.progress);
-}
-
-async function writeSource(source: Source, index: number, run: Run): Promise<SidecarBody[]> {
-  const { settings } = run;
-  const shards = new ShardSequence(settings.out, index, shardSchema(settings.codec), settings.maxShardBytes);
-  try {
-    const items = source.kind === "tar" ? readTarSamples(source, run) : readClassFolders(source.url, settings.signal);
-    for await (const group of mapOrdered(inTasks(items), (task) => decodeGroup(task, run), {
-      limit: settings.workers + 2,
-      signal: settings.signal,
-    })) {
-      for (const decoded of group) await store(decoded, source, shards, run);
-      if (source.kind === "class-folders") advance(run, { bytesRead: sumOf(group, ({ size }) => size) });
+  /** The work that is left, source after source; what is finished goes to `done`. */
+  private async *readTasks(done: Promise<readonly SidecarBody[]>[]): AsyncGenerator<Task> {
+    const { settings, rules } = this;
+    let bytesBefore = 0;
+    for (const [index, source] of this.sources.entries()) {
+      const parts = await readFinishedParts(settings.out, index);
+      this.advance({
+        samples: sumOf(parts, (part) => part.shard?.samples ?? 0),
+        failed: sumOf(parts, (part) => part.failures.length),
+        source: source.url,
+      });
+      const last = parts.at(-1);
+      if (last?.endOfSource === true) {
+        done[index] = Promise.resolve(parts);
+      } else {
+        this.partsDone.set(index, parts);
+        const before = bytesBefore;
+        const items = readSource(source, {
+          rules,
+          maxEntryBytes: settings.maxImageBytes,
+          allocate: this.allocator.allocate,
+          from: last?.next ?? 0,
+          onProgress: (position) => this.advance({ bytesRead: before + position }),
+          signal: settings.signal,
+        });
+        for await (const group of bySlab(items)) yield { source: index, items: group };
+        yield { endOf: index };
+      }
+      bytesBefore += source.byteLength;
+      this.advance({ bytesRead: bytesBefore });
     }
-    await shards.finish();
-    return shards.sidecars;
-  } catch (error) {
-    await shards.abort();
-    throw error;
   }
-}
 
-async function* readTarSamples(source: Source, run: Run): AsyncGenerator<RawSample | SourceProblem> {
-  let empty = true;
-  for await (const item of groupByKey(
-    readTar(countBytes(openStore(source.url).stream(source.url, run.settings.signal), run), source.url),
-  )) {
-    empty = false;
-    yield item;
+  private async decode(task: Task): Promise<DecodedTask> {
+    if ("endOf" in task) return task;
+    const source = this.sources[task.source] as Source;
+    const images = task.items.filter(isDecodable).map(({ image }) => image);
+    const slab = takeResultSlab(this.results);
+    const decodeTask: DecodeTask = { images, results: slab, settings: decodeSettings(this.settings) };
+    const answer: DecodeAnswer = images.length === 0 ? { errors: [], overflow: [] } : await this.pool.run(decodeTask);
+    for (const { image } of task.items.filter(isSample)) this.allocator.release(image);
+    let next = 0;
+    const outcomes = task.items.map((item): Outcome => {
+      const index = isDecodable(item) ? next++ : -1;
+      return outcomeOf(item, index, answer.errors[index], source);
+    });
+    return { source: task.source, outcomes, slab, overflow: answer.overflow };
   }
-  if (empty)
-    yield {
-      problem: "EMPTY_TAR",
-      key: source.url,
-      message: "the tar holds no image with one of the extensions .jpg .jpeg",
+
+  /** Counts outcomes, and ends the run where the policy says so. */
+  private count(outcomes: readonly Outcome[]): void {
+    const failures = outcomes.flatMap((outcome) => ("failure" in outcome ? [outcome.failure] : []));
+    const good = outcomes.length - failures.length;
+    this.samplesRead += good;
+    this.advance({ samples: good, failed: failures.length });
+    const [first] = failures;
+    if (first === undefined) return;
+    if (this.settings.onBadSample === "fail") throw fromWire({ ...first, code: first.code as ErrorCode });
+    const { failed } = this.progress;
+    const { count } = this.settings.errorLimit;
+    if (failed > count) throw tooMany(`${failed} samples failed, at most ${count} allowed`, failures.at(-1));
+    this.checkShare(minSamplesForShare, failures.at(-1));
+  }
+
+  private checkShare(minSamples: number, last?: Failure): void {
+    const { failed, samples } = this.progress;
+    const { share } = this.settings.errorLimit;
+    if (failed + samples < minSamples || failed <= share * (failed + samples)) return;
+    throw tooMany(`${failed} of ${failed + samples} samples failed, at most ${share * 100} % allowed`, last);
+  }
+
+  private advance(by: Partial<Omit<PreprocessProgress, "totalBytes">>): void {
+    const { bytesRead, samples, failed, source, totalBytes } = this.progress;
+    this.progress = {
+      totalBytes,
+      bytesRead: Math.max(bytesRead, by.bytesRead ?? 0),
+      samples: samples + (by.samples ?? 0),
+      failed: failed + (by.failed ?? 0),
+      source: by.source ?? source,
     };
-}
-
-async function* countBytes(bytes: AsyncIterable<Uint8Array>, run: Run): AsyncGenerator<Uint8Array> {
-  for await (const chunk of bytes) {
-    advance(run, { bytesRead: chunk.length });
-    yield chunk;
+    this.settings.onProgress?.(this.progress);
   }
 }
 
-async function* inTasks(
-  items: AsyncIterable<RawSample | SourceProblem>,
-): AsyncGenerator<(RawSample | SourceProblem)[]> {
-  let task: (RawSample | SourceProblem)[] = [];
-  let bytes = 0;
+function tooMany(message: string, last: Failure | undefined): ToolkitError {
+  const example = last === undefined ? "" : `; the last: ${last.code}: ${last.message}`;
+  return new ToolkitError("TOO_MANY_ERRORS", message + example, { source: last?.source, key: last?.key });
+}
+
+function decodeSettings({ codec, maxPixels, decoder, orient, resize }: Settings): DecodeSettings {
+  return { codec, maxPixels, decoder, orient, resize };
+}
+
+/** Items whose images lie in the same slab; those without an image go with the ones before. */
+async function* bySlab(items: AsyncIterable<SourceItem>): AsyncGenerator<SourceItem[]> {
+  let group: SourceItem[] = [];
+  let slab: ArrayBufferLike | undefined;
   for await (const item of items) {
-    task.push(item);
-    bytes += isSample(item) ? item.image.length : 0;
-    if (task.length < taskImages && bytes < taskBytes) continue;
-    yield task;
-    task = [];
-    bytes = 0;
+    const buffer = isSample(item) ? item.image.buffer : slab;
+    if (group.length > 0 && (buffer !== slab || group.length >= maxGroupItems)) {
+      yield group;
+      group = [];
+    }
+    slab = buffer;
+    group.push(item);
   }
-  if (task.length > 0) yield task;
-}
-
-interface DecodedItem {
-  readonly item: RawSample | SourceProblem;
-  readonly size: number;
-  readonly decoded: DecodeResult[number] | undefined;
+  if (group.length > 0) yield group;
 }
 
 /** Images whose label is bad are not decoded: they are failures whatever their coefficients are. */
-const isDecodable = (item: RawSample | SourceProblem): item is RawSample =>
-  isSample(item) && !("problem" in item.label);
+const isDecodable = (item: SourceItem): item is RawSample => isSample(item) && !("problem" in item.label);
 
-async function decodeGroup(items: readonly (RawSample | SourceProblem)[], run: Run): Promise<DecodedItem[]> {
-  const sizes = items.map((item) => (isSample(item) ? item.image.length : 0)); // a moved image has length 0
-  const samples = items.filter(isDecodable);
-  const task: DecodeTask = {
-    images: samples.map(({ image }) => image),
-    codec: run.settings.codec,
-    maxPixels: run.settings.maxPixels,
-  };
-  const results: DecodeResult =
-    samples.length === 0 ? [] : await run.pool.run(task, { transferList: samples.map(({ image }) => image.buffer) });
-  const bySample = new Map(samples.map((sample, i) => [sample, results[i]]));
-  return items.map((item, i) => ({
-    item,
-    size: sizes[i] ?? 0,
-    decoded: isSample(item) ? bySample.get(item) : undefined,
-  }));
+function outcomeOf(item: SourceItem, index: number, error: WireError | undefined, source: Source): Outcome {
+  const at = { position: item.position, imageBytes: isSample(item) ? item.image.length : 0 };
+  if (error !== undefined || !isDecodable(item)) return { ...at, failure: failureOf(item, error, source) };
+  const { index: label, name, synset } = item.label as ClassEntry;
+  const entry = { index: label, ...(synset === undefined ? {} : { synset }), ...(name === undefined ? {} : { name }) };
+  const { key, extension, json } = item;
+  return { ...at, index, key, extension, json, entry };
 }
 
-async function store(
-  { item, size, decoded }: DecodedItem,
-  source: Source,
-  shards: ShardSequence,
-  run: Run,
-): Promise<void> {
-  if (decoded !== undefined && !("error" in decoded) && isDecodable(item)) {
-    const { index, name, synset } = item.label as ClassEntry;
-    const entry: ClassEntry = {
-      index,
-      ...(synset === undefined ? {} : { synset }),
-      ...(name === undefined ? {} : { name }),
-    };
-    await shards.append(toRecord(item, index, decoded), entry, decoded.frequencies, size);
-    return advance(run, { samples: 1 });
-  }
-  const failure = failureOf(item, decoded, source);
-  if (run.settings.onBadSample === "fail") throw fromWire({ ...failure, code: failure.code as ErrorCode });
-  shards.fail(failure, size);
-  advance(run, { failed: 1 });
-  if (run.progress.failed > run.settings.maxErrors) {
-    throw new ToolkitError(
-      "TOO_MANY_ERRORS",
-      `${run.progress.failed} samples failed, at most ${run.settings.maxErrors} allowed; the last: ${failure.code}: ${failure.message}`,
-      { source: source.url, key: failure.key },
-    );
-  }
-}
-
-function toRecord(item: RawSample, label: number, decoded: DecodedImage): SampleRecord {
-  return { key: item.key, extension: item.extension, label, json: item.json, ...decoded };
-}
-
-function failureOf(
-  item: RawSample | SourceProblem,
-  decoded: DecodeResult[number] | undefined,
-  source: Source,
-): Failure {
-  const at = { source: source.url, key: item.key };
+function failureOf(item: SourceItem, error: WireError | undefined, source: Source): Failure {
+  const { key, entry, offset } = item;
+  const at = { source: source.url, key, entry, ...(offset === undefined ? {} : { offset }) };
   if (!isSample(item)) return { ...at, code: item.problem, message: item.message };
   if ("problem" in item.label) return { ...at, code: item.label.problem, message: item.label.message };
-  if (decoded !== undefined && "error" in decoded)
-    return { ...at, code: decoded.error.code, message: decoded.error.message };
-  return { ...at, code: "INTERNAL", message: "the decoder gave no result" };
+  const { code, message } = error ?? { code: "INTERNAL", message: "the decoder gave no result" };
+  return { ...at, label: item.label.index, code, message };
 }
 
-function report(manifest: Manifest, out: string, seconds: number, alreadyDone: boolean): PreprocessReport {
-  const { samples, failed, errors, inputBytes } = manifest;
+function report(manifest: Manifest, out: string, seconds: number, samplesRead: number): PreprocessReport {
+  const { samples, failed, errors, converted, inputBytes } = manifest;
   return {
     samples,
     failed,
     errors,
+    converted,
     shards: manifest.shards.length,
     inputBytes,
     outputBytes: sumOf(manifest.shards, (shard) => shard.byteLength),
     seconds: Number(seconds.toFixed(3)),
-    imagesPerSecond: alreadyDone ? 0 : Math.round(samples / seconds),
-    alreadyDone,
+    imagesPerSecond: Math.round(samplesRead / seconds),
+    alreadyDone: samplesRead === 0,
     manifest: joinUrl(out, manifestName),
   };
 }

@@ -3,14 +3,14 @@ import { ToolkitError } from "../../errors.js";
 import {
   type ClassEntry,
   type Failure,
-  type FrequencyStatistics,
   type Manifest,
   manifestName,
   type SidecarBody,
   writeManifest,
 } from "../../shards/manifest.js";
-import { baseName, joinUrl, putObject } from "../../storage/store.js";
-import { listClasses } from "./class-folders.js";
+import { mergeStatistics } from "../../shards/statistics.js";
+import { joinUrl, putObject } from "../../storage/store.js";
+import type { ClassList } from "./classes.js";
 import { clearOutput, type Job } from "./output.js";
 import type { Source } from "./sources.js";
 
@@ -22,6 +22,7 @@ export async function publishManifest(
   out: string,
   job: Job,
   sources: readonly Source[],
+  classes: ClassList | undefined,
   sidecars: readonly SidecarBody[],
 ): Promise<Manifest> {
   const failures = sidecars.flatMap((sidecar) => sidecar.failures);
@@ -37,9 +38,10 @@ export async function publishManifest(
     samples,
     failed: failures.length,
     errors: countByCode(failures),
+    converted: sumOf(sidecars, (sidecar) => sidecar.converted),
     inputBytes: sumOf(sidecars, (sidecar) => sidecar.inputBytes),
-    classes: await mergeClasses(sidecars, sources),
-    frequencies: mergeFrequencies(sidecars),
+    classes: mergeClasses(sidecars, classes),
+    frequencies: mergeStatistics(sidecars.map(({ statistics }) => statistics)),
     shards: sidecars.flatMap(({ shard }) => (shard === undefined ? [] : [shard])),
   };
   if (failures.length > 0)
@@ -53,7 +55,7 @@ function noSamples(failures: readonly Failure[], sources: readonly Source[]): To
   if (failures.length > 0 && failures.every(({ code }) => code === "MISSING_LABEL")) {
     return new ToolkitError(
       "NO_LABELS",
-      `none of ${failures.length} images has a label; put a .cls file with the class index beside each image, or sort the images into class folders`,
+      `none of ${failures.length} images has a label; put a .cls file with the class index beside each image, sort the images into class folders, or give --labels`,
       { source },
     );
   }
@@ -72,29 +74,10 @@ function countByCode(failures: readonly Failure[]): Record<string, number> {
   return counts;
 }
 
-/** Every class seen; of class folders also those without a single good image, so that indices mean the same in every part of a data set. */
-async function mergeClasses(sidecars: readonly SidecarBody[], sources: readonly Source[]): Promise<ClassEntry[]> {
+/** Every class seen or named, also those without a single good image: indices mean the same in every part of a data set. */
+function mergeClasses(sidecars: readonly SidecarBody[], named: ClassList | undefined): ClassEntry[] {
   const classes = new Map<number, ClassEntry>();
-  for (const entry of sidecars.flatMap((sidecar) => sidecar.classes))
+  for (const entry of [...sidecars.flatMap((sidecar) => sidecar.classes), ...(named?.entries ?? [])])
     classes.set(entry.index, { ...classes.get(entry.index), ...entry });
-  for (const source of sources.filter(({ kind }) => kind === "class-folders")) {
-    for (const [index, folder] of (await listClasses(source.url)).entries()) {
-      if (!classes.has(index)) classes.set(index, { index, name: baseName(folder.url) });
-    }
-  }
   return [...classes.values()].sort((a, b) => a.index - b.index);
-}
-
-function mergeFrequencies(sidecars: readonly SidecarBody[]): FrequencyStatistics[] {
-  const total = (index: number) => sumOf(sidecars, (sidecar) => sidecar.frequencies[index] ?? 0);
-  return [0, 1, 2].map((component) => {
-    const blocks = total(component);
-    const moments = Array.from({ length: 64 }, (_, k) => {
-      const at = component * 64 + k;
-      const mean = blocks === 0 ? 0 : total(3 + at) / blocks;
-      const variance = blocks === 0 ? 0 : total(3 + 3 * 64 + at) / blocks - mean * mean;
-      return { mean, std: Math.sqrt(Math.max(0, variance)) };
-    });
-    return { blocks, mean: moments.map(({ mean }) => mean), std: moments.map(({ std }) => std) };
-  });
 }

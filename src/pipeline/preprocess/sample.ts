@@ -1,13 +1,23 @@
 // A sample on its way from its source to the decoder.
+import type { ErrorCode } from "../../errors.js";
+import type { LabelRules } from "./labels.js";
 
-export interface RawSample {
+/** Where something lies: the entry's name as the source has it, and its byte offset there; a file of a folder has none. */
+export interface Place {
+  readonly entry: string;
+  readonly offset: number | undefined;
+}
+
+export interface RawSample extends Place {
   readonly key: string;
   /** With the dot, as in the source. */
   readonly extension: string;
-  /** In a buffer of its own, so that it can be moved to a worker. */
-  readonly image: Uint8Array<ArrayBuffer>;
+  /** In shared memory: a slab's, or its own. */
+  readonly image: Uint8Array;
   readonly label: LabelResult;
   readonly json: string | undefined;
+  /** Where reading goes on when everything before this sample is done: a position for the source's reader. */
+  readonly position: number;
 }
 
 /** A label, or why there is none; `name` and `synset` where the source says them. */
@@ -16,12 +26,27 @@ export type LabelResult =
   | { readonly problem: "MISSING_LABEL" | "BAD_LABEL"; readonly message: string };
 
 /** Something a source held that cannot become a sample; reported, never dropped silently. */
-export interface SourceProblem {
-  readonly problem: "MISSING_IMAGE" | "ENTRY_TOO_LARGE" | "EMPTY_TAR";
+export interface SourceProblem extends Place {
+  readonly problem: ErrorCode;
   readonly key: string;
   readonly message: string;
+  readonly position: number;
 }
 
-export function isSample(item: RawSample | SourceProblem): item is RawSample {
+export type SourceItem = RawSample | SourceProblem;
+
+export function isSample(item: SourceItem): item is RawSample {
   return "image" in item;
+}
+
+export interface ReadSourceOptions {
+  readonly rules: LabelRules;
+  readonly maxEntryBytes: number;
+  /** Memory for an image's bytes. */
+  readonly allocate: (byteLength: number) => Uint8Array;
+  /** An item's `position`: it and all after it are read. Default: all. */
+  readonly from?: number;
+  /** How far into the source reading has come, in bytes of the object. */
+  readonly onProgress?: (position: number) => void;
+  readonly signal?: AbortSignal | undefined;
 }

@@ -1,79 +1,123 @@
 // The shards of one source: rolls over by size, and writes each shard's sidecar when the shard itself is published.
-import type { Schema } from "apache-arrow";
+
+import { recordFlags } from "../../shards/flags.js";
 import {
   type ClassEntry,
   type Failure,
-  frequencyNumbers,
   type SidecarBody,
   shardName,
   sidecarName,
   writeSidecar,
 } from "../../shards/manifest.js";
-import type { SampleRecord } from "../../shards/record.js";
-import { ShardWriter } from "../../shards/writer.js";
+import { shardSchema } from "../../shards/record.js";
+import { StatisticSums } from "../../shards/statistics.js";
+import { type ShardEntry, ShardWriter } from "../../shards/writer.js";
 import { joinUrl } from "../../storage/store.js";
+import type { DecidedGroup, Outcome, ShardSettings } from "./shard-task.js";
+import { ResultSlab } from "./slab.js";
+
+/** What a sidecar says beside its shard, while it is being gathered. */
+class Gathered {
+  failures: Failure[] = [];
+  classes = new Map<number, ClassEntry>();
+  statistics = new StatisticSums();
+  inputBytes = 0;
+  converted = 0;
+}
 
 export class ShardSequence {
-  readonly sidecars: SidecarBody[] = [];
+  readonly sidecars: SidecarBody[];
   private writer: ShardWriter | undefined;
-  private failures: Failure[] = [];
-  private classes = new Map<number, ClassEntry>();
-  private frequencies = new Float64Array(frequencyNumbers);
-  private inputBytes = 0;
+  private gathered = new Gathered();
+  private part: number;
+  /** The shard before the one in hand, on its way to the disk: flushing it takes long, and the next need not wait. */
+  private publishing: Promise<void> = Promise.resolve();
+  private readonly schema;
 
+  /** `done` are the sidecars an earlier run left: writing goes on after them. */
   constructor(
-    private readonly folder: string,
+    private readonly settings: ShardSettings,
     private readonly source: number,
-    private readonly schema: Schema,
-    private readonly maxShardBytes: number,
-  ) {}
-
-  async append(sample: SampleRecord, entry: ClassEntry, frequencies: Float64Array, imageBytes: number): Promise<void> {
-    // Rolled over before the sample that no longer fits, so that the last shard of a source is known as such when it ends.
-    if (this.writer !== undefined && this.writer.byteLength >= this.maxShardBytes) await this.finishShard(false);
-    this.writer ??= await ShardWriter.open(this.folder, shardName(this.source, this.sidecars.length), this.schema);
-    await this.writer.append(sample);
-    if (!this.classes.has(entry.index)) this.classes.set(entry.index, entry);
-    for (let i = 0; i < frequencyNumbers; i++)
-      this.frequencies[i] = (this.frequencies[i] as number) + (frequencies[i] as number);
-    this.inputBytes += imageBytes;
+    done: readonly SidecarBody[],
+  ) {
+    this.sidecars = [...done];
+    this.part = done.length;
+    this.schema = shardSchema(settings.codec);
   }
 
-  fail(failure: Failure, imageBytes: number): void {
-    this.failures.push(failure);
-    this.inputBytes += imageBytes;
+  async append({ outcomes, slab, overflow }: DecidedGroup): Promise<void> {
+    const images = new ResultSlab(slab, overflow);
+    for (const outcome of outcomes) await this.add(outcome, images);
+  }
+
+  private async add(outcome: Outcome, images: ResultSlab): Promise<void> {
+    // Rolled over before the sample that no longer fits, so that the last shard of a source is known as such when it ends.
+    if (this.writer !== undefined && this.writer.byteLength >= this.settings.maxShardBytes)
+      await this.finishShard(outcome.position, false);
+    const { gathered } = this;
+    gathered.inputBytes += outcome.imageBytes;
+    if ("failure" in outcome) {
+      gathered.failures.push(outcome.failure);
+      return;
+    }
+    const { index, key, extension, json, entry } = outcome;
+    const { facts, ...pieces } = images.get(index);
+    this.writer ??= await ShardWriter.open(this.settings.folder, shardName(this.source, this.part), this.schema);
+    await this.writer.append({ ...facts, ...pieces, key, extension, label: entry.index, json });
+    if (!gathered.classes.has(entry.index)) gathered.classes.set(entry.index, entry);
+    gathered.statistics.add(facts.frequencies);
+    if (pieces.flags & recordFlags.converted) gathered.converted++;
   }
 
   /** Publishes what is left; the sidecar says that the source is complete. */
   async finish(): Promise<void> {
-    await this.finishShard(true);
+    await this.finishShard(0, true);
+    await this.publishing;
   }
 
   /** Drops the shard in hand; the finished ones stay for the next run. */
   async abort(): Promise<void> {
+    await this.publishing.catch(() => {}); // an error that led here is on its way already
     await this.writer?.abort();
     this.writer = undefined;
   }
 
-  private async finishShard(endOfSource: boolean): Promise<void> {
-    const part = this.sidecars.length;
-    const shard = await this.writer?.finish();
+  private async finishShard(next: number, endOfSource: boolean): Promise<void> {
+    await this.publishing;
+    const { writer, gathered, part } = this;
     this.writer = undefined;
+    this.gathered = new Gathered();
+    this.part++;
+    this.publishing = this.publish(writer, gathered, { part, next, endOfSource });
+    this.publishing.catch(() => {}); // surfaces when it is waited for
+  }
+
+  private async publish(
+    writer: ShardWriter | undefined,
+    { inputBytes, failures, converted, classes, statistics }: Gathered,
+    place: Pick<SidecarBody, "part" | "next" | "endOfSource">,
+  ): Promise<void> {
+    const shard = await finishWriter(writer);
     const sidecar: SidecarBody = {
       source: this.source,
-      part,
-      endOfSource,
+      ...place,
       ...(shard === undefined ? {} : { shard: { ...shard, batches: [...shard.batches] } }),
-      inputBytes: this.inputBytes,
-      failures: this.failures,
-      classes: [...this.classes.values()].sort((a, b) => a.index - b.index),
-      frequencies: [...this.frequencies],
+      inputBytes,
+      failures,
+      converted,
+      classes: [...classes.values()].sort((a, b) => a.index - b.index),
+      statistics: statistics.toStrings(),
     };
-    await writeSidecar(joinUrl(this.folder, sidecarName(shardName(this.source, part))), sidecar);
+    await writeSidecar(joinUrl(this.settings.folder, sidecarName(shardName(this.source, place.part))), sidecar);
     this.sidecars.push(sidecar);
-    this.failures = [];
-    this.classes = new Map();
-    this.frequencies = new Float64Array(frequencyNumbers);
-    this.inputBytes = 0;
+  }
+}
+
+async function finishWriter(writer: ShardWriter | undefined): Promise<ShardEntry | undefined> {
+  try {
+    return await writer?.finish();
+  } catch (error) {
+    await writer?.abort();
+    throw error;
   }
 }

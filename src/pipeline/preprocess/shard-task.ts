@@ -1,0 +1,48 @@
+// What passes between the pipeline and the thread that writes shards: the slab with the decoded images, and what belongs to each.
+import type { WireError } from "../../errors.js";
+import type { Codec } from "../../native/index.js";
+import type { ClassEntry, Failure, Sidecar, SidecarBody } from "../../shards/manifest.js";
+
+/** One item of a source, decided: an image to store or a failure to note. `position` is where it begins in its source. */
+export type Outcome = { readonly position: number; readonly imageBytes: number } & (
+  | {
+      /** Its place in the slab. */
+      readonly index: number;
+      readonly key: string;
+      readonly extension: string;
+      readonly json: string | undefined;
+      readonly entry: ClassEntry;
+    }
+  | { readonly failure: Failure }
+);
+
+/** A group of a source's items, in order. */
+export interface DecidedGroup {
+  readonly outcomes: readonly Outcome[];
+  readonly slab: SharedArrayBuffer;
+  readonly overflow: (ArrayBuffer | undefined)[];
+}
+
+export interface ShardSettings {
+  readonly folder: string;
+  readonly codec: Codec;
+  readonly maxShardBytes: number;
+}
+
+/** To the thread, which handles them in order. */
+export type ShardRequest =
+  | { readonly kind: "begin"; readonly source: number; readonly done: readonly Sidecar[] }
+  | { readonly kind: "append"; readonly group: DecidedGroup }
+  | { readonly kind: "end" }
+  | { readonly kind: "abort" };
+
+export interface NumberedRequest {
+  readonly id: number;
+  readonly request: ShardRequest;
+}
+
+/** From the thread, one for every request; "end" is answered with the source's sidecars when they are on disk, maybe after later requests. */
+export type ShardAnswer = { readonly id: number } & (
+  | { readonly error: WireError }
+  | { readonly sidecars?: readonly SidecarBody[] }
+);

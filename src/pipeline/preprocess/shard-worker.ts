@@ -1,0 +1,67 @@
+// Inside the thread that writes shards: building record batches, hashing and writing would keep the main thread from feeding the pool.
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { toWire, type WireError } from "../../errors.js";
+import type { SidecarBody } from "../../shards/manifest.js";
+import { ShardSequence } from "./shard-sequence.js";
+import type { NumberedRequest, ShardAnswer, ShardRequest, ShardSettings } from "./shard-task.js";
+
+class Desk {
+  private sequence: ShardSequence | undefined;
+  /** The source before: its last shard may still be on its way to the disk while the next source is written. */
+  private closing: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly settings: ShardSettings) {}
+
+  /** What "end" resolves with may be waited for after later requests. */
+  async handle(request: ShardRequest): Promise<{ readonly sidecars?: Promise<readonly SidecarBody[]> }> {
+    const { sequence } = this;
+    switch (request.kind) {
+      case "begin":
+        this.sequence = new ShardSequence(this.settings, request.source, request.done);
+        return {};
+      case "append":
+        await sequence?.append(request.group);
+        return {};
+      case "end": {
+        await this.closing;
+        const sidecars = Promise.resolve(sequence?.finish()).then(() => sequence?.sidecars ?? []);
+        this.closing = sidecars.catch(() => {}); // whoever asked for the end hears of it
+        this.sequence = undefined;
+        return { sidecars };
+      }
+      case "abort":
+        await sequence?.abort();
+        await this.closing;
+        return {};
+    }
+  }
+}
+
+/** Handles the requests of `port` one after another. After an error every later one but "abort" is answered with it. */
+export function serve(port: MessagePort, settings: ShardSettings): void {
+  const desk = new Desk(settings);
+  let failed: WireError | undefined;
+  const fail = (id: number, error: unknown) => {
+    failed ??= toWire(error);
+    port.postMessage({ id, error: failed } satisfies ShardAnswer);
+  };
+  let turn = Promise.resolve();
+  port.on("message", ({ id, request }: NumberedRequest) => {
+    turn = turn.then(async () => {
+      if (failed !== undefined && request.kind !== "abort") return fail(id, failed);
+      try {
+        const { sidecars } = await desk.handle(request);
+        if (sidecars === undefined) port.postMessage({ id } satisfies ShardAnswer);
+        else
+          sidecars.then(
+            (list) => port.postMessage({ id, sidecars: list } satisfies ShardAnswer),
+            (error) => fail(id, error),
+          );
+      } catch (error) {
+        fail(id, error);
+      }
+    });
+  });
+}
+
+if (parentPort !== null) serve(parentPort, workerData as ShardSettings);

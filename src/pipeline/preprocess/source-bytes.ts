@@ -1,0 +1,49 @@
+// A source's bytes for a parser: as they are, or decompressed when it is a .tar.gz, whose offsets count decompressed bytes.
+import { pipeline, Readable } from "node:stream";
+import { createGunzip } from "node:zlib";
+import { ToolkitError } from "../../errors.js";
+import { openStore } from "../../storage/store.js";
+import { ByteReader } from "./byte-reader.js";
+
+export function isGzipName(url: string): boolean {
+  return /\.(tar\.gz|tgz)$/i.test(url);
+}
+
+export interface SourceBytesOptions {
+  readonly url: string;
+  readonly byteLength: number;
+  /** Hears how far into the object reading has come. */
+  readonly onProgress?: (position: number) => void;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** TRUNCATED_TAR or BAD_TAR, while reading, when a compressed source is damaged. */
+export function openSourceBytes(options: SourceBytesOptions): ByteReader {
+  if (isGzipName(options.url)) return new ByteReader({ open: () => gunzip(options), seekableBytes: undefined });
+  return new ByteReader({ open: (start) => readObject(options, start), seekableBytes: options.byteLength });
+}
+
+async function* readObject(options: SourceBytesOptions, start: number, reuseChunks = true): AsyncGenerator<Uint8Array> {
+  const { url, onProgress, signal } = options;
+  let position = start;
+  for await (const chunk of openStore(url).stream(url, { start, reuseChunks, signal })) {
+    position += chunk.length;
+    onProgress?.(position);
+    yield chunk;
+  }
+}
+
+async function* gunzip(options: SourceBytesOptions): AsyncGenerator<Uint8Array> {
+  const { url, signal } = options;
+  const plain = createGunzip({ chunkSize: 1 << 18 });
+  pipeline(Readable.from(readObject(options, 0, false), { objectMode: false }), plain, () => {}); // its error surfaces in the loop below
+  try {
+    yield* plain as AsyncIterable<Uint8Array>;
+  } catch (cause) {
+    if (cause instanceof ToolkitError || signal?.aborted) throw cause;
+    const code = (cause as NodeJS.ErrnoException).code === "Z_BUF_ERROR" ? "TRUNCATED_TAR" : "BAD_TAR";
+    throw new ToolkitError(code, `cannot decompress it: ${(cause as Error).message}`, { source: url, cause });
+  } finally {
+    plain.destroy();
+  }
+}

@@ -1,0 +1,102 @@
+// Builds and runs the libFuzzer targets of test/fuzz: the native cores without Node, under the address and undefined-behaviour sanitizers.
+//
+//   node tools/fuzz.mjs [TARGET..] [--seconds S] [--corpus DIR]
+//
+// Without a target: all of them, one after another. Starts from the JPEGs in --corpus and the kept findings in test/fuzz/findings/TARGET, and
+// leaves what it learns in .cache/fuzz/TARGET. Needs clang. A finding is printed and kept beside that corpus; exit status 1.
+import { spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { parseArgs } from "node:util";
+
+const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "..");
+const work = path.join(root, ".cache", "fuzz");
+const targets = ["jpeg", "unpack", "view"];
+
+const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
+const flags = [
+  "-std=c++17",
+  "-O1",
+  "-g",
+  "-Wno-psabi",
+  ...(process.arch === "x64" ? ["-march=x86-64-v2"] : []),
+  ...sanitizers,
+];
+
+function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { stdio: "inherit", ...options });
+  if (error) throw new Error(`cannot run ${command}: ${error.message}`);
+  return status ?? 1;
+}
+
+/** Compiles the cores once and links each target with them. */
+function build(names) {
+  const objects = path.join(work, "objects");
+  mkdirSync(objects, { recursive: true });
+  const cores = path.join(root, "src", "native");
+  const sources = readdirSync(cores).filter((name) => name.endsWith(".cc") && name !== "binding.cc");
+  const commands = sources.map((name) => {
+    const object = path.join(objects, name.replace(/\.cc$/, ".o"));
+    return `clang++ ${[...flags, "-fsanitize=fuzzer-no-link", "-c", path.join(cores, name), "-o", object].join(" ")}`;
+  });
+  if (
+    run("xargs", ["-P", "2", "-I", "{}", "sh", "-c", "{}"], {
+      input: commands.join("\n"),
+      stdio: ["pipe", "inherit", "inherit"],
+    }) !== 0
+  )
+    throw new Error("the native cores do not compile with clang");
+  for (const name of names) {
+    const link = [
+      path.join(root, "test", "fuzz", `${name}.cc`),
+      ...sources.map((s) => path.join(objects, s.replace(/\.cc$/, ".o"))),
+    ];
+    const status = run("clang++", [
+      ...flags,
+      "-fsanitize=fuzzer",
+      ...link,
+      "-ljpeg",
+      "-lzstd",
+      "-o",
+      path.join(work, name, "target"),
+    ]);
+    if (status !== 0) throw new Error(`the fuzz target ${name} does not compile`);
+  }
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { seconds: { type: "string", default: "600" }, corpus: { type: "string" } },
+});
+const names = positionals.length > 0 ? positionals : targets;
+for (const name of names) {
+  if (!targets.includes(name)) {
+    console.error(`fuzz: expected one of ${targets.join(", ")}, found ${name}`);
+    process.exit(2);
+  }
+  mkdirSync(path.join(work, name, "corpus"), { recursive: true });
+}
+build(names);
+let failed = false;
+for (const name of names) {
+  const folder = path.join(work, name);
+  const findings = path.join(root, "test", "fuzz", "findings", name);
+  const seeds = [findings, ...(name === "jpeg" && values.corpus ? [values.corpus] : [])].filter((seed) =>
+    existsSync(seed),
+  );
+  for (const seed of seeds)
+    for (const file of readdirSync(seed)) copyFileSync(path.join(seed, file), path.join(folder, "corpus", file));
+  const options = [
+    `-max_total_time=${values.seconds}`,
+    "-max_len=100000",
+    "-timeout=20",
+    "-rss_limit_mb=3000",
+    "-print_final_stats=1",
+    "-print_funcs=0",
+    "-verbosity=0",
+  ];
+  failed =
+    run(path.join(folder, "target"), [...options, `-artifact_prefix=${folder}/`, path.join(folder, "corpus")]) !== 0 ||
+    failed;
+}
+process.exit(failed ? 1 : 0);
