@@ -2,6 +2,8 @@
 import { createReadStream } from "node:fs";
 import { cpus } from "node:os";
 import { encodeJpeg, simdLevel } from "../src/native/index.js";
+import { ByteReader } from "../src/pipeline/preprocess/byte-reader.js";
+import { isImageName } from "../src/pipeline/preprocess/group.js";
 import { readTar } from "../src/pipeline/preprocess/tar.js";
 import { randomFor } from "../src/shards/random.js";
 import { expandPatterns } from "../src/storage/expand.js";
@@ -25,8 +27,10 @@ export async function benchImages(patterns: readonly string[]): Promise<Uint8Arr
   if (patterns.length === 0) return generatedImages(60);
   const images: Uint8Array<ArrayBuffer>[] = [];
   for (const tar of await expandPatterns(patterns)) {
-    for await (const { name, bytes } of readTar(createReadStream(tar), tar))
-      if (/\.jpe?g$/i.test(name) && bytes !== undefined) images.push(bytes);
+    const stream = { open: () => createReadStream(tar), seekableBytes: undefined };
+    const options = { maxEntryBytes: 64 << 20, wants: isImageName };
+    for await (const { bytes } of readTar(new ByteReader(stream), tar, options))
+      if (bytes !== undefined) images.push(new Uint8Array(bytes));
   }
   return images;
 }
