@@ -8,15 +8,12 @@
 #include <new>
 #include <stdexcept>
 
-#include "baseline.h"
 #include "crc32c.h"
 #include "encode.h"
-#include "frequency_stats.h"
-#include "jpeg.h"
+#include "image_reader.h"
 #include "lock.h"
 #include "pack.h"
 #include "pixels.h"
-#include "resize.h"
 #include "scan.h"
 #include "view.h"
 
@@ -27,29 +24,13 @@ using namespace dctstream;
 // One per environment (main thread or worker): buffers that keep their capacity from image to image.
 struct Scratch {
   Simd simd = simd_from_environment();
-  Jpeg jpeg;
-  JpegFacts facts;
-  BaselineReader baseline{simd};
-  std::vector<PlaneStreams> streams;
+  ImageReader reader{simd};
   Packer packer;
   Unpacker unpacker{simd};
   Viewer viewer{simd};
-  Resizer resizer{simd};
-  ResizedJpeg resized;
+  std::vector<PlaneStreams> streams;
+  std::vector<int16_t> coefficients;
   std::vector<uint8_t> packed, rebuilt;
-
-  // Gives back what one very large image left: the next thousand do not need it.
-  void trim() {
-    constexpr size_t kKept = 32 << 20;
-    if (jpeg.coefficients.capacity() * sizeof(int16_t) > kKept) std::vector<int16_t>().swap(jpeg.coefficients);
-    for (std::vector<uint8_t>* bytes : {&packed, &rebuilt})
-      if (bytes->capacity() > kKept) std::vector<uint8_t>().swap(*bytes);
-    for (const PlaneStreams& plane : streams) {
-      if (plane.values.capacity() <= kKept) continue;
-      streams.clear();
-      break;
-    }
-  }
 };
 
 Napi::Value fail(Napi::Env env, const Status& status) {
@@ -111,25 +92,6 @@ Napi::Value new_bytes(Napi::Env env, const std::vector<uint8_t>& bytes) {
   Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes.size());
   if (!bytes.empty()) std::memcpy(buffer.Data(), bytes.data(), bytes.size());
   return Napi::Uint8Array::New(env, bytes.size(), buffer, 0);
-}
-
-// Whether header + scan coded anew + trailer is the file again, byte for byte.
-bool rebuilds(Scratch* scratch, Span<const uint8_t> file) {
-  const Jpeg& jpeg = scratch->jpeg;
-  if (!jpeg.single_scan) return false;
-  scratch->rebuilt.clear();
-  scratch->rebuilt.reserve(file.length + 64);
-  const Status status = rebuild_jpeg(file.data, jpeg.header_bytes, file.data + jpeg.trailer_start,
-                                     file.length - jpeg.trailer_start, jpeg.planes(), scratch->simd, &scratch->rebuilt);
-  return status.ok() && scratch->rebuilt.size() == file.length &&
-         std::memcmp(scratch->rebuilt.data(), file.data, file.length) == 0;
-}
-
-// From whole planes of coefficients.
-void gather_all(Scratch* scratch, const std::vector<PlaneView>& planes) {
-  if (scratch->streams.size() != planes.size()) scratch->streams = std::vector<PlaneStreams>(planes.size());
-  const ToScanOrder to_scan_order = to_scan_order_for(scratch->simd);
-  for (size_t i = 0; i < planes.size(); i++) gather_streams(planes[i], to_scan_order, &scratch->streams[i]);
 }
 
 // [shorter side, crop, quality, chroma step]
@@ -197,46 +159,26 @@ void describe(const JpegFacts& facts, const FrequencyStats& stats, double* out) 
 // The packed bytes, and a resized file, are kept until the next call: takePacked and takeFile copy them out.
 Napi::Value ReadJpeg(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  Scratch* scratch = env.GetInstanceData<Scratch>();
+  ImageReader& reader = env.GetInstanceData<Scratch>()->reader;
   Span<const uint8_t> file;
   Span<double> out;
-  Codec codec;
+  ReadOptions options;
   ResizeOptions resize;
   const bool resizes = !info[5].IsUndefined();
-  if (!get_bytes(info[0], &file) || !info[1].IsNumber() || !get_codec(info[2], &codec) ||
+  if (!get_bytes(info[0], &file) || !info[1].IsNumber() || !get_codec(info[2], &options.codec) ||
       !get_span<double>(info[4], napi_float64_array, &out) || out.length != kFactNumbers ||
       (resizes && !get_resize(info[5], &resize)))
     return bad_argument(env, "readJpeg(Uint8Array, number, codec, boolean, Float64Array, Int32Array?)");
-  scratch->trim();
-  JpegLimits limits;
-  limits.max_pixels = uint64_t(info[1].As<Napi::Number>().DoubleValue());
-  const bool fast = !info[3].ToBoolean().Value() && scratch->baseline.read(file.data, file.length, limits.max_pixels,
-                                                                           &scratch->facts, &scratch->streams);
-  if (!fast) {
-    if (Status status = read_jpeg(file.data, file.length, limits, &scratch->jpeg); !status.ok())
-      return fail(env, status);
-    gather_all(scratch, scratch->jpeg.planes());
-  }
-  const JpegFacts* facts = fast ? &scratch->facts : &scratch->jpeg;
-  const std::vector<PlaneStreams>* planes = &scratch->streams;
-  const bool viewable = facts->color_space == ColorSpace::kGrey || facts->color_space == ColorSpace::kYCbCr;
-  const bool resized = resizes && viewable;
-  if (resized) {
-    Status status = scratch->packer.pack(*planes, Codec::kNone, &scratch->packed);
-    if (status.ok()) status = scratch->resizer.resize(*facts, scratch->packed, resize, &scratch->resized);
-    if (!status.ok()) return fail(env, status);
-    facts = &scratch->resized.facts;
-    planes = &scratch->resized.planes;
-  }
-  if (Status status = scratch->packer.pack(*planes, codec, &scratch->packed); !status.ok()) return fail(env, status);
-  FrequencyStats stats;
-  measure_frequencies(*facts, *planes, scratch->simd, &stats);
-  describe(*facts, stats, out.data);
-  out.data[kFactDecoder] = fast;
-  out.data[kFactRebuildable] = resized || fast || rebuilds(scratch, file);
-  out.data[kFactPackedBytes] = double(scratch->packed.size());
-  out.data[kFactCrc32c] = double(crc32c(scratch->packed.data(), scratch->packed.size()));
-  out.data[kFactFileBytes] = resized ? double(scratch->resized.file.size()) : 0;
+  options.limits.max_pixels = uint64_t(info[1].As<Napi::Number>().DoubleValue());
+  options.libjpeg_only = info[3].ToBoolean().Value();
+  if (resizes) options.resize = &resize;
+  if (Status status = reader.read(file.data, file.length, options); !status.ok()) return fail(env, status);
+  describe(reader.facts(), reader.stats(), out.data);
+  out.data[kFactDecoder] = reader.by_own_decoder();
+  out.data[kFactRebuildable] = reader.rebuildable();
+  out.data[kFactPackedBytes] = double(reader.packed().size());
+  out.data[kFactCrc32c] = double(crc32c(reader.packed().data(), reader.packed().size()));
+  out.data[kFactFileBytes] = double(reader.resized_file().size());
   return env.Undefined();
 }
 
@@ -261,12 +203,14 @@ Napi::Value copy_out(const Napi::CallbackInfo& info, const std::vector<uint8_t>&
 
 // takePacked(out: Uint8Array): of the last readJpeg
 Napi::Value TakePacked(const Napi::CallbackInfo& info) {
-  return copy_out(info, info.Env().GetInstanceData<Scratch>()->packed, "takePacked: not as long as the packed bytes");
+  return copy_out(info, info.Env().GetInstanceData<Scratch>()->reader.packed(),
+                  "takePacked: not as long as the packed bytes");
 }
 
 // takeFile(out: Uint8Array): the resized file of the last readJpeg
 Napi::Value TakeFile(const Napi::CallbackInfo& info) {
-  return copy_out(info, info.Env().GetInstanceData<Scratch>()->resized.file, "takeFile: not as long as the file");
+  return copy_out(info, info.Env().GetInstanceData<Scratch>()->reader.resized_file(),
+                  "takeFile: not as long as the file");
 }
 
 // readPixels(bytes: Uint8Array, maxPixels: number, orientation: number)
@@ -333,7 +277,10 @@ Napi::Value Pack(const Napi::CallbackInfo& info) {
   }
   if (total_values(grids) != coefficients.length)
     return bad_argument(env, "pack: the coefficients do not fill the grids");
-  gather_all(scratch, planes_over(grids, coefficients.data));
+  const std::vector<PlaneView> planes = planes_over(grids, coefficients.data);
+  if (scratch->streams.size() != planes.size()) scratch->streams = std::vector<PlaneStreams>(planes.size());
+  for (size_t i = 0; i < planes.size(); i++)
+    gather_streams(planes[i], to_scan_order_for(scratch->simd), &scratch->streams[i]);
   if (Status status = scratch->packer.pack(scratch->streams, codec, &scratch->packed); !status.ok())
     return fail(env, status);
   return new_bytes(env, scratch->packed);
@@ -391,7 +338,7 @@ Napi::Value RebuildJpeg(const Napi::CallbackInfo& info) {
       !get_grids(info[3], &grids) || !get_codec(info[4], &codec)) {
     return bad_argument(env, "rebuildJpeg(header, trailer, packed, Uint32Array grids, codec)");
   }
-  std::vector<int16_t>& coefficients = scratch->jpeg.coefficients;
+  std::vector<int16_t>& coefficients = scratch->coefficients;
   coefficients.resize(total_values(grids));
   if (Status status = unpack_all(&scratch->unpacker, packed, grids, codec, coefficients.data()); !status.ok())
     return fail(env, status);

@@ -1,5 +1,6 @@
 // Shards -> JPEG files again: into a folder, or into a WebDataset tar with labels beside the images.
 import { ToolkitError } from "../errors.js";
+import { recordFlags } from "../shards/flags.js";
 import { readManifest } from "../shards/manifest.js";
 import { readShard } from "../shards/reader.js";
 import type { SampleRecord } from "../shards/record.js";
@@ -17,7 +18,7 @@ export interface ExportOptions {
 
 export interface ExportReport {
   readonly exported: number;
-  /** Files whose checksum is the original's: all of them, or the export fails. */
+  /** Files that are the originals, which their checksums prove: all but the converted and resized ones. */
   readonly byteExact: number;
   /** Files that got another name because two samples have the same one. */
   readonly renamed: number;
@@ -36,6 +37,7 @@ export async function exportImages(options: ExportOptions): Promise<ExportReport
   const target = options.out.endsWith(".tar") ? await TarTarget.open(options.out) : new FolderTarget(options.out);
   const names = new UniqueNames();
   let exported = 0;
+  let byteExact = 0;
   try {
     for (const shard of manifest.shards) {
       const source = joinUrl(manifest.folder, shard.name);
@@ -50,6 +52,7 @@ export async function exportImages(options: ExportOptions): Promise<ExportReport
             restoreJpeg(sample, batch.codec, source),
           );
           exported++;
+          if ((sample.flags & (recordFlags.converted | recordFlags.resized)) === 0) byteExact++;
           options.onProgress?.(exported, manifest.samples);
         }
       }
@@ -59,7 +62,7 @@ export async function exportImages(options: ExportOptions): Promise<ExportReport
     await target.abort();
     throw error;
   }
-  return { exported, byteExact: exported, renamed: names.renamed, out: options.out };
+  return { exported, byteExact, renamed: names.renamed, out: options.out };
 }
 
 /** A key comes from a tar that anybody may have made: it must not lead out of the folder. */

@@ -225,3 +225,67 @@ test("sizes are read in decimal and binary units", async () => {
   );
   await rejectsWith("INVALID_OPTION", () => parseSize("x", "-1MB"));
 });
+
+test("all sources of a command line are read, and an option given twice is refused", async (t) => {
+  const folder = temporaryFolder(t);
+  const sources = await Promise.all(
+    ["a", "b", "c"].map((name) => writeTar(path.join(folder, `${name}.tar`), sampleEntries(4, name))),
+  );
+  const out = path.join(folder, "out");
+  const made = await dctstream(["preprocess", ...sources, "--out", out, "--json"]);
+  assert.equal(lastJson(made).samples, 12, made.stderr);
+  const twice = await dctstream(["preprocess", ...sources, "--out", out, "--workers", "1", "--workers", "2"]);
+  assert.equal(twice.status, 2);
+  assert.match(twice.stderr, /--workers is given more than once/);
+});
+
+test("the options of the resized form, of failures and of labels reach the library", async (t) => {
+  const folder = temporaryFolder(t);
+  const source = await writeTar(path.join(folder, "s.tar"), [
+    ...sampleEntries(6).filter(([name]) => name.endsWith(".jpg")),
+    ["bad.jpg", "no image"],
+  ]);
+  const labels = path.join(folder, "labels.csv");
+  const names = [0, 1, 2, 3, 4, 5].map((i) => `s000${i}`);
+  writeFileSync(labels, `${[...names, "bad"].map((name, i) => `${name},${i % 2 === 0 ? "cat" : "dog"}`).join("\n")}\n`);
+  writeFileSync(path.join(folder, "classes.txt"), "cat\ndog\n");
+  const out = path.join(folder, "out");
+  const quarantine = path.join(folder, "q.tar");
+  const made = await dctstream([
+    ...[
+      "preprocess",
+      source,
+      "--out",
+      out,
+      "--json",
+      "--labels",
+      labels,
+      "--classes",
+      path.join(folder, "classes.txt"),
+    ],
+    ...["--resize", "32", "--crop", "24", "--quality", "90", "--sampling", "4:4:4", "--quarantine", quarantine],
+  ]);
+  assert.equal(made.status, 0, made.stderr);
+  const { samples, errors, converted } = lastJson(made);
+  assert.deepEqual([samples, errors, converted], [6, { NOT_A_JPEG: 1 }, 0]);
+  assert.ok(statSync(quarantine).size > 0);
+  const files = path.join(folder, "files");
+  const exported = lastJson(await dctstream(["export", out, "--out", files, "--json"]));
+  assert.deepEqual([exported.exported, exported.byteExact], [6, 0], "resized files are no originals");
+  const limited = await dctstream([
+    "preprocess",
+    source,
+    "--out",
+    `${out}2`,
+    "--labels",
+    labels,
+    "--classes",
+    path.join(folder, "classes.txt"),
+    "--max-errors",
+    "1%",
+  ]);
+  assert.equal(limited.status, 1);
+  assert.match(limited.stderr, /TOO_MANY_ERRORS/);
+  const alone = await dctstream(["preprocess", source, "--out", out, "--crop", "24"]);
+  assert.match(alone.stderr, /crop must be given together with --resize/);
+});
