@@ -18,10 +18,10 @@ struct PlaneSums {
   int64_t nonzero[kBlockSize] = {};
   int64_t largest[kBlockSize] = {};
 
+  // But for the count of values that are not zero.
   void add(int k, int value) {
     sum[k] += value;
     squares[k] += int64_t(value) * value;
-    nonzero[k] += value != 0;
     largest[k] = std::max<int64_t>(largest[k], std::abs(value));
   }
 };
@@ -29,11 +29,6 @@ struct PlaneSums {
 inline int take_value(const uint8_t** values, const int16_t** escapes) {
   const uint8_t value = *(*values)++;
   return value == kEscape ? *(*escapes)++ : int8_t(value);
-}
-
-void add_block(uint64_t mask, const uint8_t* values, const int16_t* escapes, PlaneSums* sums) {
-  for (uint64_t left = mask; left != 0; left &= left - 1)
-    sums->add(__builtin_ctzll(left), take_value(&values, &escapes));
 }
 
 // The DC coefficients of a row, out of their differences.
@@ -71,8 +66,11 @@ void add_row_scalar(const uint64_t* masks, size_t blocks, const uint8_t** values
   DcRow dc(*first_dc);
   for (size_t i = 0; i < blocks; i++) {
     dc.add(masks[i] & 1 ? take_value(values, escapes) : 0);
-    for (uint64_t left = masks[i] & ~uint64_t(1); left != 0; left &= left - 1)
-      sums->add(__builtin_ctzll(left), take_value(values, escapes));
+    for (uint64_t left = masks[i] & ~uint64_t(1); left != 0; left &= left - 1) {
+      const int k = __builtin_ctzll(left);
+      sums->add(k, take_value(values, escapes));
+      sums->nonzero[k]++;
+    }
   }
   dc.finish(first_dc, sums);
 }
@@ -81,90 +79,82 @@ void add_row_scalar(const uint64_t* masks, size_t blocks, const uint8_t** values
 
 #define DCTSTREAM_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,popcnt")))
 
-// Lanes are scan positions: 64 int8, widened where they add up.
-struct WideSums {
-  __m512i nonzero, largest, sum[2], squares[2];
-};
-
-DCTSTREAM_AVX512 void flush(WideSums* wide, PlaneSums* sums) {
-  alignas(64) uint8_t nonzero[kBlockSize], largest[kBlockSize];
+// Lanes are scan positions: 64 int8, widened where they add up. By value, so that the loop keeps them in registers.
+DCTSTREAM_AVX512 void flush(__m512i nonzero, __m512i largest, __m512i low_sum, __m512i high_sum, PlaneSums* sums) {
+  alignas(64) uint8_t counts[kBlockSize], magnitudes[kBlockSize];
   alignas(64) int16_t sum[kBlockSize];
-  _mm512_store_si512(nonzero, wide->nonzero);
-  _mm512_store_si512(largest, wide->largest);
-  for (int half = 0; half < 2; half++) _mm512_store_si512(sum + 32 * half, wide->sum[half]);
+  _mm512_store_si512(counts, nonzero);
+  _mm512_store_si512(magnitudes, largest);
+  _mm512_store_si512(sum, low_sum);
+  _mm512_store_si512(sum + 32, high_sum);
   for (int k = 0; k < kBlockSize; k++) {
-    sums->nonzero[k] += nonzero[k];
-    sums->largest[k] = std::max<int64_t>(sums->largest[k], largest[k]);
+    sums->nonzero[k] += counts[k];
+    sums->largest[k] = std::max<int64_t>(sums->largest[k], magnitudes[k]);
     sums->sum[k] += sum[k];
   }
-  *wide = {_mm512_setzero_si512(),
-           _mm512_setzero_si512(),
-           {_mm512_setzero_si512(), _mm512_setzero_si512()},
-           {_mm512_setzero_si512(), _mm512_setzero_si512()}};
 }
 
-// Squares of four blocks fit uint16, counts and sums of 255 blocks fit uint8 and int16.
+DCTSTREAM_AVX512 inline __m512i widen(__m512i squares, int half) {
+  return _mm512_cvtepu16_epi32(half == 0 ? _mm512_castsi512_si256(squares) : _mm512_extracti64x4_epi64(squares, 1));
+}
+
+// Squares of four blocks fit uint16, counts and sums of 252 blocks fit uint8 and int16.
 constexpr size_t kBlocksPerFlush = 252, kBlocksPerSquares = 4;
 
 DCTSTREAM_AVX512 void add_row_avx512(const uint64_t* masks, size_t blocks, const uint8_t** values,
                                      const int16_t** escapes, int* first_dc, PlaneSums* sums) {
   DcRow dc_row(*first_dc);
-  WideSums wide = {_mm512_setzero_si512(),
-                   _mm512_setzero_si512(),
-                   {_mm512_setzero_si512(), _mm512_setzero_si512()},
-                   {_mm512_setzero_si512(), _mm512_setzero_si512()}};
-  __m512i squares[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
-  const __m512i ones = _mm512_set1_epi8(1), escape = _mm512_set1_epi8(char(kEscape));
+  const __m512i zero = _mm512_setzero_si512(), ones = _mm512_set1_epi8(1), escape = _mm512_set1_epi8(char(kEscape));
+  __m512i nonzero = zero, largest = zero, low_sum = zero, high_sum = zero;
+  __m512i low_squares = zero, high_squares = zero;                             // uint16
+  __m512i squares0 = zero, squares1 = zero, squares2 = zero, squares3 = zero;  // uint32
   const uint8_t* value = *values;
   const int16_t* next_escape = *escapes;
   for (size_t i = 0; i < blocks; i++) {
     const uint64_t mask = masks[i];
     const int dc = int(mask & 1);  // values in front of the AC coefficients
-    int difference = 0;
-    if (dc != 0) difference = *value == kEscape ? *next_escape++ : int8_t(*value);
+    int difference = dc != 0 ? int8_t(*value) : 0;
+    if (__builtin_expect(difference == int8_t(kEscape), 0)) difference = *next_escape++;
     dc_row.add(difference);
     const uint64_t ac = mask & ~uint64_t(1);
-    const int count = __builtin_popcountll(mask);
+    const int count = __builtin_popcountll(mask), ac_count = count - dc;
     // A masked load does not touch bytes behind the stream.
-    const int ac_count = count - dc;
     const __mmask64 present = ac_count == 0 ? 0 : ~uint64_t(0) >> (64 - ac_count);
     const __m512i packed = _mm512_maskz_loadu_epi8(present, value + dc);
-    const uint64_t escaped = _mm512_cmpeq_epi8_mask(packed, escape);
+    __m512i block = _mm512_maskz_expand_epi8(ac, packed);
+    nonzero = _mm512_mask_add_epi8(nonzero, ac, nonzero, ones);
+    const uint64_t escaped = _mm512_cmpeq_epi8_mask(block, escape);
     if (__builtin_expect(escaped != 0, 0)) {
-      add_block(ac, value + dc, next_escape, sums);
-      next_escape += __builtin_popcountll(escaped);
-    } else {
-      const __m512i block = _mm512_maskz_expand_epi8(ac, packed);
-      wide.nonzero = _mm512_mask_add_epi8(wide.nonzero, ac, wide.nonzero, ones);
-      wide.largest = _mm512_max_epu8(wide.largest, _mm512_abs_epi8(block));
-      const __m512i low = _mm512_cvtepi8_epi16(_mm512_castsi512_si256(block));
-      const __m512i high = _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(block, 1));
-      wide.sum[0] = _mm512_add_epi16(wide.sum[0], low);
-      wide.sum[1] = _mm512_add_epi16(wide.sum[1], high);
-      wide.squares[0] = _mm512_add_epi16(wide.squares[0], _mm512_mullo_epi16(low, low));
-      wide.squares[1] = _mm512_add_epi16(wide.squares[1], _mm512_mullo_epi16(high, high));
+      block = _mm512_maskz_mov_epi8(~escaped, block);
+      for (uint64_t left = escaped; left != 0; left &= left - 1) sums->add(__builtin_ctzll(left), *next_escape++);
     }
+    largest = _mm512_max_epu8(largest, _mm512_abs_epi8(block));
+    const __m512i low = _mm512_cvtepi8_epi16(_mm512_castsi512_si256(block));
+    const __m512i high = _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(block, 1));
+    low_sum = _mm512_add_epi16(low_sum, low);
+    high_sum = _mm512_add_epi16(high_sum, high);
+    low_squares = _mm512_add_epi16(low_squares, _mm512_mullo_epi16(low, low));
+    high_squares = _mm512_add_epi16(high_squares, _mm512_mullo_epi16(high, high));
     value += count;
     if ((i + 1) % kBlocksPerSquares == 0) {
-      for (int half = 0; half < 2; half++) {
-        squares[2 * half] =
-            _mm512_add_epi32(squares[2 * half], _mm512_cvtepu16_epi32(_mm512_castsi512_si256(wide.squares[half])));
-        squares[2 * half + 1] = _mm512_add_epi32(
-            squares[2 * half + 1], _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(wide.squares[half], 1)));
-        wide.squares[half] = _mm512_setzero_si512();
-      }
+      squares0 = _mm512_add_epi32(squares0, widen(low_squares, 0));
+      squares1 = _mm512_add_epi32(squares1, widen(low_squares, 1));
+      squares2 = _mm512_add_epi32(squares2, widen(high_squares, 0));
+      squares3 = _mm512_add_epi32(squares3, widen(high_squares, 1));
+      low_squares = high_squares = zero;
     }
-    if ((i + 1) % kBlocksPerFlush == 0) flush(&wide, sums);
+    if ((i + 1) % kBlocksPerFlush == 0) {
+      flush(nonzero, largest, low_sum, high_sum, sums);
+      nonzero = largest = low_sum = high_sum = zero;
+    }
   }
-  for (int half = 0; half < 2; half++) {
-    alignas(64) uint16_t rest[32];
-    alignas(64) uint32_t most[32];
-    _mm512_store_si512(rest, wide.squares[half]);
-    _mm512_store_si512(most, squares[2 * half]);
-    _mm512_store_si512(most + 16, squares[2 * half + 1]);
-    for (int k = 0; k < 32; k++) sums->squares[32 * half + k] += int64_t(rest[k]) + most[k];
-  }
-  flush(&wide, sums);
+  flush(nonzero, largest, low_sum, high_sum, sums);
+  alignas(64) uint32_t squares[kBlockSize];
+  _mm512_store_si512(squares, _mm512_add_epi32(squares0, widen(low_squares, 0)));
+  _mm512_store_si512(squares + 16, _mm512_add_epi32(squares1, widen(low_squares, 1)));
+  _mm512_store_si512(squares + 32, _mm512_add_epi32(squares2, widen(high_squares, 0)));
+  _mm512_store_si512(squares + 48, _mm512_add_epi32(squares3, widen(high_squares, 1)));
+  for (int k = 0; k < kBlockSize; k++) sums->squares[k] += squares[k];
   dc_row.finish(first_dc, sums);
   *values = value;
   *escapes = next_escape;
