@@ -29,8 +29,8 @@ export async function benchImages(patterns: readonly string[]): Promise<Uint8Arr
   for (const tar of await expandPatterns(patterns)) {
     const stream = { open: () => createReadStream(tar), seekableBytes: undefined };
     const options = { maxEntryBytes: 64 << 20, wants: isImageName };
-    for await (const { bytes } of readTar(new ByteReader(stream), tar, options))
-      if (bytes !== undefined) images.push(new Uint8Array(bytes));
+    for await (const entries of readTar(new ByteReader(stream), tar, options))
+      for (const { bytes } of entries) if (bytes !== undefined) images.push(new Uint8Array(bytes));
   }
   return images;
 }

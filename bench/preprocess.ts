@@ -85,8 +85,8 @@ async function readAll(): Promise<void> {
   const allocator = new SlabAllocator(new SharedBuffers());
   const rules = { classes: undefined, classesAreGiven: false, labelField: undefined, byName: undefined };
   for (const source of await findSources([tar.url]))
-    for await (const item of readSource(source, { rules, maxEntryBytes: 1 << 26, allocate: allocator.allocate }))
-      if ("image" in item) allocator.release(item.image);
+    for await (const items of readSource(source, { rules, maxEntryBytes: 1 << 26, allocate: allocator.allocate }))
+      for (const item of items) if ("image" in item) allocator.release(item.image);
 }
 const before = process.cpuUsage();
 await readAll();

@@ -1,5 +1,5 @@
-// Chunks of a stream -> the bytes a parser asks for, at a known position. Waits only when a chunk has run out.
-
+// Chunks of a stream -> the bytes a parser asks for, at a known position. A parser is a plain generator that yields `waiting` when a chunk
+// has run out, and is continued when `fill` has brought the next: thousands of small entries a second would not bear a promise for each.
 import { copyBytes } from "../../native/index.js";
 
 /** Skipping less than this reads on instead of opening the stream anew. */
@@ -12,22 +12,29 @@ export interface ByteStream {
   readonly seekableBytes: number | undefined;
 }
 
+export const waiting = Symbol("waiting");
+
+/** Part of a parser: its result, after as many waits as it takes. */
+export type Waits<T> = Generator<typeof waiting, T>;
+
 export class ByteReader {
   /** Bytes consumed so far. */
   position = 0;
   private chunk: Uint8Array = new Uint8Array(0);
   private at = 0;
   private chunks: AsyncIterator<Uint8Array>;
+  private ended = false;
+  private seekTo: number | undefined;
 
   constructor(private readonly stream: ByteStream) {
     this.chunks = stream.open(0)[Symbol.asyncIterator]();
   }
 
   /** Fills `bytes` and returns it; a shorter part of it when the stream ends first. */
-  async read<T extends Uint8Array>(bytes: T): Promise<T> {
+  *read<T extends Uint8Array>(bytes: T): Waits<T> {
     const { length } = bytes;
     let filled = 0;
-    while (filled < length && (this.at < this.chunk.length || (await this.fill()))) {
+    while (filled < length && (this.at < this.chunk.length || (yield* this.more()))) {
       const part = this.chunk.subarray(this.at, this.at + length - filled);
       copyBytes(filled === 0 ? bytes : bytes.subarray(filled), part);
       filled += part.length;
@@ -37,26 +44,27 @@ export class ByteReader {
   }
 
   /** A view of the next `length` bytes where they lie in one chunk, a copy where not; valid until the next call. */
-  async view(length: number): Promise<Uint8Array> {
-    if (this.at === this.chunk.length) await this.fill();
-    if (this.at + length > this.chunk.length) return this.read(new Uint8Array(length));
+  *view(length: number): Waits<Uint8Array> {
+    if (this.at === this.chunk.length) yield* this.more();
+    if (this.at + length > this.chunk.length) return yield* this.read(new Uint8Array(length));
     const view = this.chunk.subarray(this.at, this.at + length);
     this.advance(length);
     return view;
   }
 
   /** The number of bytes skipped: less than `length` when the stream ends first. */
-  async skip(length: number): Promise<number> {
+  *skip(length: number): Waits<number> {
     const buffered = this.chunk.length - this.at;
     const { seekableBytes } = this.stream;
     if (seekableBytes !== undefined && length - buffered >= minSeekBytes) {
       const target = Math.min(this.position + length, seekableBytes);
       const skipped = target - this.position;
-      await this.seek(target);
+      this.seekTo = target;
+      yield waiting;
       return skipped;
     }
     let skipped = 0;
-    while (skipped < length && (this.at < this.chunk.length || (await this.fill()))) {
+    while (skipped < length && (this.at < this.chunk.length || (yield* this.more()))) {
       const part = Math.min(length - skipped, this.chunk.length - this.at);
       skipped += part;
       this.advance(part);
@@ -64,17 +72,26 @@ export class ByteReader {
     return skipped;
   }
 
+  /** What a waiting parser waits for. */
+  async fill(): Promise<void> {
+    if (this.seekTo !== undefined) {
+      await this.close();
+      this.position = this.seekTo;
+      this.chunks = this.stream.open(this.seekTo)[Symbol.asyncIterator]();
+      this.chunk = new Uint8Array(0);
+      this.at = 0;
+      this.seekTo = undefined;
+      return;
+    }
+    const next = await this.chunks.next();
+    this.ended = next.done === true;
+    this.chunk = next.done === true ? new Uint8Array(0) : next.value;
+    this.at = 0;
+  }
+
   /** Ends the stream behind it. */
   async close(): Promise<void> {
     await this.chunks.return?.();
-  }
-
-  private async seek(position: number): Promise<void> {
-    await this.close();
-    this.chunks = this.stream.open(position)[Symbol.asyncIterator]();
-    this.chunk = new Uint8Array(0);
-    this.at = 0;
-    this.position = position;
   }
 
   private advance(count: number): void {
@@ -82,14 +99,9 @@ export class ByteReader {
     this.position += count;
   }
 
-  private async fill(): Promise<boolean> {
-    for (;;) {
-      const next = await this.chunks.next();
-      if (next.done === true) return false;
-      if (next.value.length === 0) continue;
-      this.chunk = next.value;
-      this.at = 0;
-      return true;
-    }
+  /** False when the stream has ended. */
+  private *more(): Waits<boolean> {
+    while (!this.ended && this.at === this.chunk.length) yield waiting;
+    return !this.ended;
   }
 }

@@ -20,7 +20,7 @@ export async function listImages(folder: string): Promise<ObjectInfo[]> {
 export async function* readClassFolders(
   root: string,
   { rules, maxEntryBytes, allocate, from = 0, signal }: ReadSourceOptions,
-): AsyncGenerator<SourceItem> {
+): AsyncGenerator<readonly SourceItem[]> {
   const store = openStore(root);
   let next = 0;
   for (const folder of await listClassFolders(root)) {
@@ -35,12 +35,12 @@ export async function* readClassFolders(
       const place = { entry, offset: undefined, key, position };
       if (file.byteLength > maxEntryBytes) {
         const message = `a file of ${file.byteLength} bytes, at most ${maxEntryBytes} allowed`;
-        yield { ...place, problem: "ENTRY_TOO_LARGE", message };
+        yield [{ ...place, problem: "ENTRY_TOO_LARGE", message }];
         continue;
       }
       const image = allocate(file.byteLength);
       await store.read(joinUrl(folder.url, name), { start: 0, end: file.byteLength }, image, signal);
-      yield { ...place, extension, image, label: labelOf({ entry, division }, rules), json: undefined };
+      yield [{ ...place, extension, image, label: labelOf({ entry, division }, rules), json: undefined }];
     }
   }
 }

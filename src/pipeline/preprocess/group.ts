@@ -64,30 +64,34 @@ function keyOf(path: string, archive: string | undefined): string {
 
 /** Entries of other kinds (a second modality, a read-me) are passed over; a label without an image is a problem. */
 export async function* groupByKey(
-  entries: AsyncIterable<TarEntry>,
+  entries: AsyncIterable<readonly TarEntry[]>,
   rules: LabelRules,
   division?: string,
-): AsyncGenerator<SourceItem> {
+): AsyncGenerator<readonly SourceItem[]> {
   let group: Group | undefined;
-  for await (const entry of entries) {
-    if (!isSampleName(entry.name)) continue;
-    const { key: path, extension } = splitName(entry.name);
-    const key = keyOf(path, entry.archive);
-    // The same key with a second image (a.jpg, a.jpeg) is a second sample, not a replacement.
-    const isSecond = group?.key === key && isJpegExtension(extension) && group.image !== undefined;
-    if (group !== undefined && (group.key !== key || isSecond)) {
-      yield* finish(group, rules);
-      group = undefined;
+  for await (const part of entries) {
+    const items: SourceItem[] = [];
+    for (const entry of part) {
+      if (!isSampleName(entry.name)) continue;
+      const { key: path, extension } = splitName(entry.name);
+      const key = keyOf(path, entry.archive);
+      // The same key with a second image (a.jpg, a.jpeg) is a second sample, not a replacement.
+      const isSecond = group?.key === key && isJpegExtension(extension) && group.image !== undefined;
+      if (group !== undefined && (group.key !== key || isSecond)) {
+        items.push(...finish(group, rules));
+        group = undefined;
+      }
+      group ??= {
+        key,
+        position: entry.offset,
+        first: { entry: entry.name, offset: entry.offset },
+        division: entry.archive === undefined ? division : divisionOfInnerTar(entry.archive),
+      };
+      add(group, entry, extension);
     }
-    group ??= {
-      key,
-      position: entry.offset,
-      first: { entry: entry.name, offset: entry.offset },
-      division: entry.archive === undefined ? division : divisionOfInnerTar(entry.archive),
-    };
-    add(group, entry, extension);
+    if (items.length > 0) yield items;
   }
-  if (group !== undefined) yield* finish(group, rules);
+  if (group !== undefined) yield finish(group, rules);
 }
 
 function add(group: Group, entry: TarEntry, extension: string): void {
@@ -107,18 +111,17 @@ function add(group: Group, entry: TarEntry, extension: string): void {
   }
 }
 
-function* finish(group: Group, rules: LabelRules): Generator<SourceItem> {
+/** No item for a text alone: it may be a read-me. */
+function finish(group: Group, rules: LabelRules): SourceItem[] {
   const { key, json, problem, position, division } = group;
   const image: ImageEntry | undefined = group.image ?? group.foreign;
-  if (problem !== undefined) {
-    yield problem;
-  } else if (image !== undefined) {
+  if (problem !== undefined) return [problem];
+  if (image !== undefined) {
     const { entry, offset, extension, bytes } = image;
     const label = labelOf({ entry, cls: group.cls, txt: group.txt, json, division }, rules);
-    yield { key, extension, image: bytes, label, json, entry, offset, position };
-  } else if (group.cls !== undefined || group.json !== undefined) {
-    // A text alone may be a read-me.
-    const message = "a label, but no image of that name beside it";
-    yield { ...group.first, problem: "MISSING_IMAGE", key, message, position };
+    return [{ key, extension, image: bytes, label, json, entry, offset, position }];
   }
+  if (group.cls === undefined && group.json === undefined) return [];
+  const message = "a label, but no image of that name beside it";
+  return [{ ...group.first, problem: "MISSING_IMAGE", key, message, position }];
 }

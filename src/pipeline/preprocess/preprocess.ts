@@ -257,17 +257,19 @@ function decodeSettings({ codec, maxPixels, decoder, orient, resize }: Settings)
 }
 
 /** Items whose images lie in the same slab; those without an image go with the ones before. */
-async function* bySlab(items: AsyncIterable<SourceItem>): AsyncGenerator<SourceItem[]> {
+async function* bySlab(read: AsyncIterable<readonly SourceItem[]>): AsyncGenerator<SourceItem[]> {
   let group: SourceItem[] = [];
   let slab: ArrayBufferLike | undefined;
-  for await (const item of items) {
-    const buffer = isSample(item) ? item.image.buffer : slab;
-    if (group.length > 0 && (buffer !== slab || group.length >= maxGroupItems)) {
-      yield group;
-      group = [];
+  for await (const items of read) {
+    for (const item of items) {
+      const buffer = isSample(item) ? item.image.buffer : slab;
+      if (group.length > 0 && (buffer !== slab || group.length >= maxGroupItems)) {
+        yield group;
+        group = [];
+      }
+      slab = buffer;
+      group.push(item);
     }
-    slab = buffer;
-    group.push(item);
   }
   if (group.length > 0) yield group;
 }

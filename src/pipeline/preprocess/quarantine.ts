@@ -62,10 +62,12 @@ async function* readAgain(
   try {
     const wanted = new Set(failures.map(({ entry }) => entry));
     const options = { maxEntryBytes, wants: (name: string) => wanted.has(name), from: failures[0]?.offset ?? 0 };
-    for await (const { offset, bytes } of readTar(reader, source.url, options)) {
-      const failure = byOffset.get(offset);
-      byOffset.delete(offset);
-      if (failure !== undefined && bytes !== undefined) yield { failure, bytes };
+    for await (const entries of readTar(reader, source.url, options)) {
+      for (const { offset, bytes } of entries) {
+        const failure = byOffset.get(offset);
+        byOffset.delete(offset);
+        if (failure !== undefined && bytes !== undefined) yield { failure, bytes };
+      }
       if (byOffset.size === 0) break;
     }
   } catch (error) {

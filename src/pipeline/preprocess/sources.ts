@@ -50,8 +50,8 @@ async function measureFolder(url: string): Promise<SourceEntry> {
   return { url, byteLength, version: `${byteLength}-${files}-${newest}` };
 }
 
-/** A source's samples and problems in order. */
-export async function* readSource(source: Source, options: ReadSourceOptions): AsyncGenerator<SourceItem> {
+/** A source's samples and problems in order, in groups as they are read. */
+export async function* readSource(source: Source, options: ReadSourceOptions): AsyncGenerator<readonly SourceItem[]> {
   const { rules, maxEntryBytes, allocate, from = 0 } = options;
   if (source.kind === "class-folders") {
     yield* readClassFolders(source.url, options);
@@ -76,19 +76,21 @@ export async function* readSource(source: Source, options: ReadSourceOptions): A
     }
   }
   try {
-    for await (const item of groupByKey(entries(), rules, divisionOfSource(source.url))) {
-      seen++;
-      yield item;
+    for await (const items of groupByKey(entries(), rules, divisionOfSource(source.url))) {
+      seen += items.length;
+      yield items;
     }
   } finally {
     await reader.close();
   }
   const place = { key: source.url, entry: source.url, offset: reader.position, position: reader.position };
-  if (seen === 0 && from === 0)
-    yield { ...place, problem: "EMPTY_TAR", message: "the tar holds no image with one of the extensions .jpg .jpeg" };
+  if (seen === 0 && from === 0) {
+    const message = "the tar holds no image with one of the extensions .jpg .jpeg";
+    yield [{ ...place, problem: "EMPTY_TAR", message }];
+  }
   if (!terminated && seen > 0) {
     const message = "the tar ends without an end-of-archive marker: what it holds was read, but entries may be missing";
-    yield { ...place, problem: "TRUNCATED_TAR", message };
+    yield [{ ...place, problem: "TRUNCATED_TAR", message }];
   }
 }
 

@@ -2,7 +2,7 @@
 // tar is read in place. Our own parser, because resuming, quarantine and error reports need byte offsets, and because sparse entries
 // must be recognised instead of throwing the reader out of step. Grouping and meaning are left to others.
 import { ToolkitError } from "../../errors.js";
-import type { ByteReader } from "./byte-reader.js";
+import { type ByteReader, type Waits, waiting } from "./byte-reader.js";
 
 /** What a source holds at one place; `name` and `offset` say where. */
 export interface TarEntry {
@@ -53,20 +53,47 @@ interface Header {
 /**
  * The regular files of a tar in order. TRUNCATED_TAR when it ends inside an entry, BAD_TAR when it is none. Directories, devices and links
  * to what is not wanted are passed over; wanted sparse files and links have no bytes of their own here and are reported.
- * Returns whether the tar had its end-of-archive marker: without one nobody can say whether entries are missing.
+ * They come in groups, each of what one chunk of the stream completed. Returns whether the tar had its end-of-archive marker: without one nobody can say whether entries are missing.
  */
 export async function* readTar(
   reader: ByteReader,
   source: string,
   options: TarOptions,
-): AsyncGenerator<TarEntry, boolean> {
-  return yield* readArchive(new Archive(reader, source, options, undefined, Number.POSITIVE_INFINITY));
+): AsyncGenerator<readonly TarEntry[], boolean> {
+  return yield* inGroups(
+    reader,
+    readArchive(new Archive(reader, source, options, undefined, Number.POSITIVE_INFINITY)),
+  );
+}
+
+type Parser<T> = Generator<TarEntry | typeof waiting, T>;
+
+/** Runs a parser: all entries of what has been read together, then the next chunk. */
+async function* inGroups(reader: ByteReader, parser: Parser<boolean>): AsyncGenerator<readonly TarEntry[], boolean> {
+  let group: TarEntry[] = [];
+  for (;;) {
+    let step: IteratorResult<TarEntry | typeof waiting, boolean>;
+    try {
+      step = parser.next();
+    } catch (error) {
+      if (group.length > 0) yield group; // whole entries before the damage
+      throw error;
+    }
+    if (step.done !== true && step.value !== waiting) {
+      group.push(step.value);
+      continue;
+    }
+    if (group.length > 0) yield group;
+    group = [];
+    if (step.done === true) return step.value;
+    await reader.fill();
+  }
 }
 
 /** The names of a tar's own regular files in order, tars in it included, without reading their bytes. Same errors. */
 export async function* listTar(reader: ByteReader, source: string): AsyncGenerator<string> {
   const archive = new Archive(reader, source, undefined, undefined, Number.POSITIVE_INFINITY);
-  for await (const entry of readArchive(archive)) yield entry.name;
+  for await (const group of inGroups(reader, readArchive(archive))) for (const { name } of group) yield name;
 }
 
 /** One tar: the source itself, or an entry of it. */
@@ -95,14 +122,14 @@ class Archive {
   }
 }
 
-async function* readArchive(archive: Archive): AsyncGenerator<TarEntry, boolean> {
+function* readArchive(archive: Archive): Parser<boolean> {
   const { reader } = archive;
   let local: Extension = {};
   let start = reader.position;
   let zeros = 0;
   while (reader.position < archive.end) {
     const offset = reader.position;
-    const block = await reader.view(Math.min(blockBytes, archive.end - offset));
+    const block = yield* reader.view(Math.min(blockBytes, archive.end - offset));
     if (block.length === 0) break;
     if (block.length < blockBytes) throw archive.truncated("a header");
     const header = parseHeader(block, offset, archive);
@@ -112,7 +139,7 @@ async function* readArchive(archive: Archive): AsyncGenerator<TarEntry, boolean>
       continue;
     }
     zeros = 0;
-    const extension = await readExtension(header, archive, offset);
+    const extension = yield* readExtension(header, archive, offset);
     if (extension === "global") {
       start = reader.position;
     } else if (extension !== undefined) {
@@ -126,12 +153,12 @@ async function* readArchive(archive: Archive): AsyncGenerator<TarEntry, boolean>
   return zeros > 0;
 }
 
-async function* readMember(header: Header, said: Extension, start: number, archive: Archive): AsyncGenerator<TarEntry> {
+function* readMember(header: Header, said: Extension, start: number, archive: Archive): Parser<void> {
   const { reader, options } = archive;
   const isSparse = said.sparse === true || header.type === "S";
   const name = said.path ?? header.name;
   const size = said.size ?? header.size;
-  if (header.extended) await skipSparseMaps(archive, name);
+  if (header.extended) yield* skipSparseMaps(archive, name);
   const full = archive.name === undefined ? name : `${archive.name}/${name}`;
   const dataOffset = reader.position;
   const place = { name: full, archive: archive.name, offset: start, dataOffset, byteLength: size };
@@ -143,21 +170,21 @@ async function* readMember(header: Header, said: Extension, start: number, archi
   const skipped = { ...place, byteLength: isLink ? 0 : size };
   if (options === undefined) {
     if (isFile) yield { ...place, bytes: undefined };
-    return skipData(archive, skipped);
+    return yield* skipData(archive, skipped);
   }
   const { from = 0, wants, maxEntryBytes, allocate = (length: number) => new Uint8Array(length) } = options;
   if (kind === "file" && isTarName(name)) {
-    return dataOffset + size > from ? yield* readInnerTar(place, archive) : skipData(archive, skipped);
+    return dataOffset + size > from ? yield* readInnerTar(place, archive) : yield* skipData(archive, skipped);
   }
-  if (start < from || kind === "other" || !wants(full)) return skipData(archive, skipped);
+  if (start < from || kind === "other" || !wants(full)) return yield* skipData(archive, skipped);
   if (kind === "file" && size <= maxEntryBytes) {
-    const bytes = await reader.read(allocate(size, full));
+    const bytes = yield* reader.read(allocate(size, full));
     if (bytes.length < size) throw archive.truncated("an entry", full);
-    await skipPadding(archive, size, full);
+    yield* skipPadding(archive, size, full);
     return yield { ...place, bytes };
   }
   yield { ...place, bytes: undefined, problem: describeProblem(kind, size, maxEntryBytes) };
-  return skipData(archive, skipped);
+  return yield* skipData(archive, skipped);
 }
 
 function describeProblem(
@@ -182,40 +209,37 @@ export function isTarName(name: string): boolean {
   return /\.tar$/i.test(name);
 }
 
-async function* readInnerTar(
+function* readInnerTar(
   place: { readonly name: string; readonly offset: number; readonly dataOffset: number; readonly byteLength: number },
   archive: Archive,
-): AsyncGenerator<TarEntry> {
+): Parser<void> {
   const end = place.dataOffset + place.byteLength;
   if (archive.name !== undefined) {
     const problem = { code: "UNSUPPORTED_ENTRY", message: "a tar in a tar in a tar: unpack one level" } as const;
     yield { ...place, archive: archive.name, bytes: undefined, problem };
-    return skipData(archive, place);
+    return yield* skipData(archive, place);
   }
   const inner = new Archive(archive.reader, archive.source, archive.options, place.name, end);
   const terminated = yield* readArchive(inner);
   if (archive.reader.position < end) throw archive.truncated("an entry", place.name);
   if (!terminated && place.byteLength > 0) throw inner.truncated("the tar in it: its end-of-archive marker is missing");
-  await skipPadding(archive, place.byteLength, place.name);
+  yield* skipPadding(archive, place.byteLength, place.name);
 }
 
-async function skipData(
-  archive: Archive,
-  entry: { readonly byteLength: number; readonly name: string },
-): Promise<void> {
+function* skipData(archive: Archive, entry: { readonly byteLength: number; readonly name: string }): Waits<void> {
   const { byteLength, name } = entry;
-  if ((await archive.reader.skip(byteLength)) < byteLength) throw archive.truncated("an entry", name);
-  await skipPadding(archive, byteLength, name);
+  if ((yield* archive.reader.skip(byteLength)) < byteLength) throw archive.truncated("an entry", name);
+  yield* skipPadding(archive, byteLength, name);
 }
 
-async function skipPadding(archive: Archive, size: number, name: string): Promise<void> {
+function* skipPadding(archive: Archive, size: number, name: string): Waits<void> {
   const padding = (blockBytes - (size % blockBytes)) % blockBytes;
-  if ((await archive.reader.skip(padding)) < padding) throw archive.truncated("an entry", name);
+  if ((yield* archive.reader.skip(padding)) < padding) throw archive.truncated("an entry", name);
 }
 
-async function skipSparseMaps(archive: Archive, name: string): Promise<void> {
+function* skipSparseMaps(archive: Archive, name: string): Waits<void> {
   for (let more = true; more; ) {
-    const block = await archive.reader.view(blockBytes);
+    const block = yield* archive.reader.view(blockBytes);
     if (block.length < blockBytes) throw archive.truncated("a header", name);
     more = block[504] === 1;
   }
@@ -264,16 +288,12 @@ function parseHeader(block: Uint8Array, offset: number, archive: Archive): Heade
 }
 
 /** What a pax or GNU extension header says of the next entry ("global": of all that follow); undefined when it is none. */
-async function readExtension(
-  header: Header,
-  archive: Archive,
-  offset: number,
-): Promise<Extension | "global" | undefined> {
+function* readExtension(header: Header, archive: Archive, offset: number): Waits<Extension | "global" | undefined> {
   if (!["x", "g", "L", "K"].includes(header.type)) return undefined;
   if (header.size > maxExtensionBytes) throw archive.bad(`an extension header of ${header.size} bytes`, offset);
-  const bytes = await archive.reader.read(new Uint8Array(header.size));
+  const bytes = yield* archive.reader.read(new Uint8Array(header.size));
   if (bytes.length < header.size) throw archive.truncated("an extension header");
-  await skipPadding(archive, header.size, header.name);
+  yield* skipPadding(archive, header.size, header.name);
   switch (header.type) {
     case "L":
       return { path: text(bytes, 0, bytes.length) };
