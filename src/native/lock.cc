@@ -14,6 +14,9 @@ Status lock_path(const std::string& path, int* descriptor) {
   if (*descriptor < 0) return Status::failure(Code::kIoError, std::strerror(errno));
   if (flock(*descriptor, LOCK_EX | LOCK_NB) == 0) return {};
   const int error = errno;
+  // File systems without locks (some network ones) must not keep anybody from working: the files are written atomically
+  // and are the same whoever writes them.
+  if (error == ENOLCK || error == ENOTSUP || error == ENOSYS) return {};
   close(*descriptor);
   *descriptor = -1;
   return error == EWOULDBLOCK ? Status{} : Status::failure(Code::kIoError, std::strerror(error));

@@ -22,6 +22,9 @@ export interface Inspection {
   readonly progressive: number;
   /** Samples that keep the original file because coefficients alone cannot rebuild it. */
   readonly rawStored: number;
+  /** Samples that are no lossless copies of their files, and samples stored in a resized form. */
+  readonly converted: number;
+  readonly resized: number;
   readonly withWarnings: number;
   readonly labels: Readonly<Record<string, number>>;
   readonly failed?: number;
@@ -63,7 +66,7 @@ export async function inspect(url: string): Promise<Inspection> {
   const labels: Record<string, number> = {};
   const sampling: Record<string, number> = {};
   const size = { width: { min: Infinity, max: 0 }, height: { min: Infinity, max: 0 } };
-  const totals = { samples: 0, bytes: 0, progressive: 0, rawStored: 0, withWarnings: 0 };
+  const totals = { samples: 0, bytes: 0, progressive: 0, rawStored: 0, converted: 0, resized: 0, withWarnings: 0 };
   let codec: Codec = "none";
   for await (const batch of batchesOf(url)) {
     codec = batch.codec;
@@ -79,6 +82,8 @@ export async function inspect(url: string): Promise<Inspection> {
       totals.bytes += sample.packed.length;
       totals.progressive += sample.flags & recordFlags.progressive ? 1 : 0;
       totals.rawStored += sample.flags & recordFlags.rawStored ? 1 : 0;
+      totals.converted += sample.flags & recordFlags.converted ? 1 : 0;
+      totals.resized += sample.flags & recordFlags.resized ? 1 : 0;
       totals.withWarnings += sample.warnings > 0 ? 1 : 0;
     }
   }

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { readPixels, unpackCoefficients } from "../../src/native/index.js";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { recordFlags } from "../../src/shards/flags.js";
-import { findSample } from "../../src/shards/inspect.js";
+import { findSample, inspect } from "../../src/shards/inspect.js";
 import { restoreJpeg } from "../../src/shards/restore.js";
 import { verify } from "../../src/shards/verify.js";
 import { sampleEntries } from "../support/dataset.js";
@@ -43,6 +43,8 @@ for (const kind of jpegKinds.filter(({ width, height }) => Math.min(width, heigh
         const decoded = readPixels(file, 1e8);
         assert.deepEqual([decoded.width, decoded.height, decoded.warnings], [expected.width, expected.height, 0]);
         assert.deepEqual((await verify(small.manifest)).corrupt, []);
+        const { resized, converted } = await inspect(small.manifest);
+        assert.deepEqual([resized, converted], [1, 0]);
         assert.ok(unpackCoefficients(sample.packed, sample.components, codec).length > 0);
       });
     }

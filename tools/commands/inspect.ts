@@ -74,6 +74,7 @@ function summarise(inspection: Inspection): CommandResult {
       .map(([name, count]) => `${name}: ${count}`)
       .join(", ")}`,
     `kept raw    ${inspection.rawStored}   progressive ${inspection.progressive}   with libjpeg warnings ${inspection.withWarnings}`,
+    `converted   ${inspection.converted}   resized ${inspection.resized}`,
   ];
   if (inspection.errors !== undefined)
     lines.push(
