@@ -134,5 +134,9 @@ function reportError(thrown: unknown, signal: AbortSignal, json: boolean): numbe
 }
 
 if (process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url)) {
+  // Whoever read the output has seen enough (head, a pager that was left): no defect, and the work itself is done.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
   process.exitCode = await main(process.argv.slice(2));
 }

@@ -289,3 +289,20 @@ test("the options of the resized form, of failures and of labels reach the libra
   const alone = await dctstream(["preprocess", source, "--out", out, "--crop", "24"]);
   assert.match(alone.stderr, /crop must be given together with --resize/);
 });
+
+test("a reader that leaves early is no error", async (t) => {
+  const folder = temporaryFolder(t);
+  const source = await writeTar(path.join(folder, "s.tar"), sampleEntries(3));
+  const child = spawn(
+    process.execPath,
+    [path.join(projectRoot, "dist", "tools", "dctstream.js"), "preprocess", source, "--out", path.join(folder, "out")],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  child.stdout.destroy();
+  let stderr = "";
+  child.stderr.on("data", (chunk) => {
+    stderr += chunk;
+  });
+  const status = await new Promise((resolve) => child.on("close", resolve));
+  assert.deepEqual([status, stderr], [0, ""]);
+});
