@@ -369,28 +369,28 @@ __attribute__((always_inline)) inline bool decode_block(Bits* shared_bits, const
 
 constexpr size_t kCachedTables = 32;
 
-// A table in the cache; null when its specification is none that an encoder could use.
+// A table, from the cache where it holds one; null when its specification is none that an encoder could use.
 template <typename Table, bool (*Build)(const HuffmanSpec&, Table*)>
-const Table* find_table(const HuffmanSpec& spec, std::vector<std::unique_ptr<Table>>* cache, size_t* next) {
+std::shared_ptr<const Table> find_table(const HuffmanSpec& spec, std::vector<std::shared_ptr<const Table>>* cache,
+                                        size_t* next) {
   if (!spec.defined) return nullptr;
   for (const auto& table : *cache)
-    if (same_spec(table->spec, spec)) return table.get();
-  auto built = std::make_unique<Table>();
+    if (same_spec(table->spec, spec)) return table;
+  auto built = std::make_shared<Table>();
   if (!Build(spec, built.get())) return nullptr;
   if (cache->size() < kCachedTables) {
-    cache->push_back(std::move(built));
-    return cache->back().get();
+    cache->push_back(built);
+  } else {
+    (*cache)[(*next)++ % kCachedTables] = built;
   }
-  auto& place = (*cache)[(*next)++ % kCachedTables];
-  place = std::move(built);
-  return place.get();
+  return built;
 }
 
 }  // namespace
 
 struct BaselineReader::Component {
-  const DcTable* dc = nullptr;
-  const AcTable* ac = nullptr;
+  std::shared_ptr<const DcTable> dc;
+  std::shared_ptr<const AcTable> ac;
   int h = 1, v = 1;
   int last_dc = 0;   // of the block before, in the scan's order
   int above_dc = 0;  // of the first block in the row above
@@ -409,15 +409,6 @@ BaselineReader::BaselineReader(Simd simd)
   (void)simd;
 }
 BaselineReader::~BaselineReader() = default;
-
-// Tables in use must survive each other's look-up: eight at most, far fewer than the cache holds.
-const AcTable* BaselineReader::ac_table(const HuffmanSpec& spec) {
-  return find_table<AcTable, build_ac>(spec, &ac_tables_, &next_ac_);
-}
-
-const DcTable* BaselineReader::dc_table(const HuffmanSpec& spec) {
-  return find_table<DcTable, build_dc>(spec, &dc_tables_, &next_dc_);
-}
 
 // Copies the scan without stuffed zeros, split at its restart markers. True when it ends at an end-of-image marker.
 bool BaselineReader::split_scan(const uint8_t* bytes, size_t size, size_t start, size_t* scan_end) {
@@ -504,8 +495,9 @@ bool BaselineReader::prepare(const JpegFacts& facts, std::vector<PlaneStreams>* 
   if (planes->size() != count) *planes = std::vector<PlaneStreams>(count);
   for (size_t i = 0; i < count; i++) {
     Component& component = components_[i];
-    component.dc = dc_table(header_.dc[header_.component[i].dc_table]);
-    component.ac = ac_table(header_.ac[header_.component[i].ac_table]);
+    const ScanComponent& in = header_.component[i];
+    component.dc = find_table<DcTable, build_dc>(header_.dc[in.dc_table], &dc_tables_, &next_dc_);
+    component.ac = find_table<AcTable, build_ac>(header_.ac[in.ac_table], &ac_tables_, &next_ac_);
     if (component.dc == nullptr || component.ac == nullptr) return false;
     component.h = facts.components[i].h;
     component.v = facts.components[i].v;

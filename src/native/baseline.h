@@ -37,8 +37,6 @@ class BaselineReader {
   bool decode(std::vector<PlaneStreams>* planes);
   bool decode_plain(std::vector<PlaneStreams>* planes);
   bool decode_bmi2(std::vector<PlaneStreams>* planes);
-  const AcTable* ac_table(const HuffmanSpec& spec);
-  const DcTable* dc_table(const HuffmanSpec& spec);
 
   ScanHeader header_;
   McuGrid mcus_;
@@ -46,9 +44,10 @@ class BaselineReader {
   std::vector<Segment> segments_;
   std::unique_ptr<Component[]> components_;
   bool (BaselineReader::*decode_)(std::vector<PlaneStreams>* planes);
-  // Tables by content: most files of a data set share a few. The least recently built one makes room.
-  std::vector<std::unique_ptr<AcTable>> ac_tables_;
-  std::vector<std::unique_ptr<DcTable>> dc_tables_;
+  // Tables by content: most files of a data set share a few. The one built longest ago makes room; a file in hand keeps
+  // its own alive.
+  std::vector<std::shared_ptr<const AcTable>> ac_tables_;
+  std::vector<std::shared_ptr<const DcTable>> dc_tables_;
   size_t next_ac_ = 0, next_dc_ = 0;
 };
 

@@ -42,16 +42,20 @@ std::vector<PlaneStreams> gather(const Jpeg& jpeg, Simd level) {
 }
 
 void check_own_decoder(const std::vector<uint8_t>& file, const Jpeg* reference) {
-  for (const Simd level : {Simd::kScalar, best_simd()}) {
-    BaselineReader reader(level);
+  // Kept from file to file, as in a worker: their table caches fill up and make room.
+  static BaselineReader readers[] = {BaselineReader(Simd::kScalar), BaselineReader(best_simd())};
+  const Simd reader_levels[] = {Simd::kScalar, best_simd()};
+  for (int i = 0; i < 2; i++) {
+    BaselineReader& reader = readers[i];
+    const Simd level = reader_levels[i];
     JpegFacts facts;
     std::vector<PlaneStreams> streams;
     if (!reader.read(file.data(), file.size(), kMaxPixels, &facts, &streams)) continue;
     require(reference != nullptr, "our decoder accepts what libjpeg refuses");
     require(same_facts(facts, *reference), "our decoder describes the file otherwise than libjpeg");
     const std::vector<PlaneStreams> expected = gather(*reference, level);
-    for (size_t i = 0; i < streams.size(); i++)
-      require(same_streams(streams[i], expected[i]), "our decoder reads other coefficients than libjpeg");
+    for (size_t c = 0; c < streams.size(); c++)
+      require(same_streams(streams[c], expected[c]), "our decoder reads other coefficients than libjpeg");
     std::vector<uint8_t> rebuilt;
     const uint8_t* trailer = file.data() + facts.trailer_start;
     const Status status = rebuild_jpeg(file.data(), facts.header_bytes, trailer, file.size() - facts.trailer_start,

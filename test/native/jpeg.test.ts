@@ -139,3 +139,23 @@ test("damaged files never crash: every outcome is a record or a known code", () 
 test("crc32c of the standard check string", () => {
   assert.equal(crc32c(new TextEncoder().encode("123456789")), 0xe3069283);
 });
+
+test("a file whose tables push others out of the decoder's cache still reads with its own", () => {
+  const original = makeJpeg({ name: "tables", width: 200, height: 160, channels: 3, lumaH: 2, lumaV: 2, quality: 97 });
+  const expected = readJpeg(original, maxPixels, "none");
+  const image = { components: expected.components, packed: expected.packed, codec: "none" } as const;
+  const trailer = original.slice(expected.trailerStart);
+  // The last symbols of the chroma AC table have codes of 16 bits: any order of them is another valid table.
+  const header = original.slice(0, expected.headerBytes);
+  let at = 2;
+  while (!(header[at + 1] === 0xc4 && header[at + 4] === 0x11))
+    at += 2 + (header[at + 2] as number) * 256 + (header[at + 3] as number);
+  const end = at + 2 + (header[at + 2] as number) * 256 + (header[at + 3] as number);
+  for (let i = 0; i < 200; i++) {
+    const [a, b] = [end - 1 - (i % 60), end - 2 - ((7 * i) % 59)];
+    [header[a], header[b]] = [header[b] as number, header[a] as number];
+    const file = rebuildJpeg(header, trailer, image);
+    const found = readJpeg(file, maxPixels, "none");
+    assert.deepEqual([found.decoder, found.crc32c], ["baseline", expected.crc32c], `table ${i}`);
+  }
+});
