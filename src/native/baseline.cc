@@ -463,12 +463,8 @@ bool describe(const ScanHeader& header, const McuGrid& mcus, JpegFacts* facts) {
   facts->single_scan = true;
   facts->components.resize(size_t(header.components));
   const bool alone = header.components == 1;
-  int h_max = 1, v_max = 1, blocks_per_mcu = 0;
-  for (int i = 0; i < header.components; i++) {
-    h_max = std::max(h_max, header.component[i].h);
-    v_max = std::max(v_max, header.component[i].v);
-    blocks_per_mcu += header.component[i].h * header.component[i].v;
-  }
+  int blocks_per_mcu = 0;
+  for (int i = 0; i < header.components; i++) blocks_per_mcu += header.component[i].h * header.component[i].v;
   if (!alone && blocks_per_mcu > 10) return false;
   for (int i = 0; i < header.components; i++) {
     const ScanComponent& in = header.component[i];
@@ -477,8 +473,8 @@ bool describe(const ScanHeader& header, const McuGrid& mcus, JpegFacts* facts) {
     out.h = alone ? 1 : in.h;
     out.v = alone ? 1 : in.v;
     if (kRowsPerFrame % uint32_t(out.v) != 0) return false;
-    out.blocks_wide = ceil_div(uint32_t(header.width) * uint32_t(in.h), uint32_t(h_max) * 8);
-    out.blocks_high = ceil_div(uint32_t(header.height) * uint32_t(in.v), uint32_t(v_max) * 8);
+    out.blocks_wide = ceil_div(uint32_t(header.width) * uint32_t(out.h), mcus.h_max * 8);
+    out.blocks_high = ceil_div(uint32_t(header.height) * uint32_t(out.v), mcus.v_max * 8);
     out.stored = {ceil_div(out.blocks_wide, uint32_t(out.h)) * uint32_t(out.h),
                   ceil_div(out.blocks_high, uint32_t(out.v)) * uint32_t(out.v)};
     if (out.stored.blocks_wide != mcus.wide * uint32_t(out.h) || out.stored.blocks_high != mcus.high * uint32_t(out.v))

@@ -49,7 +49,7 @@ Status make_header(const ResizeOptions& options, bool grey, int width, int heigh
 }
 
 // Baseline Huffman tables have no codes beyond these.
-constexpr float kLargestAc = 1023.0f, kLargestDc = 1023.0f;
+constexpr float kLargest = 1023.0f;
 
 void quantise(const std::vector<float>& values, const uint16_t* quant, int16_t* out) {
   float reciprocal[kBlockSize];
@@ -57,8 +57,7 @@ void quantise(const std::vector<float>& values, const uint16_t* quant, int16_t* 
   for (size_t block = 0; block < values.size(); block += kBlockSize, out += kBlockSize) {
     for (int k = 0; k < kBlockSize; k++) {
       const float value = std::nearbyint(values[block + k] * reciprocal[k]);
-      const float largest = k == 0 ? kLargestDc : kLargestAc;
-      out[k] = int16_t(std::min(std::max(value, -largest), largest));
+      out[k] = int16_t(std::min(std::max(value, -kLargest), kLargest));
     }
   }
 }

@@ -124,17 +124,16 @@ Status parse_scan_header(const uint8_t* bytes, size_t size, ScanHeader* header) 
 }
 
 bool mcu_grid_of(const ScanHeader& header, McuGrid* mcus) {
-  int h_max = 1, v_max = 1;
+  uint32_t h_max = 1, v_max = 1;
   for (int i = 0; i < header.components; i++) {
     const ScanComponent& component = header.component[i];
     if (component.h < 1 || component.h > 4 || component.v < 1 || component.v > 4) return false;
-    h_max = std::max(h_max, component.h);
-    v_max = std::max(v_max, component.v);
+    h_max = std::max(h_max, uint32_t(component.h));
+    v_max = std::max(v_max, uint32_t(component.v));
   }
   // A component alone in its scan has one block per MCU, whatever its sampling factors say (T.81, A.2.2).
   if (header.components == 1) h_max = v_max = 1;
-  *mcus = {ceil_div(uint32_t(header.width), 8 * uint32_t(h_max)),
-           ceil_div(uint32_t(header.height), 8 * uint32_t(v_max))};
+  *mcus = {ceil_div(uint32_t(header.width), 8 * h_max), ceil_div(uint32_t(header.height), 8 * v_max), h_max, v_max};
   return mcus->wide > 0 && mcus->high > 0;
 }
 

@@ -38,6 +38,7 @@ Status parse_scan_header(const uint8_t* bytes, size_t size, ScanHeader* header);
 
 struct McuGrid {
   uint32_t wide = 0, high = 0;
+  uint32_t h_max = 1, v_max = 1;  // the largest sampling factors
 };
 
 // The scan's MCUs; false for sampling factors no scan can have.

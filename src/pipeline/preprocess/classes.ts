@@ -17,10 +17,14 @@ export class ClassList {
 
   constructor(readonly entries: readonly ClassEntry[]) {
     for (const entry of entries) this.byIndex.set(entry.index, entry);
-    // A synset means one class; of a name that two have ("crane", "maillot") the first is as good as none: leave it out.
-    const names = entries.flatMap(({ index, name }) => (name === undefined ? [] : [[name, index] as const]));
-    const unique = names.filter(([name]) => names.filter(([other]) => other === name).length === 1);
-    for (const [name, index] of unique) this.byName.set(name, index);
+    // A name that two classes have ("crane", "maillot") stands for neither; a synset means one class.
+    const shared = new Set<string>();
+    for (const { index, name } of entries) {
+      if (name === undefined) continue;
+      if (this.byName.has(name)) shared.add(name);
+      this.byName.set(name, index);
+    }
+    for (const name of shared) this.byName.delete(name);
     for (const { index, synset } of entries) if (synset !== undefined) this.byName.set(synset, index);
   }
 
@@ -49,9 +53,12 @@ export async function readClasses(url: string): Promise<ClassList> {
   if (text === undefined) throw new ToolkitError("NOT_FOUND", "no such classes file", { source: url });
   const entries = /^\s*[[{]/.test(text) ? fromJson(text, url) : fromLines(text);
   if (entries.length === 0) throw badClasses("it names no class", url);
-  const identities = entries.map(({ synset, name }) => synset ?? name);
-  const twice = identities.find((identity, i) => identities.indexOf(identity) !== i);
-  if (twice !== undefined) throw badClasses(`it names ${twice} twice`, url);
+  const seen = new Set<string | undefined>();
+  for (const { synset, name } of entries) {
+    const identity = synset ?? name;
+    if (seen.has(identity)) throw badClasses(`it names ${identity} twice`, url);
+    seen.add(identity);
+  }
   return new ClassList(entries);
 }
 

@@ -41,9 +41,27 @@ async function decodeImage(bytes: Uint8Array, settings: DecodeSettings, place: P
   }
   const orientation = readOrientation(bytes);
   const turned = orient === "apply" && orientation > 1;
-  if (!turned && storeJpeg(bytes, settings, orientation, place)) return;
-  const { file, warnings } = convertJpeg(bytes, maxPixels, turned ? orientation : 0);
-  storeConverted(file, settings, { orientation: turned ? 0 : orientation, warnings }, place);
+  let refusal: unknown;
+  try {
+    if (!turned && store(bytes, settings, { orientation, converted: false, warnings: 0 }, place)) return;
+  } catch (error) {
+    const { code } = asToolkitError(error);
+    if (code !== "BAD_JPEG" && code !== "UNSUPPORTED_JPEG") throw error;
+    // What libjpeg refuses for its coefficients only (a table defined anew between scans) it may still decode.
+    refusal = error;
+  }
+  const converted = convertOrRefuse(bytes, maxPixels, turned ? orientation : 0, refusal);
+  const left = turned ? 0 : orientation;
+  storeConverted(converted.file, settings, { orientation: left, warnings: converted.warnings }, place);
+}
+
+/** Throws `refusal` where there is one: why a file's coefficients cannot be read says more than why its pixels cannot. */
+function convertOrRefuse(bytes: Uint8Array, maxPixels: number, orientation: number, refusal: unknown) {
+  try {
+    return convertJpeg(bytes, maxPixels, orientation);
+  } catch (error) {
+    throw refusal ?? error;
+  }
 }
 
 function storeConverted(
@@ -54,28 +72,6 @@ function storeConverted(
 ): void {
   if (!store(file, settings, { ...origin, converted: true }, place))
     throw new ToolkitError("INTERNAL", "a converted image is no YCbCr JPEG");
-}
-
-/** Losslessly; false when only its pixels can be had. */
-function storeJpeg(bytes: Uint8Array, settings: DecodeSettings, orientation: number, place: Place): boolean {
-  try {
-    return store(bytes, settings, { orientation, converted: false, warnings: 0 }, place);
-  } catch (error) {
-    const { code } = asToolkitError(error);
-    if (code !== "BAD_JPEG" && code !== "UNSUPPORTED_JPEG") throw error;
-    // What libjpeg refuses for its coefficients only (a table defined anew between scans) it may still decode.
-    if (decodesAsPixels(bytes, settings.maxPixels)) return false;
-    throw error;
-  }
-}
-
-function decodesAsPixels(bytes: Uint8Array, maxPixels: number): boolean {
-  try {
-    convertJpeg(bytes, maxPixels, 0);
-    return true;
-  } catch {
-    return false; // the first error says more
-  }
 }
 
 /** False when its colours are no luma and chroma. */

@@ -78,7 +78,7 @@ async function run(
   const state = await claimOutput(out, job, settings.overwrite);
   const seconds = () => (performance.now() - started) / 1000;
   if (state.kind === "complete") return report(state.manifest, out, seconds(), 0);
-  const writing = await Run.start(settings, sources, rules);
+  const writing = new Run(settings, sources, rules);
   const sidecars = await writing.writeAll();
   if (settings.quarantine !== undefined) {
     const failures = sidecars.flatMap((sidecar) => sidecar.failures);
@@ -107,25 +107,23 @@ class Run {
   private readonly partsDone = new Map<number, readonly Sidecar[]>();
   private progress: PreprocessProgress;
 
-  private constructor(
+  private readonly pool: Piscina;
+  private readonly shards: ShardThread;
+
+  constructor(
     private readonly settings: Settings,
     private readonly sources: readonly Source[],
     private readonly rules: LabelRules,
-    private readonly pool: Piscina,
-    private readonly shards: ShardThread,
   ) {
     const totalBytes = sumOf(sources, (source) => source.byteLength);
     this.progress = { bytesRead: 0, totalBytes, samples: 0, failed: 0, source: undefined };
-  }
-
-  static async start(settings: Settings, sources: readonly Source[], rules: LabelRules): Promise<Run> {
-    const pool = new Piscina({
+    this.pool = new Piscina({
       filename: new URL("./decode-entry.cjs", import.meta.url).href,
       minThreads: settings.workers,
       maxThreads: settings.workers,
     });
     const { out: folder, codec, maxShardBytes } = settings;
-    return new Run(settings, sources, rules, pool, new ShardThread({ folder, codec, maxShardBytes }));
+    this.shards = new ShardThread({ folder, codec, maxShardBytes });
   }
 
   /** The sidecars of all sources, in order. */

@@ -1,6 +1,7 @@
 // Memory that images travel in: one shared buffer per group of images, filled by the reader, read by a decoding thread, which puts what
 // it makes into a second one for the writing thread. Nothing is allocated per image, so nothing has to be collected.
 import { factNumbers, type JpegFacts, parseFacts } from "../../native/index.js";
+import type { SampleRecord } from "../../shards/record.js";
 import type { SharedBuffers } from "../shared-buffers.js";
 
 /** Images per group: enough to make handing over cheap, few enough to keep memory and the wait at the end small. */
@@ -53,16 +54,10 @@ export class SlabAllocator {
 }
 
 /** The pieces of a decoded image and the numbers that the addon does not know. */
-export interface DecodedPieces {
-  readonly packed: Uint8Array;
-  readonly header: Uint8Array;
-  readonly trailer: Uint8Array;
-  readonly raw: Uint8Array | undefined;
-  readonly imageCrc32c: number;
-  readonly flags: number;
-  readonly warnings: number;
-  readonly orientation: number;
-}
+export type DecodedPieces = Pick<
+  SampleRecord,
+  "packed" | "header" | "trailer" | "raw" | "imageCrc32c" | "flags" | "warnings" | "orientation"
+>;
 
 /** Per image: start and length of packed, header, trailer and raw (-1: none), then imageCrc32c, flags, warnings, orientation. */
 const noteNumbers = 12;

@@ -53,7 +53,8 @@ interface Header {
 /**
  * The regular files of a tar in order. TRUNCATED_TAR when it ends inside an entry, BAD_TAR when it is none. Directories, devices and links
  * to what is not wanted are passed over; wanted sparse files and links have no bytes of their own here and are reported.
- * They come in groups, each of what one chunk of the stream completed. Returns whether the tar had its end-of-archive marker: without one nobody can say whether entries are missing.
+ * They come in groups, each of what one chunk of the stream completed. Returns whether the tar had its end-of-archive marker: without one
+ * nobody can say whether entries are missing.
  */
 export async function* readTar(
   reader: ByteReader,
