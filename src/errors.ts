@@ -1,6 +1,8 @@
 // The one error class of the toolkit and its closed set of codes. Callers switch on `code`; people read `message`.
+import { publicUrls } from "./public-url.js";
 
 export const errorCodes = [
+  "ACCESS_DENIED",
   "ADDON_MISSING",
   "BAD_CHECKPOINT",
   "BAD_CLASSES",
@@ -15,6 +17,7 @@ export const errorCodes = [
   "CORRUPT_RECORD",
   "CORRUPT_SHARD",
   "EMPTY_TAR",
+  "ENDPOINT_UNREACHABLE",
   "ENTRY_TOO_LARGE",
   "INTERNAL",
   "INVALID_ARGUMENT",
@@ -26,10 +29,13 @@ export const errorCodes = [
   "MISSING_SIDECAR",
   "NOT_A_JPEG",
   "NOT_FOUND",
+  "NO_CREDENTIALS",
   "NO_LABELS",
   "NO_SAMPLES",
   "NO_SOURCES",
+  "NO_SUCH_BUCKET",
   "NUMERIC_OVERFLOW",
+  "OBJECT_CHANGED",
   "OUTPUT_HOLDS_ANOTHER_DATASET",
   "OUTPUT_IN_USE",
   "OUTPUT_NOT_WRITABLE",
@@ -44,6 +50,7 @@ export const errorCodes = [
   "UNSUPPORTED_JPEG",
   "UNSUPPORTED_MANIFEST_VERSION",
   "UNSUPPORTED_URL",
+  "WRONG_REGION",
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];
@@ -67,9 +74,9 @@ export class ToolkitError extends Error {
   readonly offset: number | undefined;
 
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
-    super(message, facts.cause === undefined ? {} : { cause: facts.cause });
+    super(publicUrls(message), facts.cause === undefined ? {} : { cause: facts.cause });
     this.code = code;
-    this.source = facts.source;
+    this.source = facts.source === undefined ? undefined : publicUrls(facts.source);
     this.key = facts.key;
     this.offset = facts.offset;
   }

@@ -1,10 +1,12 @@
 // Local files. Writing goes to a hidden temporary name beside the target, is flushed to the disk, then renamed.
 import { randomUUID } from "node:crypto";
+import { closeSync } from "node:fs";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ToolkitError } from "../errors.js";
-import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "./store.js";
+import { lockPath } from "../native/index.js";
+import type { ByteRange, ListOptions, Lock, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "./store.js";
 
 /** One good-sized read: large enough for a disk's queue, small enough to stay in the cache. */
 const streamChunkBytes = 1 << 20;
@@ -76,8 +78,8 @@ export class FileStore implements ObjectStore {
     }
   }
 
-  async list(url: string): Promise<ObjectInfo[]> {
-    const names = (await readdir(toPath(url))).sort();
+  async list(url: string, { namePrefix = "" }: ListOptions = {}): Promise<ObjectInfo[]> {
+    const names = (await readdir(toPath(url))).filter((name) => name.startsWith(namePrefix)).sort();
     const found = await Promise.all(names.map((name) => this.stat(path.join(toPath(url), name))));
     return found.filter((info) => info !== undefined);
   }
@@ -99,6 +101,22 @@ export class FileStore implements ObjectStore {
   async remove(url: string): Promise<void> {
     await rm(toPath(url), { force: true });
   }
+
+  /** The system's own lock: it ends with the process, however that ends. */
+  async lock(folder: string): Promise<Lock | undefined> {
+    try {
+      const path = toPath(folder);
+      await mkdir(path, { recursive: true });
+      const descriptor = lockPath(path);
+      if (descriptor === undefined) return undefined;
+      return { lost: undefined, release: async () => closeSync(descriptor) };
+    } catch (cause) {
+      const message = `cannot write there: ${(cause as Error).message}`;
+      throw new ToolkitError("OUTPUT_NOT_WRITABLE", message, { source: folder, cause });
+    }
+  }
+
+  async close(): Promise<void> {}
 
   async sweep(folder: string, isName: (name: string) => boolean): Promise<void> {
     for (const file of await readdir(toPath(folder))) {

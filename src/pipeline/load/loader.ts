@@ -2,9 +2,9 @@
 import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
 import { fromWire, invalidOption, ToolkitError, type WireError } from "../../errors.js";
+import { mapOrdered } from "../../map-ordered.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
 import { planEpoch } from "../../shards/plan.js";
-import { mapOrdered } from "../map-ordered.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { type ReadGroup, readGroups } from "./prefetch.js";
 import { type BatchArrays, slotArrays, slotBytes } from "./slot.js";

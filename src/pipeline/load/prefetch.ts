@@ -1,9 +1,10 @@
 // The groups of an epoch plan, read ahead of their use: a bounded number of range reads in flight, groups in plan order.
+
+import { mapOrdered } from "../../map-ordered.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
 import type { BatchRef, PlanGroup } from "../../shards/plan.js";
 import { readSchemaBytes } from "../../shards/reader.js";
 import { joinUrl, openStore } from "../../storage/store.js";
-import { mapOrdered } from "../map-ordered.js";
 import type { SharedBuffers } from "../shared-buffers.js";
 import type { SharedBatch } from "./view-task.js";
 

@@ -1,8 +1,6 @@
 // The output folder's state: empty, ours and unfinished, ours and complete, or somebody else's. Nothing here reads samples.
-import { closeSync, mkdirSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { ToolkitError } from "../../errors.js";
-import { type Codec, lockPath } from "../../native/index.js";
+import type { Codec } from "../../native/index.js";
 import {
   type Manifest,
   manifestName,
@@ -28,34 +26,24 @@ export interface Job {
 
 export type OutputState = { readonly kind: "unfinished" } | { readonly kind: "complete"; readonly manifest: Manifest };
 
-/**
- * Runs `work` while no other process can claim `folder`, which is made first. OUTPUT_IN_USE when one has. The lock is the system's: it ends
- * with the process, however that ends.
- */
-export async function withLock<T>(folder: string, work: () => Promise<T>): Promise<T> {
-  const path = folder.startsWith("file://") ? fileURLToPath(folder) : folder;
-  const descriptor = lockFolder(path);
+/** Runs `work` while no other process can claim `folder`, which is made first; the signal it gets also aborts when the claim is lost. OUTPUT_IN_USE when one has. */
+export async function withLock<T>(
+  folder: string,
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  const lock = await openStore(folder).lock(folder, signal);
+  if (lock === undefined) {
+    const message = "another preprocess is writing there; wait for it or choose another --out";
+    throw new ToolkitError("OUTPUT_IN_USE", message, { source: folder });
+  }
+  const signals = [signal, lock.lost].filter((each) => each !== undefined);
   try {
     await openStore(folder).sweep(folder, isOwn);
-    return await work();
+    return await work(signals.length === 0 ? undefined : AbortSignal.any(signals));
   } finally {
-    closeSync(descriptor);
+    await lock.release();
   }
-}
-
-function lockFolder(path: string): number {
-  let descriptor: number | undefined;
-  try {
-    mkdirSync(path, { recursive: true });
-    descriptor = lockPath(path);
-  } catch (cause) {
-    const message = `cannot write there: ${(cause as Error).message}`;
-    throw new ToolkitError("OUTPUT_NOT_WRITABLE", message, { source: path, cause });
-  }
-  if (descriptor !== undefined) return descriptor;
-  throw new ToolkitError("OUTPUT_IN_USE", "another preprocess is writing there; wait for it or choose another --out", {
-    source: path,
-  });
 }
 
 /**

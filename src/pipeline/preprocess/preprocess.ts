@@ -1,6 +1,7 @@
 // The write half, wired: sources -> samples -> decoding pool -> writing thread -> shards -> manifest.
 import { Piscina } from "piscina";
 import { type ErrorCode, fromWire, ToolkitError, type WireError } from "../../errors.js";
+import { mapOrdered } from "../../map-ordered.js";
 import {
   type ClassEntry,
   type Failure,
@@ -10,7 +11,6 @@ import {
   type SidecarBody,
 } from "../../shards/manifest.js";
 import { joinUrl } from "../../storage/store.js";
-import { mapOrdered } from "../map-ordered.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { settleLabels } from "./label-rules.js";
@@ -60,7 +60,9 @@ export async function preprocess(options: PreprocessOptions): Promise<Preprocess
   const settings = resolveOptions(options);
   const sources = await findSources(options.sources);
   const labels = await settleLabels(options, sources, settings.signal);
-  return withLock(settings.out, () => run(settings, sources, labels.rules, labels.fingerprint));
+  return withLock(settings.out, settings.signal, (signal) =>
+    run({ ...settings, signal }, sources, labels.rules, labels.fingerprint),
+  );
 }
 
 async function run(

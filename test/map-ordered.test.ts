@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { mapOrdered } from "../../src/pipeline/map-ordered.js";
+import { mapOrdered } from "../src/map-ordered.js";
 
 test("results come in input order with at most `limit` calls in flight", async () => {
   let running = 0;

@@ -1,0 +1,107 @@
+// The answer to a GET, its body read at the pace of its reader, and closed by it.
+import { Readable } from "node:stream";
+import { copyBytes } from "../native/index.js";
+import { asTransient } from "./network-errors.js";
+import { TransientError } from "./retry.js";
+
+export interface ResponseHead {
+  readonly status: number;
+  /** Names in lower case. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface Body {
+  /**
+   * Fills `target` with the next bytes; resolves with how many, fewer than asked for only at the end. `onBytes` hears of every piece as it
+   * lands, also of a read that fails later. One call at a time. TransientError.
+   */
+  read(target: Uint8Array, onBytes?: (byteLength: number) => void): Promise<number>;
+  /** Must be called. Its connection is used again when everything has been read, and ended otherwise. */
+  close(): void;
+}
+
+export interface BodyAnswer extends ResponseHead {
+  readonly body: Body;
+}
+
+/** Skipped at once. */
+const skipBytes = 256 << 10;
+
+/** Reads and drops: the answer of a server that ignores ranges begins before what is wanted. */
+export async function skip(body: Body, byteLength: number): Promise<void> {
+  const scratch = new Uint8Array(Math.min(byteLength, skipBytes));
+  for (let left = byteLength; left > 0; ) {
+    const bytes = await body.read(scratch.subarray(0, left));
+    if (bytes === 0) throw new TransientError("short-body", "the answer ended early");
+    left -= bytes;
+  }
+}
+
+/** A stream as a body. */
+export class ReadableBody implements Body {
+  private readonly chunks: AsyncIterator<Uint8Array>;
+  private left: Uint8Array = new Uint8Array(0);
+
+  constructor(
+    private readonly stream: Readable,
+    private readonly stallMs: number,
+  ) {
+    this.chunks = stream[Symbol.asyncIterator]();
+  }
+
+  async read(target: Uint8Array, onBytes?: (byteLength: number) => void): Promise<number> {
+    let filled = 0;
+    while (filled < target.length) {
+      if (this.left.length === 0) {
+        const { value, done } = await this.next();
+        if (done === true) break;
+        this.left = value;
+      }
+      const piece = this.left.subarray(0, target.length - filled);
+      copyBytes(target.subarray(filled), piece);
+      this.left = this.left.subarray(piece.length);
+      filled += piece.length;
+      onBytes?.(piece.length);
+    }
+    return filled;
+  }
+
+  close(): void {
+    this.stream.destroy();
+  }
+
+  private async next(): Promise<IteratorResult<Uint8Array, undefined>> {
+    const { stallMs } = this;
+    const late = new TransientError("stall", `no byte for ${stallMs} ms`);
+    const timer = setTimeout(() => this.stream.destroy(late), stallMs);
+    try {
+      return await this.chunks.next();
+    } catch (error) {
+      throw asTransient(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+const streamChunkBytes = 64 << 10;
+
+/** A body as a stream, for the SDK, which takes nothing else. Whoever knows better reads `raw`. */
+export class BodyStream extends Readable {
+  constructor(readonly raw: Body) {
+    super({ highWaterMark: streamChunkBytes });
+  }
+
+  override _read(): void {
+    const chunk = Buffer.allocUnsafe(streamChunkBytes);
+    this.raw.read(chunk).then(
+      (bytes) => this.push(bytes === 0 ? null : chunk.subarray(0, bytes)),
+      (error: Error) => this.destroy(error),
+    );
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.raw.close();
+    callback(error);
+  }
+}

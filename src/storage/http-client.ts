@@ -1,0 +1,124 @@
+// One HTTP request and its answer, over undici: pooled connections, timeouts for each phase, failures as what they mean for a retry.
+// Bodies are handed out unread; whoever gets one reads or destroys it.
+import type { Readable } from "node:stream";
+import { Agent, request } from "undici";
+import { type BodyAnswer, ReadableBody, type ResponseHead } from "./body.js";
+import { count } from "./counters.js";
+import { GetClient } from "./get-client.js";
+import { asTransient } from "./network-errors.js";
+import { TransientError } from "./retry.js";
+
+export interface TimeoutOptions {
+  /** For a connection, TLS included. Default 10 s. */
+  readonly connectMs?: number;
+  /** From a request to the head of its answer. Default 30 s; uploads have more by their size. */
+  readonly firstByteMs?: number;
+  /** Without a byte while somebody waits for one. Default 20 s. */
+  readonly stallMs?: number;
+}
+
+export interface HttpRequest {
+  readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array | string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface HttpAnswer extends ResponseHead {
+  readonly body: Readable;
+}
+
+/** A slow uplink is no dead server: uploads get the time for this many bytes a second. */
+const leastUploadBytesPerSecond = 100_000;
+
+export class HttpClient {
+  private agent: Agent | undefined;
+  private readonly bulk: GetClient;
+  private readonly timeouts: Required<TimeoutOptions>;
+
+  constructor({ connectMs = 10_000, firstByteMs = 30_000, stallMs = 20_000 }: TimeoutOptions = {}) {
+    this.timeouts = { connectMs, firstByteMs, stallMs };
+    this.bulk = new GetClient(this.timeouts);
+  }
+
+  /** Any status is an answer. TransientError when there is none. */
+  async send({ method, url, headers = {}, body, signal }: HttpRequest): Promise<HttpAnswer> {
+    const size = body === undefined ? 0 : Buffer.byteLength(body);
+    const firstByteMs = this.timeouts.firstByteMs + (1000 * size) / leastUploadBytesPerSecond;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), firstByteMs);
+    // Once the head is there the signal still ends the body, the timer no longer does.
+    const both = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
+    count({ requests: 1 });
+    try {
+      const answer = await request(url, {
+        method,
+        headers,
+        body: body ?? null,
+        signal: both,
+        dispatcher: this.connect(),
+      });
+      answer.body.on("error", () => {}); // whoever reads it hears of it; until then nobody may, and that must not end the process
+      return { status: answer.statusCode, headers: flatten(answer.headers), body: answer.body };
+    } catch (error) {
+      signal?.throwIfAborted();
+      if (late.signal.aborted) throw new TransientError("first-byte", `no answer within ${Math.round(firstByteMs)} ms`);
+      throw asTransient(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /**
+   * A GET whose body goes straight to where its reader wants it, for the bulk of what is read. Any status is an answer; redirections are
+   * answers too.
+   */
+  async get(url: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<BodyAnswer> {
+    count({ requests: 1 });
+    const answer = await this.bulk.get(new URL(url), headers, signal);
+    if (answer !== undefined) return answer;
+    const { status, headers: found, body } = await this.send({ method: "GET", url, headers, signal });
+    return { status, headers: found, body: new ReadableBody(body, this.timeouts.stallMs) };
+  }
+
+  /** A small body as a whole. TransientError when it breaks or takes too long. */
+  async collect(body: Readable): Promise<Buffer> {
+    const { stallMs } = this.timeouts;
+    const timer = setTimeout(
+      () => body.destroy(new TransientError("stall", `a short answer took over ${stallMs} ms`)),
+      stallMs,
+    );
+    try {
+      return Buffer.concat(await body.toArray());
+    } catch (error) {
+      throw asTransient(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Ends all connections, those in use too. */
+  async close(): Promise<void> {
+    const { agent } = this;
+    this.agent = undefined;
+    this.bulk.close();
+    await agent?.destroy();
+  }
+
+  private connect(): Agent {
+    if (this.agent !== undefined) return this.agent;
+    // The timeouts of undici run while a consumer pauses; ours do not.
+    this.agent = new Agent({
+      connect: { timeout: this.timeouts.connectMs },
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    return this.agent;
+  }
+}
+
+function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const entries = Object.entries(headers).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries.map(([name, value]) => [name.toLowerCase(), String(value)]));
+}

@@ -1,0 +1,176 @@
+// http(s):// objects, to read: any web server, a presigned URL, a model hub that redirects. Servers without ranges are read in one piece.
+import { ToolkitError } from "../errors.js";
+import type { BodyAnswer } from "./body.js";
+import { RequestGate } from "./gate.js";
+import { HttpClient, type TimeoutOptions } from "./http-client.js";
+import { KnownObjects, objectChanged } from "./known-objects.js";
+import { type RangeAnswer, RangeReader, rangeAnswer } from "./ranges.js";
+import { parseRetryAfter, type RetryOptions, RetryPolicy, TransientError } from "./retry.js";
+import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "./store.js";
+
+export interface HttpOptions {
+  readonly retry?: RetryOptions;
+  readonly timeouts?: TimeoutOptions;
+  /** Requests under way at once. Default 32. */
+  readonly maxRequests?: number;
+}
+
+const maxRedirections = 5;
+
+export class HttpStore implements ObjectStore {
+  private readonly client: HttpClient;
+  private readonly retry: RetryPolicy;
+  private readonly gate: RequestGate;
+  private readonly ranges: RangeReader;
+  private readonly known = new KnownObjects();
+
+  constructor({ retry, timeouts, maxRequests = 32 }: HttpOptions = {}) {
+    this.client = new HttpClient(timeouts);
+    this.retry = new RetryPolicy(retry);
+    this.gate = new RequestGate(maxRequests);
+    this.ranges = new RangeReader(this.retry, this.gate);
+  }
+
+  /** By a GET of one byte: presigned URLs allow no HEAD, and the answer says whether ranges work. */
+  async stat(url: string, signal?: AbortSignal): Promise<ObjectInfo | undefined> {
+    const attempt = async () => {
+      const range = { start: 0, end: 1 };
+      const answer = await this.send(url, range, undefined, signal);
+      answer.body.close();
+      if (answer.status === 404 || answer.status === 410) return undefined;
+      const version = versionOf(answer);
+      if (answer.status === 416) return { url, byteLength: 0, version, kind: "object" as const };
+      this.check(answer, url);
+      const { total } = rangeAnswer(answer, range, version);
+      if (total !== undefined)
+        return { url, byteLength: total, version, kind: "object" as const, sequential: answer.status === 200 };
+      throw new ToolkitError("IO_ERROR", "the server does not say how long it is; download it first", { source: url });
+    };
+    const info = await this.retry.run(attempt, { doing: "cannot look at it", source: url, signal });
+    this.known.looked(url, info);
+    return info;
+  }
+
+  async read(url: string, range: ByteRange, target?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    const bytes = target ?? new Uint8Array(range.end - range.start);
+    const source = this.source(url);
+    const version = await this.ranges.read({
+      source,
+      range,
+      target: bytes,
+      version: this.known.versionOf(url),
+      signal,
+    });
+    this.known.read(url, version);
+    return bytes;
+  }
+
+  async *stream(url: string, options: StreamOptions = {}): AsyncGenerator<Uint8Array> {
+    const info = this.known.infoOf(url) ?? (await this.stat(url, options.signal));
+    if (info === undefined) throw new ToolkitError("NOT_FOUND", "no such object", { source: url });
+    yield* this.ranges.stream(this.source(url), info, options);
+  }
+
+  async list(url: string): Promise<ObjectInfo[]> {
+    throw new ToolkitError(
+      "UNSUPPORTED_URL",
+      "folders cannot be listed over http; name each file, {000..146} expands",
+      {
+        source: url,
+      },
+    );
+  }
+
+  async create(url: string): Promise<ObjectWriter> {
+    throw new ToolkitError("OUTPUT_NOT_WRITABLE", "http:// and https:// can be read only", { source: url });
+  }
+
+  async remove(url: string): Promise<void> {
+    await this.create(url);
+  }
+
+  async sweep(): Promise<void> {}
+
+  async lock(url: string): Promise<never> {
+    return this.create(url) as Promise<never>;
+  }
+
+  async close(): Promise<void> {
+    await this.client.close();
+  }
+
+  private source(url: string) {
+    const get = async (range: ByteRange, version: string | undefined, signal?: AbortSignal): Promise<RangeAnswer> => {
+      const answer = await this.send(url, range, version, signal);
+      if (answer.status === 416) {
+        answer.body.close();
+        throw new ToolkitError("IO_ERROR", "expected more bytes, found the end of the object", {
+          source: url,
+          offset: range.start,
+        });
+      }
+      this.check(answer, url);
+      return rangeAnswer(answer, range, versionOf(answer));
+    };
+    return { url, get };
+  }
+
+  private async send(
+    url: string,
+    range: ByteRange,
+    version: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<BodyAnswer> {
+    const common = {
+      range: `bytes=${range.start}-${range.end - 1}`,
+      "accept-encoding": "identity",
+      ...(version?.startsWith('"') ? { "if-match": version } : {}),
+    };
+    let place = new URL(url);
+    const { origin } = place;
+    const login = loginOf(place);
+    for (let redirections = 0; ; redirections++) {
+      // Whoever we are sent on to is not told the password.
+      const headers = login === undefined || place.origin !== origin ? common : { ...common, authorization: login };
+      place.username = "";
+      place.password = "";
+      const answer = await this.client.get(place.href, headers, signal);
+      const { location } = answer.headers;
+      if (answer.status < 300 || answer.status >= 400 || location === undefined) return answer;
+      answer.body.close();
+      if (redirections >= maxRedirections)
+        throw new ToolkitError("IO_ERROR", `redirected more than ${maxRedirections} times`, { source: url });
+      place = new URL(location, place);
+    }
+  }
+
+  /** Throws what a status other than success means. */
+  private check({ status, headers, body }: BodyAnswer, source: string): void {
+    if (status === 200 || status === 206) return;
+    body.close();
+    if (status === 404 || status === 410) throw new ToolkitError("NOT_FOUND", "no such object", { source });
+    if (status === 401 || status === 403) {
+      const message = `the server refuses access (status ${status}); a signed URL may have expired`;
+      throw new ToolkitError("ACCESS_DENIED", message, { source });
+    }
+    if (status === 412) throw objectChanged(source);
+    const throttled = status === 429 || status === 503;
+    if (throttled) this.gate.throttled();
+    if (throttled || status === 408 || status >= 500) {
+      const cause = throttled ? "throttled" : "server-error";
+      throw new TransientError(cause, `status ${status}`, { retryAfterMs: parseRetryAfter(headers["retry-after"]) });
+    }
+    throw new ToolkitError("IO_ERROR", `unexpected status ${status}`, { source });
+  }
+}
+
+/** A weak ETag still changes with the object. */
+function versionOf({ headers }: BodyAnswer): string {
+  return headers.etag ?? headers["last-modified"] ?? "";
+}
+
+/** Of a URL with a user name: what HTTP's Basic scheme makes of it. */
+function loginOf({ username, password }: URL): string | undefined {
+  if (username === "") return undefined;
+  return `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}`;
+}

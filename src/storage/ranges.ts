@@ -1,0 +1,175 @@
+// Bytes of a remote object, whatever happens on the way: an answer that breaks, stalls or ends early is continued at its byte, on the same
+// version of the object. Transports say how one request is made; everything that makes requests dependable is here.
+import { ToolkitError } from "../errors.js";
+import { mapOrdered } from "../map-ordered.js";
+import { type Body, type BodyAnswer, type ResponseHead, skip } from "./body.js";
+import { count } from "./counters.js";
+import type { RequestGate } from "./gate.js";
+import { checkVersion } from "./known-objects.js";
+import { PartBuffers } from "./part-buffers.js";
+import { type RetryPolicy, TransientError } from "./retry.js";
+import { readSequentially } from "./sequential.js";
+import type { ByteRange, ObjectInfo, StreamOptions } from "./store.js";
+
+/** What a GET for a range brought: `body` is the object's bytes from `start` to `end`, of `total` in all. */
+export interface RangeAnswer {
+  readonly start: number;
+  /** Undefined when the server does not say how many bytes it sends. */
+  readonly end: number | undefined;
+  readonly total: number | undefined;
+  /** The ETag, or what else changes with the object; undefined where the server tells nothing. */
+  readonly version: string | undefined;
+  readonly body: Body;
+}
+
+/** One object, and how to ask for its bytes once. Throws TransientError for what is worth another attempt. */
+export interface RangeSource {
+  readonly url: string;
+  get(range: ByteRange, version: string | undefined, signal: AbortSignal | undefined): Promise<RangeAnswer>;
+}
+
+/** A range larger than this is read by several requests at once: what S3 recommends for throughput is 8 to 16 MiB. */
+const partBytes = 8 << 20;
+/** Parts of one stream, and of one read, that are under way together. */
+const partsInFlight = 8;
+/** A stream's first request: a reader that only looks at the beginning costs little. */
+const firstPartBytes = 256 << 10;
+
+export interface ReadRequest {
+  readonly source: RangeSource;
+  readonly range: ByteRange;
+  readonly target: Uint8Array;
+  /** The version that the bytes must be of; the first answer's when undefined. */
+  readonly version: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export class RangeReader {
+  private readonly buffers = new PartBuffers(partBytes);
+
+  constructor(
+    private readonly retry: RetryPolicy,
+    private readonly gate: RequestGate,
+  ) {}
+
+  /** Fills `target` with the range; resolves with the version of the object. IO_ERROR when the object is shorter, OBJECT_CHANGED. */
+  async read({ source, range, target, version, signal }: ReadRequest): Promise<string | undefined> {
+    let seen = version;
+    const parts = splitRange(range);
+    const readPart = async (part: ByteRange, both: AbortSignal | undefined) => {
+      const piece = target.subarray(part.start - range.start, part.end - range.start);
+      seen = await this.readPart({ source, range: part, target: piece, version: seen, signal: both });
+    };
+    const [first] = parts;
+    if (first === undefined) return seen;
+    if (parts.length === 1 || seen === undefined) await readPart(first, signal);
+    const rest = parts.length === 1 ? [] : version === undefined ? parts.slice(1) : parts;
+    for await (const _ of mapOrdered(rest, readPart, { limit: partsInFlight, signal }));
+    return seen;
+  }
+
+  /**
+   * The object's bytes from `start` on, by parallel ranges, in order. Every range is read into memory as fast as it comes, so a consumer that
+   * pauses holds no connection open.
+   */
+  async *stream(source: RangeSource, info: ObjectInfo, options: StreamOptions): AsyncGenerator<Uint8Array> {
+    const { start = 0, reuseChunks = false, signal } = options;
+    if (start >= info.byteLength) return;
+    if (info.sequential) {
+      yield* readSequentially(source, info, start, { retry: this.retry, signal });
+      return;
+    }
+    const head: ByteRange = { start, end: Math.min(start + firstPartBytes, info.byteLength) };
+    const first = new Uint8Array(head.end - head.start);
+    await this.read({ source, range: head, target: first, version: info.version, signal });
+    yield first;
+    const readPart = async (range: ByteRange, both: AbortSignal) => {
+      const buffer = this.buffers.take();
+      const target = buffer.subarray(0, range.end - range.start);
+      await this.readPart({ source, range, target, version: info.version, signal: both });
+      return { buffer, target };
+    };
+    const parts = splitRange({ start: head.end, end: info.byteLength });
+    for await (const { buffer, target } of mapOrdered(parts, readPart, { limit: partsInFlight, signal })) {
+      yield target;
+      if (reuseChunks) this.buffers.giveBack(buffer);
+    }
+  }
+
+  /** One range by one request, and by as many more as it takes to continue it. */
+  private async readPart({ source, range, target, version, signal }: ReadRequest): Promise<string | undefined> {
+    let filled = 0;
+    let seen = version;
+    const attempt = () =>
+      this.gate.run(async () => {
+        const wanted = { start: range.start + filled, end: range.end };
+        const answer = await source.get(wanted, seen, signal);
+        try {
+          checkVersion(answer.version, seen, source.url);
+          seen ??= answer.version;
+          checkReaches(answer, range.end, source.url);
+          await this.copy(answer, wanted, target.subarray(filled), (bytes) => {
+            filled += bytes;
+          });
+        } finally {
+          answer.body.close();
+        }
+      }, signal);
+    await this.retry.run(attempt, { doing: "cannot read it", source: source.url, signal, progress: () => filled });
+    return seen;
+  }
+
+  /** Copies what of the answer falls into `wanted`; `onBytes` hears of every piece as it lands. */
+  private async copy(answer: RangeAnswer, wanted: ByteRange, target: Uint8Array, onBytes: (bytes: number) => void) {
+    await skip(answer.body, wanted.start - answer.start);
+    const bytes = await answer.body.read(target, (landed) => {
+      count({ bytesRead: landed });
+      onBytes(landed);
+    });
+    if (bytes < target.length)
+      throw new TransientError("short-body", `the answer ended ${target.length - bytes} bytes early`);
+  }
+}
+
+function splitRange({ start, end }: ByteRange): ByteRange[] {
+  const count = Math.ceil((end - start) / partBytes);
+  return Array.from({ length: count }, (_, i) => ({
+    start: start + i * partBytes,
+    end: Math.min(end, start + (i + 1) * partBytes),
+  }));
+}
+
+function checkReaches({ total }: RangeAnswer, end: number, source: string): void {
+  if (total === undefined || total >= end) return;
+  const facts = { source, offset: total };
+  throw new ToolkitError("IO_ERROR", `expected bytes up to ${end}, found the end of the object`, facts);
+}
+
+/**
+ * The answer to a ranged GET as what it holds. A 200 is the whole object, whatever was asked for. Anything that cannot be trusted is a
+ * TransientError: something between us and the server made it up.
+ */
+export function rangeAnswer(answer: BodyAnswer, wanted: ByteRange, version: string | undefined): RangeAnswer {
+  try {
+    return { ...rangeOf(answer, wanted), version, body: answer.body };
+  } catch (error) {
+    answer.body.close();
+    throw error;
+  }
+}
+
+function rangeOf({ status, headers }: ResponseHead, wanted: ByteRange): Pick<RangeAnswer, "start" | "end" | "total"> {
+  const length = headers["content-length"] === undefined ? undefined : Number(headers["content-length"]);
+  const bad = (found: string) =>
+    new TransientError("bad-answer", `asked for bytes ${wanted.start}-${wanted.end - 1}, the answer is ${found}`);
+  const encoding = headers["content-encoding"];
+  if (encoding !== undefined && encoding !== "identity") throw bad(`encoded as ${encoding}`);
+  if (status === 200) return { start: 0, end: length, total: length };
+  const found = headers["content-range"];
+  const [, from, to, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(found ?? "") ?? [];
+  if (status !== 206 || from === undefined) throw bad(`status ${status} with content-range ${found}`);
+  const [start, end] = [Number(from), Number(to) + 1];
+  if (start !== wanted.start || end > wanted.end || (length !== undefined && length !== end - start))
+    throw bad(`content-range ${found} of ${length} bytes`);
+  return { start, end, total: total === "*" ? undefined : Number(total) };
+}

@@ -1,0 +1,26 @@
+// s3://bucket/key taken apart. Keys are literal: nothing in them is decoded.
+import { ToolkitError } from "../errors.js";
+
+export interface S3Place {
+  readonly url: string;
+  readonly bucket: string;
+  /** Empty for the bucket itself. */
+  readonly key: string;
+}
+
+/** Goes into every request: who pays for it, when that is not the bucket's owner. */
+export interface Payer {
+  readonly RequestPayer?: "requester";
+}
+
+/** UNSUPPORTED_URL when there is no bucket in it. */
+export function parseS3Url(url: string): S3Place {
+  const [, bucket, key = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/is.exec(url) ?? [];
+  if (bucket !== undefined) return { url, bucket, key };
+  throw new ToolkitError("UNSUPPORTED_URL", "expected s3://bucket/key", { source: url });
+}
+
+/** What the keys of everything below a folder begin with. */
+export function folderPrefix(key: string): string {
+  return key === "" ? "" : `${key.replace(/\/+$/, "")}/`;
+}

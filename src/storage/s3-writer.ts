@@ -1,0 +1,165 @@
+// Writing an object to S3: one PUT when it is small, a multipart upload otherwise. Until the last request nothing is visible; memory is bounded
+// by the parts under way.
+import type { CompletedPart } from "@aws-sdk/client-s3";
+import { ToolkitError } from "../errors.js";
+import { copyBytes } from "../native/index.js";
+import { count } from "./counters.js";
+import type { S3Connection, S3Session } from "./s3-client.js";
+import { isMissing } from "./s3-errors.js";
+import type { Payer, S3Place } from "./s3-place.js";
+import type { ObjectInfo, ObjectWriter } from "./store.js";
+
+/** Of the first thousand parts; each thousand after that is of twice the size. S3 takes 10,000 parts, so this reaches its largest object. */
+const partBytes = 8 << 20;
+const partsPerSize = 1000;
+/** Uploaded at once, while another is filled. */
+const partsInFlight = 3;
+/** A new buffer begins with this; most objects are sidecars. */
+const firstBufferBytes = 64 << 10;
+
+export class S3Writer implements ObjectWriter {
+  private buffer = new Uint8Array(firstBufferBytes);
+  private filled = 0;
+  private byteLength = 0;
+  private uploadId: Promise<string> | undefined;
+  private readonly parts: CompletedPart[] = [];
+  private readonly running = new Set<Promise<void>>();
+  private failure: { readonly error: unknown } | undefined;
+  private readonly stop = new AbortController();
+  private readonly signal: AbortSignal;
+
+  constructor(
+    private readonly connection: S3Connection,
+    private readonly place: S3Place,
+    private readonly payer: Payer,
+    signal?: AbortSignal,
+  ) {
+    this.signal = signal === undefined ? this.stop.signal : AbortSignal.any([signal, this.stop.signal]);
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    for (let taken = 0; taken < chunk.length; ) {
+      const room = this.nextPartBytes - this.filled;
+      const piece = chunk.subarray(taken, taken + room);
+      this.append(piece);
+      taken += piece.length;
+      if (this.filled === this.nextPartBytes) await this.sendPart();
+    }
+  }
+
+  async commit(): Promise<ObjectInfo> {
+    if (this.uploadId === undefined) await this.putWhole();
+    else await this.complete(await this.uploadId);
+    count({ bytesWritten: this.byteLength });
+    return this.confirm();
+  }
+
+  async abort(): Promise<void> {
+    this.stop.abort(new ToolkitError("INTERNAL", "the upload was given up"));
+    await Promise.allSettled(this.running);
+    const UploadId = await this.uploadId?.catch(() => undefined);
+    if (UploadId === undefined) return;
+    const request = this.request({ UploadId });
+    const send = ({ sdk, client, abort }: S3Session) =>
+      client.send(new sdk.AbortMultipartUploadCommand(request), abort);
+    // What cannot be aborted now, the next run's sweep aborts; the error that led here matters more.
+    await this.connection.call("cannot abort the upload", this.place, send).catch(() => {});
+  }
+
+  private get nextPartBytes(): number {
+    return partBytes * 2 ** Math.floor(this.parts.length / partsPerSize);
+  }
+
+  private append(piece: Uint8Array): void {
+    const needed = this.filled + piece.length;
+    if (needed > this.buffer.length) {
+      const larger = new Uint8Array(Math.min(this.nextPartBytes, Math.max(needed, 4 * this.buffer.length)));
+      copyBytes(larger, this.buffer.subarray(0, this.filled));
+      this.buffer = larger;
+    }
+    copyBytes(this.buffer.subarray(this.filled), piece);
+    this.filled += piece.length;
+    this.byteLength += piece.length;
+  }
+
+  /** Starts the upload of what is buffered; waits when too many are under way. */
+  private async sendPart(): Promise<void> {
+    this.uploadId ??= this.begin();
+    const Body = this.buffer.subarray(0, this.filled);
+    this.buffer = new Uint8Array(partBytes);
+    this.filled = 0;
+    const part: CompletedPart = { PartNumber: this.parts.length + 1 };
+    this.parts.push(part);
+    const running = this.uploadPart(part, Body)
+      .catch((error: unknown) => {
+        this.failure ??= { error };
+      })
+      .finally(() => this.running.delete(running));
+    this.running.add(running);
+    if (this.running.size >= partsInFlight) await Promise.race(this.running);
+    this.throwFailure();
+  }
+
+  private async begin(): Promise<string> {
+    const { UploadId } = await this.call(({ sdk, client, abort }) =>
+      client.send(new sdk.CreateMultipartUploadCommand(this.request()), abort),
+    );
+    return UploadId as string;
+  }
+
+  private async uploadPart(part: CompletedPart, Body: Uint8Array): Promise<void> {
+    const UploadId = await (this.uploadId as Promise<string>);
+    const request = { ...this.request({ UploadId }), PartNumber: part.PartNumber, Body };
+    const { ETag } = await this.call(({ sdk, client, abort }) =>
+      client.send(new sdk.UploadPartCommand(request), abort),
+    );
+    part.ETag = ETag;
+  }
+
+  private async putWhole(): Promise<void> {
+    const request = { ...this.request(), Body: this.buffer.subarray(0, this.filled) };
+    await this.call(({ sdk, client, abort }) => client.send(new sdk.PutObjectCommand(request), abort));
+  }
+
+  private async complete(UploadId: string): Promise<void> {
+    if (this.filled > 0) await this.sendPart();
+    await Promise.all(this.running);
+    this.throwFailure();
+    const request = { ...this.request({ UploadId }), MultipartUpload: { Parts: this.parts } };
+    await this.call(async ({ sdk, client, abort }) => {
+      try {
+        await client.send(new sdk.CompleteMultipartUploadCommand(request), abort);
+      } catch (error) {
+        // The answer to an earlier attempt may have been lost after the upload was completed: `confirm` tells.
+        if (!isMissing(error)) throw error;
+      }
+    });
+  }
+
+  /** What is there now; IO_ERROR when it is not what was written. */
+  private async confirm(): Promise<ObjectInfo> {
+    const { url } = this.place;
+    const { ContentLength, ETag = "" } = await this.call(({ sdk, client, abort }) =>
+      client.send(new sdk.HeadObjectCommand(this.request()), abort),
+    );
+    if (ContentLength === this.byteLength) return { url, byteLength: this.byteLength, version: ETag, kind: "object" };
+    const message = `wrote ${this.byteLength} bytes, the object has ${ContentLength}`;
+    throw new ToolkitError("IO_ERROR", message, { source: url });
+  }
+
+  private call<T>(send: (session: S3Session) => Promise<T>): Promise<T> {
+    return this.connection.call("cannot write it", this.place, send, this.signal);
+  }
+
+  private request<T extends object>(more?: T) {
+    return { Bucket: this.place.bucket, Key: this.place.key, ...this.payer, ...more } as {
+      Bucket: string;
+      Key: string;
+    } & Payer &
+      T;
+  }
+
+  private throwFailure(): void {
+    if (this.failure !== undefined) throw this.failure.error;
+  }
+}

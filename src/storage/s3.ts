@@ -1,0 +1,167 @@
+// s3://bucket/key: any service that speaks S3. Keys are taken literally: `s3://b/a b+c%20d` names the object "a b+c%20d".
+import type { Readable } from "node:stream";
+import { ToolkitError } from "../errors.js";
+import type { BodyStream } from "./body.js";
+import { RequestGate } from "./gate.js";
+import { KnownObjects } from "./known-objects.js";
+import { LeaseKeeper } from "./lease.js";
+import { asTransient } from "./network-errors.js";
+import { type RangeAnswer, RangeReader, rangeAnswer } from "./ranges.js";
+import { RetryPolicy } from "./retry.js";
+import { S3Connection, type S3Options, type S3Session } from "./s3-client.js";
+import { isConditionFailed, isMissing, statusOf } from "./s3-errors.js";
+import { S3Listing } from "./s3-list.js";
+import { type Payer, parseS3Url, type S3Place } from "./s3-place.js";
+import { S3Writer } from "./s3-writer.js";
+import type { ByteRange, ListOptions, Lock, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "./store.js";
+
+export class S3Store implements ObjectStore {
+  private readonly connection: S3Connection;
+  private readonly ranges: RangeReader;
+  private readonly listing: S3Listing;
+  private readonly known = new KnownObjects();
+  private readonly payer: Payer;
+
+  constructor(options: S3Options = {}) {
+    const retry = new RetryPolicy(options.retry);
+    const gate = new RequestGate(options.maxRequests ?? 32);
+    this.connection = new S3Connection(options, retry, gate);
+    this.ranges = new RangeReader(retry, gate);
+    this.payer = options.requesterPays ? { RequestPayer: "requester" } : {};
+    this.listing = new S3Listing(this.connection, this.payer);
+  }
+
+  async stat(url: string, signal?: AbortSignal): Promise<ObjectInfo | undefined> {
+    const place = parseS3Url(url);
+    const object = place.key === "" || url.endsWith("/") ? undefined : await this.head(place, signal);
+    if (object !== undefined) return object;
+    if (!(await this.listing.isFolder(place, signal))) return undefined;
+    return { url, byteLength: 0, version: "", kind: "folder" };
+  }
+
+  async read(url: string, range: ByteRange, target?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    const bytes = target ?? new Uint8Array(range.end - range.start);
+    const source = this.source(parseS3Url(url));
+    const version = await this.ranges.read({
+      source,
+      range,
+      target: bytes,
+      version: this.known.versionOf(url),
+      signal,
+    });
+    this.known.read(url, version);
+    return bytes;
+  }
+
+  async *stream(url: string, options: StreamOptions = {}): AsyncGenerator<Uint8Array> {
+    const place = parseS3Url(url);
+    const info = this.known.infoOf(url) ?? (await this.head(place, options.signal));
+    if (info === undefined) {
+      throw new ToolkitError("NOT_FOUND", `bucket ${place.bucket} has no object ${place.key}`, { source: url });
+    }
+    yield* this.ranges.stream(this.source(place), info, options);
+  }
+
+  async list(url: string, { namePrefix = "", signal }: ListOptions = {}): Promise<ObjectInfo[]> {
+    return this.listing.below(parseS3Url(url), namePrefix, signal);
+  }
+
+  async create(url: string, signal?: AbortSignal): Promise<ObjectWriter> {
+    return new S3Writer(this.connection, parseS3Url(url), this.payer, signal);
+  }
+
+  async remove(url: string): Promise<void> {
+    const place = parseS3Url(url);
+    await this.connection.call("cannot remove it", place, ({ sdk, client, abort }) =>
+      client.send(new sdk.DeleteObjectCommand({ Bucket: place.bucket, Key: place.key, ...this.payer }), abort),
+    );
+  }
+
+  async sweep(folder: string, isName: (name: string) => boolean): Promise<void> {
+    await this.listing.abortUploads(parseS3Url(folder), isName);
+  }
+
+  lock(folder: string, signal?: AbortSignal): Promise<Lock | undefined> {
+    return new LeaseKeeper(this, folder).acquire(signal);
+  }
+
+  /** See LeaseStore. Services without conditional writes (status 501) write regardless. */
+  async putSmall(url: string, content: string, ifAbsent: boolean, signal?: AbortSignal): Promise<boolean> {
+    const place = parseS3Url(url);
+    const input = { Bucket: place.bucket, Key: place.key, Body: Buffer.from(content), ...this.payer };
+    const put = async ({ sdk, client, abort }: S3Session) => {
+      try {
+        await client.send(new sdk.PutObjectCommand(ifAbsent ? { ...input, IfNoneMatch: "*" } : input), abort);
+      } catch (error) {
+        if (isConditionFailed(error)) return false;
+        if (!ifAbsent || statusOf(error) !== 501) throw error;
+        await client.send(new sdk.PutObjectCommand(input), abort);
+      }
+      return true;
+    };
+    return this.connection.call("cannot write it", place, put, signal);
+  }
+
+  /** See LeaseStore. */
+  async readSmall(url: string, signal?: AbortSignal): Promise<string | undefined> {
+    const place = parseS3Url(url);
+    const get = async ({ sdk, client, abort }: S3Session) => {
+      try {
+        const request = new sdk.GetObjectCommand({ Bucket: place.bucket, Key: place.key, ...this.payer });
+        const { Body } = await client.send(request, abort);
+        return Buffer.concat(await (Body as Readable).toArray()).toString();
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw asTransient(error);
+      }
+    };
+    return this.connection.call("cannot read it", place, get, signal);
+  }
+
+  async close(): Promise<void> {
+    await this.connection.close();
+  }
+
+  private async head(place: S3Place, signal?: AbortSignal): Promise<ObjectInfo | undefined> {
+    const info = await this.connection.call(
+      "cannot look at it",
+      place,
+      async ({ sdk, client, abort }) => {
+        const request = new sdk.HeadObjectCommand({ Bucket: place.bucket, Key: place.key, ...this.payer });
+        try {
+          const { ContentLength = 0, ETag = "" } = await client.send(request, abort);
+          return { url: place.url, byteLength: ContentLength, version: ETag, kind: "object" as const };
+        } catch (error) {
+          if (isMissing(error)) return undefined;
+          throw error;
+        }
+      },
+      signal,
+    );
+    this.known.looked(place.url, info);
+    return info;
+  }
+
+  private source(place: S3Place) {
+    const { bucket, key, url } = place;
+    const get = async (range: ByteRange, version: string | undefined, signal?: AbortSignal): Promise<RangeAnswer> => {
+      const input = {
+        Bucket: bucket,
+        Key: key,
+        Range: `bytes=${range.start}-${range.end - 1}`,
+        ...(version ? { IfMatch: version } : {}),
+        ...this.payer,
+      };
+      const send = ({ sdk, client, abort }: S3Session) => client.send(new sdk.GetObjectCommand(input), abort);
+      const answer = await this.connection.once(place, send, signal);
+      const { $metadata, ContentLength, ContentRange, ETag } = answer;
+      const headers = {
+        ...(ContentLength === undefined ? {} : { "content-length": String(ContentLength) }),
+        ...(ContentRange === undefined ? {} : { "content-range": ContentRange }),
+      };
+      const { raw } = answer.Body as unknown as BodyStream;
+      return rangeAnswer({ status: $metadata.httpStatusCode ?? 0, headers, body: raw }, range, ETag);
+    };
+    return { url, get };
+  }
+}
