@@ -6,6 +6,8 @@ test("the public surface is this and nothing else", () => {
   assert.deepEqual(Object.keys(dctstream).sort(), [
     "Loader",
     "ToolkitError",
+    "closeStorage",
+    "configureStorage",
     "encodeJpeg",
     "errorCodes",
     "evaluateModel",
@@ -24,6 +26,7 @@ test("the public surface is this and nothing else", () => {
     "readShardFile",
     "rebuildJpeg",
     "renderView",
+    "storageCounters",
     "train",
     "unpackCoefficients",
     "verify",

@@ -8,6 +8,7 @@ import { asToolkitError, ToolkitError } from "../src/errors.js";
 import { version } from "../src/version.js";
 import type { Command } from "./command.js";
 import { readConfig } from "./config.js";
+import { storageOptionsFrom, withStorageOptions } from "./storage-options.js";
 
 const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
@@ -67,7 +68,7 @@ function refuseRepeated(command: Command, parsed: Record<string, unknown>): void
 }
 
 function withCommonOptions(parser: Argv): Argv {
-  return parser
+  return withStorageOptions(parser)
     .option("json", {
       type: "boolean",
       default: false,
@@ -83,15 +84,14 @@ function withCommonOptions(parser: Argv): Argv {
 }
 
 async function runCommand(command: Command, parsed: Record<string, unknown>, signal: AbortSignal): Promise<number> {
-  const {
-    result,
-    text,
-    ok = true,
-  } = await command.run(parsed, {
+  const { closeStorage, configureStorage } = await import("../src/storage/store.js"); // needs the addon, as commands do
+  configureStorage(storageOptionsFrom(parsed));
+  const context = {
     signal,
-    log: (line) => process.stderr.write(`${line}\n`),
+    log: (line: string) => process.stderr.write(`${line}\n`),
     interactive: process.stderr.isTTY === true,
-  });
+  };
+  const { result, text, ok = true } = await command.run(parsed, context).finally(closeStorage);
   if (parsed.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
   else if (text !== "") process.stdout.write(`${text}\n`);
   return ok ? exitCodes.done : exitCodes.failed;

@@ -327,6 +327,22 @@ Napi::Value Unpack(const Napi::CallbackInfo& info) {
   return out;
 }
 
+// expandPacked(packed, grids, codec): the same coefficients packed without compression
+Napi::Value ExpandPacked(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Scratch* scratch = env.GetInstanceData<Scratch>();
+  Span<const uint8_t> packed;
+  std::vector<Grid> grids;
+  Codec codec;
+  if (!get_bytes(info[0], &packed) || !get_grids(info[1], &grids) || !get_codec(info[2], &codec))
+    return bad_argument(env, "expandPacked(Uint8Array, Uint32Array grids, codec)");
+  Status status = scratch->unpacker.open(packed.data, packed.length, grids, codec);
+  std::vector<uint8_t> plain;
+  if (status.ok()) status = scratch->unpacker.store_plain(&plain);
+  if (!status.ok()) return fail(env, status);
+  return new_bytes(env, plain);
+}
+
 // rebuildJpeg(header, trailer, packed, grids, codec)
 Napi::Value RebuildJpeg(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
@@ -447,8 +463,8 @@ Napi::Value RenderView(const Napi::CallbackInfo& info) {
 
 Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   Span<const uint8_t> bytes;
-  if (!get_bytes(info[0], &bytes)) return bad_argument(info.Env(), "crc32c(Uint8Array)");
-  return Napi::Number::New(info.Env(), crc32c(bytes.data, bytes.length));
+  if (!get_bytes(info[0], &bytes) || !info[1].IsNumber()) return bad_argument(info.Env(), "crc32c(Uint8Array, number)");
+  return Napi::Number::New(info.Env(), crc32c(bytes.data, bytes.length, info[1].As<Napi::Number>().Uint32Value()));
 }
 
 // No C++ exception may reach Node: a grid too large for the machine is an error like any other.
@@ -466,7 +482,7 @@ Napi::Value Guarded(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Scratch* scratch = new Scratch();
   env.SetInstanceData(scratch);  // freed by node-addon-api when the environment ends
-  exports.Set("version", 2);     // raised when a function here changes; index.ts refuses another
+  exports.Set("version", 3);     // raised when a function here changes; index.ts refuses another
   exports.Set("simd", simd_name(scratch->simd));
   exports.Set("bestSimd", simd_name(best_simd()));
   exports.Set("rowsPerFrame", kRowsPerFrame);
@@ -480,6 +496,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("lockPath", Napi::Function::New(env, Guarded<LockPath>));
   exports.Set("pack", Napi::Function::New(env, Guarded<Pack>));
   exports.Set("unpack", Napi::Function::New(env, Guarded<Unpack>));
+  exports.Set("expandPacked", Napi::Function::New(env, Guarded<ExpandPacked>));
   exports.Set("rebuildJpeg", Napi::Function::New(env, Guarded<RebuildJpeg>));
   exports.Set("encodeJpeg", Napi::Function::New(env, Guarded<EncodeJpeg>));
   exports.Set("renderView", Napi::Function::New(env, Guarded<RenderView>));

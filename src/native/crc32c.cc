@@ -44,11 +44,11 @@ __attribute__((target("sse4.2"))) uint32_t crc_by_instruction(uint32_t crc, cons
 
 }  // namespace
 
-uint32_t crc32c(const uint8_t* bytes, size_t size) {
+uint32_t crc32c(const uint8_t* bytes, size_t size, uint32_t before) {
 #if defined(__x86_64__)
-  if (__builtin_cpu_supports("sse4.2")) return ~crc_by_instruction(~0u, bytes, size);
+  if (__builtin_cpu_supports("sse4.2")) return ~crc_by_instruction(~before, bytes, size);
 #endif
-  return ~crc_by_table(~0u, bytes, size);
+  return ~crc_by_table(~before, bytes, size);
 }
 
 }  // namespace dctstream

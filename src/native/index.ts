@@ -142,6 +142,7 @@ interface Addon {
   lockPath(path: string): number;
   pack(coefficients: Int16Array, grids: Uint32Array, codec: number): Uint8Array<ArrayBuffer>;
   unpack(packed: Uint8Array, grids: Uint32Array, codec: number, simd?: SimdLevel): Int16Array;
+  expandPacked(packed: Uint8Array, grids: Uint32Array, codec: number): Uint8Array<ArrayBuffer>;
   rebuildJpeg(
     header: Uint8Array,
     trailer: Uint8Array,
@@ -164,10 +165,10 @@ interface Addon {
     spec: Float64Array,
     ...out: Float32Array[]
   ): void;
-  crc32c(bytes: Uint8Array): number;
+  crc32c(bytes: Uint8Array, before: number): number;
 }
 
-const expectedVersion = 2;
+const expectedVersion = 3;
 
 function loadAddon(): Addon {
   const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -341,6 +342,11 @@ export function rebuildJpeg(
   return addon.rebuildJpeg(header, trailer, image.packed, flatGrids(image.components), codecId(image.codec));
 }
 
+/** A stored image's packed bytes as codec "none" has them. CORRUPT_RECORD. */
+export function expandPacked(image: Pick<StoredImage, "components" | "packed" | "codec">): Uint8Array<ArrayBuffer> {
+  return addon.expandPacked(image.packed, flatGrids(image.components), codecId(image.codec));
+}
+
 /** Encodes [height, width, channels] 8-bit pixels: grey (1), RGB (3) or CMYK (4). */
 export function encodeJpeg(
   pixels: Uint8Array,
@@ -380,7 +386,7 @@ export function renderView(image: StoredImage, x: ViewAxis, y: ViewAxis, target:
   addon.renderView(geometry, image.quantTables, image.packed, codecId(image.codec), spec, ...out);
 }
 
-/** CRC-32C (Castagnoli), unsigned. */
-export function crc32c(bytes: Uint8Array): number {
-  return addon.crc32c(bytes);
+/** CRC-32C (Castagnoli), unsigned; `before` is that of the bytes in front of these. */
+export function crc32c(bytes: Uint8Array, before = 0): number {
+  return addon.crc32c(bytes, before);
 }

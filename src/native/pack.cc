@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace dctstream {
 namespace {
@@ -237,6 +238,30 @@ Status Unpacker::unpack(size_t component, BlockRange range, int16_t* out) {
         return corrupt("a frame's values run out before its blocks");
       }
       if (wanted) out += row_values;
+    }
+  }
+  return {};
+}
+
+Status Unpacker::store_plain(std::vector<uint8_t>* out) {
+  size_t frames = 0;
+  for (const Grid& grid : grids_) frames += frame_count(grid);
+  out->assign(frames * kDirectoryEntryBytes, 0);
+  size_t entry = 0;
+  for (size_t component = 0; component < grids_.size(); component++) {
+    const Grid& grid = grids_[component];
+    for (uint32_t frame = 0; frame < frame_count(grid); frame++, entry += kDirectoryEntryBytes) {
+      const uint32_t rows = std::min(kRowsPerFrame, grid.blocks_high - frame * kRowsPerFrame);
+      if (Status s = open_frame(frames_[component][frame], size_t(rows) * grid.blocks_wide); !s.ok()) return s;
+      const uint8_t* const mask_bytes = reinterpret_cast<const uint8_t*>(masks_.data());
+      const std::pair<const uint8_t*, const uint8_t*> streams[kStreams] = {
+          {mask_bytes, mask_bytes + masks_.size() * sizeof(uint64_t)},
+          {cursor_.values, cursor_.values_end},
+          {cursor_.escapes, cursor_.escapes_end}};
+      for (int s = 0; s < kStreams; s++) {
+        put_u32(out->data() + entry + 4 * s, uint32_t(streams[s].second - streams[s].first));
+        out->insert(out->end(), streams[s].first, streams[s].second);
+      }
     }
   }
   return {};

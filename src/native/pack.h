@@ -61,6 +61,9 @@ class Unpacker {
   // Writes the range's blocks, row after row, DC restored: quantised, natural order.
   Status unpack(size_t component, BlockRange range, int16_t* out);
 
+  // Replaces `out` by the packed form of the same coefficients under Codec::kNone.
+  Status store_plain(std::vector<uint8_t>* out);
+
  private:
   struct Frame {
     const uint8_t* streams[3];

@@ -41,7 +41,7 @@ export async function exportImages(options: ExportOptions): Promise<ExportReport
   try {
     for (const shard of manifest.shards) {
       const source = joinUrl(manifest.folder, shard.name);
-      for await (const batch of readShard(manifest.folder, shard)) {
+      for await (const batch of readShard(manifest, shard, { signal: options.signal })) {
         for (let row = 0; row < batch.length; row++) {
           options.signal?.throwIfAborted();
           const sample = batch.sample(row);

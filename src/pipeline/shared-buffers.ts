@@ -4,10 +4,12 @@
 export class SharedBuffers {
   private readonly free: SharedArrayBuffer[] = [];
 
-  /** A buffer of at least that many bytes; its contents are whatever it held before. */
+  /** A buffer of at least that many bytes, the smallest there is; its contents are whatever it held before. */
   take(byteLength: number): SharedArrayBuffer {
-    const fitting = this.free.findIndex((buffer) => buffer.byteLength >= byteLength);
-    return this.free.splice(fitting, fitting < 0 ? 0 : 1)[0] ?? new SharedArrayBuffer(byteLength);
+    let best = -1;
+    for (const [i, { byteLength: size }] of this.free.entries())
+      if (size >= byteLength && (best < 0 || size < (this.free[best] as SharedArrayBuffer).byteLength)) best = i;
+    return this.free.splice(best, best < 0 ? 0 : 1)[0] ?? new SharedArrayBuffer(byteLength);
   }
 
   /** For the next `take`: nobody may look at the buffer any more. */

@@ -41,7 +41,7 @@ async function* batchesOf(url: string): AsyncGenerator<RecordBatchView> {
     return;
   }
   const manifest = await readManifest(url);
-  for (const shard of manifest.shards) yield* readShard(manifest.folder, shard);
+  for (const shard of manifest.shards) yield* readShard(manifest, shard);
 }
 
 const shortNames: Readonly<Record<string, string>> = {

@@ -7,12 +7,17 @@ import { version } from "../version.js";
 import { checkDocument, parseJson } from "./document.js";
 import { frequencySchema, sumsSchema } from "./statistics.js";
 
-export const manifestVersion = 2;
+export const manifestVersion = 3;
 export const manifestName = "manifest.json";
 
 const count = z.number().int().nonnegative();
 
-const batchSchema = z.object({ offset: count, byteLength: count, samples: count });
+const batchSchema = z.object({
+  offset: count,
+  byteLength: count,
+  samples: count,
+  crc32c: z.number().int().min(0).max(0xffffffff),
+});
 
 const shardSchema = z.object({
   /** Relative to the manifest's folder. */

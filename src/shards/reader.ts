@@ -1,9 +1,11 @@
-// Shard file -> record batches. Reads by ranges taken from the manifest, or, without one, by the file's own footer.
+// Shard file -> record batches. Reads by ranges taken from the manifest, or, without one, the file from its beginning.
 import { createHash } from "node:crypto";
-import { RecordBatchReader, type Schema } from "apache-arrow";
+import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
+import { type Codec, crc32c } from "../native/index.js";
+import { countRetry } from "../storage/counters.js";
 import { joinUrl, openStore } from "../storage/store.js";
-import { codecOfSchema } from "./record.js";
+import { codecOfSchema, shardSchema } from "./record.js";
 import { RecordBatchView } from "./record-view.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
 
@@ -12,22 +14,35 @@ const magic = "ARROW1";
 const magicBytes = 8;
 const decoder = new TextDecoder();
 
-/** The schema message of a shard: the bytes between the magic and the first record batch. The same for all shards of a data set. */
-export async function readSchemaBytes(url: string, firstBatchOffset: number): Promise<Uint8Array> {
-  const head = await openStore(url).read(url, { start: 0, end: firstBatchOffset });
-  if (decoder.decode(head.subarray(0, magic.length)) !== magic) {
-    throw new ToolkitError("CORRUPT_SHARD", "does not start with the bytes of an Arrow file", { source: url });
-  }
-  return head.subarray(magicBytes);
+/** Reads of a batch whose checksum is wrong: bits do flip on the way, and damage that lasts is found by the second. */
+const maxReads = 3;
+
+const schemaMessages = new Map<Codec, Uint8Array>();
+
+/** The schema message in front of the record batches: the same in every shard of a codec. */
+function schemaMessage(codec: Codec): Uint8Array {
+  const known = schemaMessages.get(codec);
+  if (known !== undefined) return known;
+  const writer = new RecordBatchStreamWriter();
+  writer.reset(undefined, shardSchema(codec));
+  const stream = writer.finish().toUint8Array(true);
+  const message = stream.subarray(0, bodilessMessageBytes(stream));
+  schemaMessages.set(codec, message);
+  return message;
 }
 
-/** Parses one record batch given the schema message before it; the view shares `batchBytes`. CORRUPT_SHARD. */
-export function parseBatch(schemaBytes: Uint8Array, batchBytes: Uint8Array, source: string): RecordBatchView {
+/** The length of a message without a body, such as a schema: a marker, the length of what follows, and that. */
+export function bodilessMessageBytes(message: Uint8Array): number {
+  return 8 + new DataView(message.buffer, message.byteOffset).getInt32(4, true);
+}
+
+/** Parses one record batch of a shard of that codec; the view shares `batchBytes`. CORRUPT_SHARD. */
+export function parseBatch(codec: Codec, batchBytes: Uint8Array, source: string): RecordBatchView {
   try {
-    const reader = RecordBatchReader.from([schemaBytes, batchBytes]);
+    const reader = RecordBatchReader.from([schemaMessage(codec), batchBytes]);
     const { value } = reader.open().next();
     if (value == null) throw new Error("no record batch in these bytes");
-    return new RecordBatchView(value, codecOfSchema(reader.schema as Schema, source), source);
+    return new RecordBatchView(value, codec, source);
   } catch (cause) {
     if (cause instanceof ToolkitError) throw cause;
     throw new ToolkitError("CORRUPT_SHARD", `record batch cannot be read: ${(cause as Error).message}`, {
@@ -37,31 +52,76 @@ export function parseBatch(schemaBytes: Uint8Array, batchBytes: Uint8Array, sour
   }
 }
 
-export async function readBatch(
+/** A record batch's bytes, checked, into `target` where one is given. CHECKSUM_MISMATCH when they stay wrong however often they are read. */
+export async function readBatchBytes(
   url: string,
-  schemaBytes: Uint8Array,
+  codec: Codec,
   batch: BatchEntry,
   target?: Uint8Array,
   signal?: AbortSignal,
-): Promise<RecordBatchView> {
+): Promise<Uint8Array> {
   const range = { start: batch.offset, end: batch.offset + batch.byteLength };
-  const bytes = await openStore(url).read(url, range, target, signal);
-  const view = parseBatch(schemaBytes, bytes, url);
-  if (view.length !== batch.samples)
-    throw new ToolkitError("CORRUPT_SHARD", `batch of ${view.length} samples, expected ${batch.samples}`, {
-      source: url,
-      offset: batch.offset,
-    });
-  return view;
+  for (let reads = 1; ; reads++) {
+    const bytes = await openStore(url).read(url, range, target, signal);
+    const found = crc32c(bytes);
+    if (found === batch.crc32c) return bytes;
+    if (reads < maxReads) countRetry("checksum");
+    else throw batchMismatch(found, codec, bytes, batch, url);
+  }
 }
 
-/** Every record batch of a shard in order, one in memory at a time. */
-export async function* readShard(folder: string, shard: ShardEntry): AsyncGenerator<RecordBatchView> {
+function batchMismatch(
+  found: number,
+  codec: Codec,
+  bytes: Uint8Array,
+  { crc32c: expected, offset }: BatchEntry,
+  source: string,
+): ToolkitError {
+  const message = `record batch has crc32c ${hex(found)}, expected ${hex(expected)}, read ${maxReads} times; verify lists all damage`;
+  return new ToolkitError("CHECKSUM_MISMATCH", message, { source, offset, key: firstDamaged(codec, bytes, source) });
+}
+
+const hex = (value: number) => value.toString(16).padStart(8, "0");
+
+/** The key of the first sample whose coefficients are not what was written; undefined when the damage lies elsewhere. */
+function firstDamaged(codec: Codec, bytes: Uint8Array, source: string): string | undefined {
+  try {
+    const view = parseBatch(codec, bytes, source);
+    for (let row = 0; row < view.length; row++) {
+      const { packed, crc32c: expected } = view.image(row);
+      if (crc32c(packed) !== expected) return view.key(row);
+    }
+  } catch {
+    // too damaged to tell
+  }
+  return undefined;
+}
+
+export interface ReadShardOptions {
+  /** False: hand out what is there, damaged or not, to say which samples are. Default true. */
+  readonly checked?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Every record batch of a manifest's shard in order, one in memory at a time. */
+export async function* readShard(
+  { folder, codec }: { readonly folder: string; readonly codec: Codec },
+  shard: ShardEntry,
+  { checked = true, signal }: ReadShardOptions = {},
+): AsyncGenerator<RecordBatchView> {
   const url = joinUrl(folder, shard.name);
-  const first = shard.batches[0];
-  if (first === undefined) return;
-  const schemaBytes = await readSchemaBytes(url, first.offset);
-  for (const batch of shard.batches) yield await readBatch(url, schemaBytes, batch);
+  for (const batch of shard.batches) {
+    const range = { start: batch.offset, end: batch.offset + batch.byteLength };
+    const bytes = await (checked
+      ? readBatchBytes(url, codec, batch, undefined, signal)
+      : openStore(url).read(url, range, undefined, signal));
+    const view = parseBatch(codec, bytes, url);
+    if (view.length !== batch.samples) {
+      const message = `batch of ${view.length} samples, expected ${batch.samples}`;
+      throw new ToolkitError("CORRUPT_SHARD", message, { source: url, offset: batch.offset });
+    }
+    yield view;
+  }
 }
 
 /** The record batches of a shard of which only the file is known. */

@@ -88,7 +88,7 @@ async function verifyRecords(
 ): Promise<number> {
   const source = joinUrl(manifest.folder, shard.name);
   let good = 0;
-  for await (const batch of readShard(manifest.folder, shard)) {
+  for await (const batch of readShard(manifest, shard, { checked: false, signal: options.signal })) {
     options.signal?.throwIfAborted();
     for (let row = 0; row < batch.length; row++) {
       try {

@@ -1,6 +1,7 @@
 // Samples -> one shard file: record batches of bounded size, a running SHA-256, published whole or not at all.
 import { createHash } from "node:crypto";
 import { RecordBatchFileWriter, RecordBatchWriter, type Schema } from "apache-arrow";
+import { crc32c } from "../native/index.js";
 import { joinUrl, type ObjectWriter, openStore } from "../storage/store.js";
 import type { SampleRecord } from "./record.js";
 import { RecordBatchBuilder } from "./record-batch.js";
@@ -10,6 +11,8 @@ export interface BatchEntry {
   readonly offset: number;
   readonly byteLength: number;
   readonly samples: number;
+  /** CRC-32C of these bytes: a reader of a range cannot check the shard's own SHA-256. */
+  readonly crc32c: number;
 }
 
 export interface ShardEntry {
@@ -111,13 +114,21 @@ export class ShardWriter {
     const { samples } = this.pending;
     if (samples === 0) return;
     this.arrow.write(this.pending.build());
-    this.batches.push({ ...this.arrow.lastBlock, samples });
-    await this.writeChunks();
+    const block = this.arrow.lastBlock;
+    // The first batch's chunks begin with the file's head.
+    const crc = await this.writeChunks(block.offset);
+    this.batches.push({ ...block, samples, crc32c: crc });
     this.pending.clear();
   }
 
-  private async writeChunks(): Promise<void> {
-    for (const bytes of joinSmall(this.arrow.takeChunks())) await this.writeBytes(bytes);
+  /** CRC-32C of what was written from the file's byte `from` on. */
+  private async writeChunks(from = 0): Promise<number> {
+    let crc = 0;
+    for (const bytes of joinSmall(this.arrow.takeChunks())) {
+      crc = crc32c(bytes.subarray(Math.max(0, from - this.writtenBytes)), crc);
+      await this.writeBytes(bytes);
+    }
+    return crc;
   }
 
   private async writeBytes(bytes: Uint8Array): Promise<void> {

@@ -132,8 +132,10 @@ export function parentUrl(url: string): string {
   return cut < 0 ? "." : cut === 0 ? "/" : url.slice(0, cut);
 }
 
+/** The last part of the path; an http URL's query is none of it. */
 export function baseName(url: string): string {
-  return url.replace(/\/+$/, "").split("/").at(-1) ?? url;
+  const path = /^https?:/i.test(url) ? url.replace(/[?#].*$/, "") : url;
+  return path.replace(/\/+$/, "").split("/").at(-1) ?? url;
 }
 
 /** Writes a whole object atomically. */

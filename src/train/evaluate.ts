@@ -1,7 +1,7 @@
 // A network over a data set: loss, top-1, top-5, and which classes it mistakes for which.
 import type { LayersModel, Tensor } from "@tensorflow/tfjs-node-gpu";
 import { ToolkitError } from "../errors.js";
-import { Loader } from "../pipeline/load/loader.js";
+import { Loader, type LoaderCacheOptions } from "../pipeline/load/loader.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { toTensors } from "./batch.js";
 import type { Tf } from "./engine/tensorflow.js";
@@ -12,6 +12,7 @@ export interface EvaluateOptions {
   readonly inputSize: number;
   readonly batchSize: number;
   readonly workers?: number | undefined;
+  readonly cache?: LoaderCacheOptions | undefined;
   readonly onProgress?: (done: number, samples: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -84,7 +85,7 @@ export async function evaluateModel(
   classes: number,
   options: EvaluateOptions,
 ): Promise<EvaluateReport> {
-  const { manifest, kind, inputSize, signal, workers } = options;
+  const { manifest, kind, inputSize, signal, workers, cache } = options;
   const unknown = manifest.classes.find(({ index }) => index >= classes);
   if (unknown !== undefined) {
     throw new ToolkitError(
@@ -101,6 +102,7 @@ export async function evaluateModel(
     batchSize,
     shuffle: false,
     workers,
+    cache,
     signal,
   });
   const tally = new Tally(classes);

@@ -1,8 +1,10 @@
 // The training loop: batches in, one optimiser step each, a checkpoint at the end.
 import type { NamedTensorMap, Scalar, Tensor, Variable } from "@tensorflow/tfjs-node-gpu";
 import { invalidOption, ToolkitError } from "../errors.js";
-import { type LoadedBatch, Loader } from "../pipeline/load/loader.js";
+import { type LoadedBatch, Loader, type LoaderCacheOptions } from "../pipeline/load/loader.js";
 import { type LoadedManifest, readManifest } from "../shards/manifest.js";
+import type { CacheCounters } from "../storage/cache.js";
+import { countersSince, type StorageCounters, storageCounters } from "../storage/counters.js";
 import { toTensors } from "./batch.js";
 import { saveCheckpoint } from "./checkpoint.js";
 import { loadTensorflow, type Tf } from "./engine/tensorflow.js";
@@ -36,6 +38,8 @@ export interface TrainOptions {
   readonly seed?: number;
   /** View threads. */
   readonly workers?: number | undefined;
+  /** Of the training data, on the local disk. Default: none. */
+  readonly cache?: LoaderCacheOptions | undefined;
   readonly onStep?: ((step: StepReport) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -68,11 +72,15 @@ export interface TrainReport {
   readonly seconds: number;
   readonly tensors: { readonly afterFirstStep: number; readonly afterLastStep: number };
   readonly parameters: number;
+  /** Requests to storage services, and how many of them had to be made again. */
+  readonly storage: StorageCounters;
+  /** What the cache did; undefined without one. */
+  readonly cache: CacheCounters | undefined;
   readonly checkpoint: string;
 }
 
-type Settings = Required<Omit<TrainOptions, "val" | "onStep" | "signal" | "workers" | "maxSteps" | "learningRate">> &
-  Pick<TrainOptions, "val" | "onStep" | "signal" | "workers" | "maxSteps" | "learningRate">;
+type Optional = "val" | "onStep" | "signal" | "workers" | "maxSteps" | "learningRate" | "cache";
+type Settings = Required<Omit<TrainOptions, Optional>> & Pick<TrainOptions, Optional>;
 
 function resolve(options: TrainOptions): Settings {
   const settings = { epochs: 90, batchSize: 32, width: 1, inputSize: 224, augment: true, seed: 0, ...options };
@@ -92,6 +100,7 @@ export function classCount(manifest: LoadedManifest): number {
 /** Trains from scratch. UNKNOWN_NETWORK, TENSORFLOW_MISSING, NUMERIC_OVERFLOW, and what the loader throws. */
 export async function train(options: TrainOptions): Promise<TrainReport> {
   const settings = resolve(options);
+  const before = storageCounters();
   const definition = findNetwork(settings.network);
   const manifest = await readManifest(settings.manifest);
   const val = settings.val === undefined ? undefined : await readManifest(settings.val);
@@ -104,6 +113,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
     batchSize,
     seed,
     workers,
+    cache: settings.cache,
     signal,
   });
   try {
@@ -138,6 +148,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
         inputSize,
         batchSize,
         workers,
+        cache: settings.cache,
         signal,
       }));
     return {
@@ -148,6 +159,8 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
       valTop1: score?.top1,
       valTop5: score?.top5,
       parameters: network.model.countParams(),
+      storage: countersSince(before),
+      cache: loader.cacheCounters,
       checkpoint,
     };
   } finally {

@@ -47,7 +47,7 @@ for (const codec of ["zstd", "none"] as const) {
     );
     assert.equal(done.status, 0, done.stderr);
     const expected: string[] = [];
-    for await (const batch of readShard(manifest.folder, shard)) {
+    for await (const batch of readShard(manifest, shard)) {
       for (let row = 0; row < batch.length; row++) {
         const sample = batch.sample(row);
         const all = unpackCoefficients(sample.packed, sample.components, codec);

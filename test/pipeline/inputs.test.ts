@@ -22,7 +22,7 @@ async function records(manifestUrl: string): Promise<SampleRecord[]> {
   const manifest = await readManifest(manifestUrl);
   const all: SampleRecord[] = [];
   for (const shard of manifest.shards)
-    for await (const batch of readShard(manifest.folder, shard))
+    for await (const batch of readShard(manifest, shard))
       for (let row = 0; row < batch.length; row++) all.push(batch.sample(row));
   return all;
 }

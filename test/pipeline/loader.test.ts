@@ -63,7 +63,7 @@ test("in manifest order every sample comes once, the last batch is smaller, and 
   });
   const expected: string[] = [];
   for (const shard of manifest.shards) {
-    for await (const batch of readShard(manifest.folder, shard)) {
+    for await (const batch of readShard(manifest, shard)) {
       for (let row = 0; row < batch.length; row++) {
         const sample = batch.sample(row);
         const { x, y } = planView(
@@ -87,7 +87,7 @@ test("a damaged record stops the epoch with its sample's name", async (t) => {
   const manifest = await dataset(t, 30);
   const file = path.join(manifest.folder, manifest.shards[0]?.name ?? "");
   const bytes = readFileSync(file);
-  for await (const batch of readShard(manifest.folder, manifest.shards[0] as LoadedManifest["shards"][number])) {
+  for await (const batch of readShard(manifest, manifest.shards[0] as LoadedManifest["shards"][number])) {
     const { packed } = batch.sample(11);
     const at = bytes.indexOf(Buffer.from(packed));
     bytes[at + packed.length - 5] = (bytes[at + packed.length - 5] as number) ^ 0x40;

@@ -8,7 +8,7 @@ const entry = (name: string, counts: readonly number[]) => ({
   byteLength: 0,
   sha256: "",
   samples: 0,
-  batches: counts.map((samples, i) => ({ offset: i, byteLength: 1 << 20, samples })),
+  batches: counts.map((samples, i) => ({ offset: i, byteLength: 1 << 20, samples, crc32c: 0 })),
 });
 const manifest = { shards: Array.from({ length: 20 }, (_, i) => entry(`s${i}`, [128, 128, 128, 40 + i])) };
 const total = manifest.shards.flatMap((shard) => shard.batches).reduce((sum, { samples }) => sum + samples, 0);

@@ -5,6 +5,7 @@ import { loadTensorflow } from "../../src/train/engine/tensorflow.js";
 import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js";
 import { argument, type Command } from "../command.js";
 import { withProgress } from "../progress.js";
+import { cacheOptionsFrom, withCacheOptions } from "../storage-options.js";
 
 /** Classes and confusions shown without --json. */
 const shownRows = 10;
@@ -13,7 +14,7 @@ export const evaluateCommand: Command = {
   usage: "evaluate <checkpoint> <manifest>",
   describe: "Top-1, top-5, accuracy per class and the most frequent confusions of a trained network",
   options: (parser) =>
-    parser
+    withCacheOptions(parser)
       .positional("checkpoint", {
         type: "string",
         demandOption: true,
@@ -43,6 +44,7 @@ export const evaluateCommand: Command = {
         inputSize,
         batchSize: argument<number>(args, "batchSize"),
         workers: argument<number | undefined>(args, "workers"),
+        cache: cacheOptionsFrom(args),
         onProgress: (done, samples) => progress.update(done, samples, `${done} samples`),
         signal: context.signal,
       });

@@ -24,7 +24,7 @@ export const preprocessCommand: Command = {
         type: "string",
         demandOption: true,
         requiresArg: true,
-        describe: "Folder for the shards and the manifest",
+        describe: "Folder for the shards and the manifest, a path or s3://bucket/folder",
       })
       .option("compression", {
         choices: ["zstd", "none"] as const,
@@ -175,6 +175,9 @@ function describe(report: PreprocessReport): string {
     ...(report.failed > 0 ? ["  each of them is in errors.jsonl beside the manifest"] : []),
     ...(report.converted > 0
       ? [`${report.converted} converted: their colours or format cannot be stored losslessly`]
+      : []),
+    ...(report.storage.retries > 0
+      ? [`${report.storage.retries} of ${report.storage.requests} storage requests had to be made again`]
       : []),
     `${formatBytes(report.inputBytes)} of images -> ${formatBytes(report.outputBytes)} in ${report.shards} shards (x ${(report.outputBytes / report.inputBytes).toFixed(3)})`,
     `manifest: ${report.manifest}`,

@@ -2,12 +2,14 @@
 import { networks } from "../../src/train/networks/definitions.js";
 import { type StepReport, type TrainReport, train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
+import { formatBytes } from "../quantity.js";
+import { cacheOptionsFrom, withCacheOptions } from "../storage-options.js";
 
 export const trainCommand: Command = {
   usage: "train <manifest>",
   describe: "Train a pixel or DCT network from coefficient shards",
   options: (parser) =>
-    parser
+    withCacheOptions(parser)
       .positional("manifest", {
         type: "string",
         demandOption: true,
@@ -19,7 +21,12 @@ export const trainCommand: Command = {
         requiresArg: true,
         describe: networks.map(({ id }) => id).join(", "),
       })
-      .option("out", { type: "string", demandOption: true, requiresArg: true, describe: "Folder for the checkpoint" })
+      .option("out", {
+        type: "string",
+        demandOption: true,
+        requiresArg: true,
+        describe: "Folder for the checkpoint, a path or s3://bucket/folder",
+      })
       .option("val", { type: "string", requiresArg: true, describe: "Manifest to evaluate at the end" })
       .option("epochs", { type: "number", default: 90, requiresArg: true, describe: "Passes over the data" })
       .option("max-steps", { type: "number", requiresArg: true, describe: "Stop after this many steps" })
@@ -63,6 +70,7 @@ export const trainCommand: Command = {
       maxSteps: argument<number | undefined>(args, "maxSteps"),
       learningRate: argument<number | undefined>(args, "lr"),
       workers: argument<number | undefined>(args, "workers"),
+      cache: cacheOptionsFrom(args),
       onStep: logSteps(context),
       signal: context.signal,
     });
@@ -80,6 +88,19 @@ function logSteps(context: CommandContext): (step: StepReport) => void {
   };
 }
 
+function describeTraffic({ storage, cache }: TrainReport): string[] {
+  const lines: string[] = [];
+  if (storage.requests > 0)
+    lines.push(
+      `storage     ${storage.requests} requests, ${formatBytes(storage.bytesRead)} read, ${storage.retries} retries`,
+    );
+  if (cache !== undefined)
+    lines.push(
+      `cache       ${cache.hits} hits, ${cache.misses} misses, ${cache.filled} filled, ${cache.evicted} evicted`,
+    );
+  return lines;
+}
+
 const percent = (share: number | undefined) => (share === undefined ? "-" : `${(100 * share).toFixed(1)} %`);
 
 function describe(report: TrainReport): string {
@@ -89,6 +110,7 @@ function describe(report: TrainReport): string {
     `validation  top-1 ${percent(report.valTop1)}, top-5 ${percent(report.valTop5)}`,
     `speed       ${report.imagesPerSecond} images/s, ${percent(report.inputStallFraction)} of the time waiting for input`,
     `tensors     ${report.tensors.afterFirstStep} after the first step, ${report.tensors.afterLastStep} after the last`,
+    ...describeTraffic(report),
     `checkpoint  ${report.checkpoint}`,
   ].join("\n");
 }

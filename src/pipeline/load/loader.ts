@@ -1,15 +1,17 @@
-// The read half, wired: plan -> prefetched groups -> view workers -> batches in shared memory.
+// The read half, wired: plan -> prefetched groups (from a cache where there is one) -> view workers -> batches in shared memory.
 import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
 import { fromWire, invalidOption, ToolkitError, type WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
 import { planEpoch } from "../../shards/plan.js";
+import { type CacheCounters, type CacheOptions, DiskCache } from "../../storage/cache.js";
 import { SharedBuffers } from "../shared-buffers.js";
+import { type BatchBytes, type BatchCache, BatchSource } from "./batch-source.js";
 import { type ReadGroup, readGroups } from "./prefetch.js";
 import { type BatchArrays, slotArrays, slotBytes } from "./slot.js";
 import { checkViewOptions, type ViewOptions } from "./view.js";
-import type { SharedBatch, ViewTask } from "./view-task.js";
+import type { ExpandAnswer, ExpandTask, SharedBatch, ViewTask } from "./view-task.js";
 
 export interface LoaderOptions {
   readonly manifest: LoadedManifest;
@@ -25,7 +27,14 @@ export interface LoaderOptions {
   readonly workers?: number | undefined;
   /** Batches made ahead of the one in use. Default 3. */
   readonly prefetchBatches?: number;
+  /** Keep what is read on the local disk, for the next epoch and other processes. Default: none. */
+  readonly cache?: LoaderCacheOptions | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface LoaderCacheOptions extends CacheOptions {
+  /** Keep record batches uncompressed: twice the bytes, and much less work to read them. Default false. */
+  readonly expanded?: boolean;
 }
 
 /** A batch in shared memory. Its arrays are overwritten some time after `release`, which must be called exactly once. */
@@ -42,8 +51,10 @@ const taskSamples = 8;
 export class Loader {
   readonly batchSize: number;
   private readonly pool: Piscina;
-  private readonly settings: Required<Omit<LoaderOptions, "signal">>;
+  private readonly settings: Required<Omit<LoaderOptions, "signal" | "cache">>;
   private readonly signal: AbortSignal | undefined;
+  private readonly cacheOptions: LoaderCacheOptions | undefined;
+  private disk: DiskCache | undefined;
   private readonly slots = new SharedBuffers();
   private readonly groupBuffers = new SharedBuffers();
   private nextGroup = 0;
@@ -56,7 +67,7 @@ export class Loader {
       prefetchBatches = 3,
     } = options;
     const { dropLast = shuffle } = options;
-    const { manifest, view, batchSize, signal } = options;
+    const { manifest, view, batchSize, cache, signal } = options;
     checkViewOptions(view);
     if (!Number.isInteger(batchSize) || batchSize < 1) throw invalidOption("batch-size", "an integer >= 1", batchSize);
     if (!Number.isInteger(workers) || workers < 1) throw invalidOption("workers", "an integer >= 1", workers);
@@ -67,6 +78,7 @@ export class Loader {
     }
     this.batchSize = batchSize;
     this.signal = signal;
+    this.cacheOptions = cache;
     this.settings = { manifest, view, batchSize, seed, shuffle, dropLast, workers, prefetchBatches };
     // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it begins.
     this.pool = new Piscina({
@@ -87,10 +99,17 @@ export class Loader {
   async *epoch(epoch: number): AsyncGenerator<LoadedBatch> {
     const { manifest, seed, shuffle, prefetchBatches } = this.settings;
     const groups = planEpoch(manifest, seed, epoch, { shuffle });
-    const options = { manifest, groups, firstGroup: this.nextGroup, buffers: this.groupBuffers, signal: this.signal };
+    const buffers = this.groupBuffers;
+    const source = new BatchSource(manifest, buffers, await this.openCache());
+    const options = { groups, firstGroup: this.nextGroup, source, buffers, signal: this.signal };
     this.nextGroup += groups.length;
     const render = (batch: BatchPlan) => this.render(batch, epoch);
     yield* mapOrdered(this.inBatches(readGroups(options)), render, { limit: prefetchBatches, signal: this.signal });
+  }
+
+  /** Of the disk cache, once an epoch has begun; undefined without one. */
+  get cacheCounters(): CacheCounters | undefined {
+    return this.disk?.counters;
   }
 
   async close(): Promise<void> {
@@ -99,6 +118,18 @@ export class Loader {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  private async openCache(): Promise<BatchCache | undefined> {
+    if (this.cacheOptions === undefined) return undefined;
+    this.disk ??= await DiskCache.open(this.cacheOptions);
+    const expand = async ({ url, codec, bytes }: BatchBytes) => {
+      const task: ExpandTask = { expand: { url, codec, bytes } };
+      const answer: ExpandAnswer = await this.pool.run(task);
+      if ("error" in answer) throw fromWire(answer.error);
+      return answer.bytes;
+    };
+    return { disk: this.disk, expand: this.cacheOptions.expanded ? expand : undefined };
   }
 
   private async *inBatches(groups: AsyncIterable<ReadGroup>): AsyncGenerator<BatchPlan> {

@@ -1,9 +1,9 @@
 // What the pool loads in its threads; see preprocess/decode-entry.cts for why it is CommonJS.
-import type { ViewTask } from "./view-task.js" with { "resolution-mode": "import" };
+import type { ExpandTask, ViewTask } from "./view-task.js" with { "resolution-mode": "import" };
 
-async function renderViews(task: ViewTask): Promise<unknown> {
+async function work(task: ViewTask | ExpandTask): Promise<unknown> {
   const worker = await import("./view-worker.js");
-  return worker.default(task);
+  return "expand" in task ? worker.expand(task) : worker.renderViews(task);
 }
 
-export = renderViews;
+export = work;

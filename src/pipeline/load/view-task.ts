@@ -1,4 +1,6 @@
 // What passes between the loader and its view workers. Shared buffers, so nothing of size is copied.
+import type { WireError } from "../../errors.js";
+import type { Codec } from "../../native/index.js";
 import type { ViewOptions } from "./view.js";
 
 /** A record batch in shared memory; workers keep it parsed while its group is in use. */
@@ -8,7 +10,7 @@ export interface SharedBatch {
   readonly url: string;
   readonly shard: number;
   readonly batch: number;
-  readonly schemaBytes: Uint8Array;
+  readonly codec: Codec;
   /** Over shared memory. */
   readonly bytes: Uint8Array;
 }
@@ -25,3 +27,11 @@ export interface ViewTask {
   /** Where the task's first sample goes in the slot. */
   readonly firstIndex: number;
 }
+
+/** A batch to turn into its expanded form. */
+export interface ExpandTask {
+  readonly expand: Pick<SharedBatch, "url" | "codec" | "bytes">;
+}
+
+/** Errors are data, because a thrown one would lose its code between threads. */
+export type ExpandAnswer = { readonly bytes: Uint8Array<ArrayBuffer> } | { readonly error: WireError };

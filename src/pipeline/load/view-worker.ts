@@ -1,12 +1,14 @@
-// Inside a worker thread: rows of record batches -> finished views in the batch's slot. Stops at the first damaged record.
+// Inside a worker thread: rows of record batches -> finished views in the batch's slot, stopping at the first damaged record; and batches ->
+// their expanded form.
 import { asToolkitError, toWire, type WireError } from "../../errors.js";
 import { renderView } from "../../native/index.js";
+import { expandBatch } from "../../shards/expanded.js";
 import { randomFor } from "../../shards/random.js";
 import { parseBatch } from "../../shards/reader.js";
 import type { RecordBatchView } from "../../shards/record-view.js";
 import { type BatchArrays, imagenetScaling, sampleOf, slotArrays } from "./slot.js";
 import { planView } from "./view.js";
-import type { SharedBatch, ViewTask } from "./view-task.js";
+import type { ExpandAnswer, ExpandTask, SharedBatch, ViewTask } from "./view-task.js";
 
 /** Groups whose batches stay parsed: the one in use and the one that a batch may have begun in. */
 const keptGroups = 2;
@@ -25,7 +27,7 @@ function viewOf(batch: SharedBatch): RecordBatchView {
   }
   let view = group.get(nameOf(batch));
   if (view === undefined) {
-    view = parseBatch(batch.schemaBytes, batch.bytes, batch.url);
+    view = parseBatch(batch.codec, batch.bytes, batch.url);
     group.set(nameOf(batch), view);
   }
   return view;
@@ -34,7 +36,6 @@ function viewOf(batch: SharedBatch): RecordBatchView {
 function renderSample(batch: SharedBatch, row: number, task: ViewTask, out: BatchArrays, index: number): void {
   const records = viewOf(batch);
   const image = records.image(row);
-  records.checkPacked(image);
   const random = randomFor(task.seed, "view", task.epoch, batch.shard, batch.batch, row);
   const { x, y } = planView(image.width, image.height, task.view, random);
   const part = (plane: Float32Array) => sampleOf(plane, task.batchSize, index);
@@ -46,8 +47,16 @@ function renderSample(batch: SharedBatch, row: number, task: ViewTask, out: Batc
   out.labels[index] = image.label;
 }
 
+export function expand({ expand: { codec, bytes, url } }: ExpandTask): ExpandAnswer {
+  try {
+    return { bytes: new Uint8Array(expandBatch(codec, bytes, url)) }; // of its own, because it moves to another thread
+  } catch (error) {
+    return { error: toWire(error, { source: url }) };
+  }
+}
+
 /** Undefined when all is well; an error as data otherwise, because a thrown one would lose its code between threads. */
-export default function renderViews(task: ViewTask): WireError | undefined {
+export function renderViews(task: ViewTask): WireError | undefined {
   const out = slotArrays(task.slot, task.view, task.batchSize, task.batchSize);
   for (let i = 0; i < task.samples.length; i += 2) {
     const batch = task.batches[task.samples[i] as number] as SharedBatch;

@@ -1,8 +1,12 @@
 // A folder of class folders -> samples: `root/class/image.jpg` (the torchvision ImageFolder convention).
-import { baseName, joinUrl, type ObjectInfo, openStore } from "../../storage/store.js";
+import { mapOrdered } from "../../map-ordered.js";
+import { baseName, isRemote, type ObjectInfo, openStore } from "../../storage/store.js";
 import { isImageName, splitName } from "./group.js";
 import { labelOf } from "./labels.js";
 import type { ReadSourceOptions, SourceItem } from "./sample.js";
+
+/** Each is a request of its own, most of which is waiting. */
+const remoteReadsInFlight = 24;
 
 /** The class folders below `root`, in name order. */
 export async function listClassFolders(root: string): Promise<ObjectInfo[]> {
@@ -21,26 +25,34 @@ export async function* readClassFolders(
   root: string,
   { rules, maxEntryBytes, allocate, from = 0, signal }: ReadSourceOptions,
 ): AsyncGenerator<readonly SourceItem[]> {
-  const store = openStore(root);
+  const read = async ({ division, file, position }: Place, both: AbortSignal): Promise<SourceItem> => {
+    const entry = `${division}/${baseName(file.url)}`;
+    const { key, extension } = splitName(entry);
+    const place = { entry, offset: undefined, key, position };
+    if (file.byteLength > maxEntryBytes) {
+      const message = `a file of ${file.byteLength} bytes, at most ${maxEntryBytes} allowed`;
+      return { ...place, problem: "ENTRY_TOO_LARGE", message };
+    }
+    const image = allocate(file.byteLength); // before the first wait, so that images lie in slabs in their order
+    await openStore(root).read(file.url, { start: 0, end: file.byteLength }, image, both);
+    return { ...place, extension, image, label: labelOf({ entry, division }, rules), json: undefined };
+  };
+  const limit = isRemote(root) ? remoteReadsInFlight : 1;
+  for await (const item of mapOrdered(places(root, from), read, { limit, signal })) yield [item];
+}
+
+interface Place {
+  readonly division: string;
+  readonly file: ObjectInfo;
+  readonly position: number;
+}
+
+async function* places(root: string, from: number): AsyncGenerator<Place> {
   let next = 0;
   for (const folder of await listClassFolders(root)) {
-    const division = baseName(folder.url);
     for (const file of await listImages(folder.url)) {
       const position = next++;
-      if (position < from) continue;
-      signal?.throwIfAborted();
-      const name = baseName(file.url);
-      const entry = `${division}/${name}`;
-      const { key, extension } = splitName(entry);
-      const place = { entry, offset: undefined, key, position };
-      if (file.byteLength > maxEntryBytes) {
-        const message = `a file of ${file.byteLength} bytes, at most ${maxEntryBytes} allowed`;
-        yield [{ ...place, problem: "ENTRY_TOO_LARGE", message }];
-        continue;
-      }
-      const image = allocate(file.byteLength);
-      await store.read(joinUrl(folder.url, name), { start: 0, end: file.byteLength }, image, signal);
-      yield [{ ...place, extension, image, label: labelOf({ entry, division }, rules), json: undefined }];
+      if (position >= from) yield { division: baseName(folder.url), file, position };
     }
   }
 }

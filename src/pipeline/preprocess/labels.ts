@@ -1,6 +1,6 @@
 // What class a sample is of: from a file of labels, its companions, or the folder or tar that it lies in.
 import { ToolkitError } from "../../errors.js";
-import { readText } from "../../storage/store.js";
+import { baseName, readText } from "../../storage/store.js";
 import { type ClassList, isSynset } from "./classes.js";
 import type { LabelResult } from "./sample.js";
 
@@ -103,7 +103,7 @@ const stemOf = (name: string) => lastPart(name).replace(/\.(tar|tar\.gz|tgz)$/i,
 
 /** The class that a source's name stands for: a tar of one synset is named after it. */
 export function divisionOfSource(url: string): string | undefined {
-  const stem = stemOf(url);
+  const stem = stemOf(baseName(url));
   return isSynset(stem) ? stem : undefined;
 }
 

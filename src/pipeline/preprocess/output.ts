@@ -42,6 +42,10 @@ export async function withLock<T>(
     await openStore(folder).sweep(folder, isOwn);
     return await work(signals.length === 0 ? undefined : AbortSignal.any(signals));
   } finally {
+    // An upload whose beginning was answered into the void is nobody's to abort but ours; that this fails must not hide how the work ended.
+    await openStore(folder)
+      .sweep(folder, isOwn)
+      .catch(() => {});
     await lock.release();
   }
 }

@@ -10,7 +10,8 @@ import {
   type Sidecar,
   type SidecarBody,
 } from "../../shards/manifest.js";
-import { joinUrl } from "../../storage/store.js";
+import { countersSince, type StorageCounters, storageCounters } from "../../storage/counters.js";
+import { joinUrl, storageOptions } from "../../storage/store.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { settleLabels } from "./label-rules.js";
@@ -41,6 +42,8 @@ export interface PreprocessReport {
   readonly imagesPerSecond: number;
   /** True when an earlier run had finished the same work and nothing was left to do. */
   readonly alreadyDone: boolean;
+  /** Requests to storage services, and how many of them had to be made again. */
+  readonly storage: StorageCounters;
   readonly manifest: string;
 }
 
@@ -58,11 +61,13 @@ const minSamplesForShare = 1000;
  */
 export async function preprocess(options: PreprocessOptions): Promise<PreprocessReport> {
   const settings = resolveOptions(options);
+  const before = storageCounters();
   const sources = await findSources(options.sources);
   const labels = await settleLabels(options, sources, settings.signal);
-  return withLock(settings.out, settings.signal, (signal) =>
+  const report = await withLock(settings.out, settings.signal, (signal) =>
     run({ ...settings, signal }, sources, labels.rules, labels.fingerprint),
   );
+  return { ...report, storage: countersSince(before) };
 }
 
 async function run(
@@ -70,7 +75,7 @@ async function run(
   sources: readonly Source[],
   rules: LabelRules,
   labels: string,
-): Promise<PreprocessReport> {
+): Promise<Omit<PreprocessReport, "storage">> {
   const started = performance.now();
   const { out, codec, maxShardBytes, maxPixels, maxImageBytes, orient, resize } = settings;
   const job: Job = {
@@ -125,7 +130,7 @@ class Run {
       maxThreads: settings.workers,
     });
     const { out: folder, codec, maxShardBytes } = settings;
-    this.shards = new ShardThread({ folder, codec, maxShardBytes });
+    this.shards = new ShardThread({ folder, codec, maxShardBytes, storage: storageOptions() });
   }
 
   /** The sidecars of all sources, in order. */
@@ -295,7 +300,12 @@ function failureOf(item: SourceItem, error: WireError | undefined, source: Sourc
   return { ...at, label: item.label.index, code, message };
 }
 
-function report(manifest: Manifest, out: string, seconds: number, samplesRead: number): PreprocessReport {
+function report(
+  manifest: Manifest,
+  out: string,
+  seconds: number,
+  samplesRead: number,
+): Omit<PreprocessReport, "storage"> {
   const { samples, failed, errors, converted, inputBytes } = manifest;
   return {
     samples,

@@ -58,7 +58,7 @@ async function* readAgain(
     return;
   }
   const byOffset = new Map(failures.map((failure) => [failure.offset, failure]));
-  const reader = openSourceBytes({ ...source, signal });
+  const reader = openSourceBytes({ ...source, url: source.address, signal });
   try {
     const wanted = new Set(failures.map(({ entry }) => entry));
     const options = { maxEntryBytes, wants: (name: string) => wanted.has(name), from: failures[0]?.offset ?? 0 };

@@ -2,6 +2,8 @@
 import type { WireError } from "../../errors.js";
 import type { Codec } from "../../native/index.js";
 import type { ClassEntry, Failure, Sidecar, SidecarBody } from "../../shards/manifest.js";
+import type { StorageCounters } from "../../storage/counters.js";
+import type { StorageOptions } from "../../storage/store.js";
 
 /** One item of a source, decided: an image to store or a failure to note. `position` is where it begins in its source. */
 export type Outcome = { readonly position: number; readonly imageBytes: number } & (
@@ -27,6 +29,8 @@ export interface ShardSettings {
   readonly folder: string;
   readonly codec: Codec;
   readonly maxShardBytes: number;
+  /** How the thread reaches the folder. */
+  readonly storage: StorageOptions;
 }
 
 /** To the thread, which handles them in order. */
@@ -34,15 +38,19 @@ export type ShardRequest =
   | { readonly kind: "begin"; readonly source: number; readonly done: readonly Sidecar[] }
   | { readonly kind: "append"; readonly group: DecidedGroup }
   | { readonly kind: "end" }
-  | { readonly kind: "abort" };
+  | { readonly kind: "abort" }
+  /** The last: ends the thread's connections. */
+  | { readonly kind: "close" };
 
 export interface NumberedRequest {
   readonly id: number;
   readonly request: ShardRequest;
 }
 
-/** From the thread, one for every request; "end" is answered with the source's sidecars when they are on disk, maybe after later requests. */
+/**
+ * From the thread, one for every request; "end" is answered with the source's sidecars when they are on disk, maybe after later
+ * requests, "close" with what the thread's stores did. */
 export type ShardAnswer = { readonly id: number } & (
   | { readonly error: WireError }
-  | { readonly sidecars?: readonly SidecarBody[] }
+  | { readonly sidecars?: readonly SidecarBody[]; readonly counters?: StorageCounters }
 );

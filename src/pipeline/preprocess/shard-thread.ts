@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import { asToolkitError, fromWire, ToolkitError } from "../../errors.js";
 import type { Sidecar, SidecarBody } from "../../shards/manifest.js";
+import { absorbCounters } from "../../storage/counters.js";
 import type { DecidedGroup, NumberedRequest, ShardAnswer, ShardRequest, ShardSettings } from "./shard-task.js";
 
 /** Requests under way. More would only hold more memory. */
@@ -67,6 +68,10 @@ export class ShardThread {
 
   async close(): Promise<void> {
     await Promise.allSettled(this.unanswered);
+    if (this.ended === undefined) {
+      const { counters } = await this.post({ kind: "close" }, []).catch((): Answered => ({ id: -1 })); // it died: nothing to count
+      if (counters !== undefined) absorbCounters(counters);
+    }
     this.ended ??= new ToolkitError("INTERNAL", "the thread that writes shards was closed");
     await this.worker.terminate();
   }

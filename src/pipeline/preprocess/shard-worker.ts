@@ -2,8 +2,15 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { toWire, type WireError } from "../../errors.js";
 import type { SidecarBody } from "../../shards/manifest.js";
+import { type StorageCounters, storageCounters } from "../../storage/counters.js";
+import { closeStorage, configureStorage } from "../../storage/store.js";
 import { ShardSequence } from "./shard-sequence.js";
 import type { NumberedRequest, ShardAnswer, ShardRequest, ShardSettings } from "./shard-task.js";
+
+interface Handled {
+  readonly sidecars?: Promise<readonly SidecarBody[]>;
+  readonly counters?: StorageCounters;
+}
 
 class Desk {
   private sequence: ShardSequence | undefined;
@@ -13,7 +20,7 @@ class Desk {
   constructor(private readonly settings: ShardSettings) {}
 
   /** What "end" resolves with may be waited for after later requests. */
-  async handle(request: ShardRequest): Promise<{ readonly sidecars?: Promise<readonly SidecarBody[]> }> {
+  async handle(request: ShardRequest): Promise<Handled> {
     const { sequence } = this;
     switch (request.kind) {
       case "begin":
@@ -33,11 +40,14 @@ class Desk {
         await sequence?.abort();
         await this.closing;
         return {};
+      case "close":
+        await closeStorage();
+        return { counters: storageCounters() };
     }
   }
 }
 
-/** Handles the requests of `port` one after another. After an error every later one but "abort" is answered with it. */
+/** Handles the requests of `port` one after another. After an error every later one but "abort" and "close" is answered with it. */
 export function serve(port: MessagePort, settings: ShardSettings): void {
   const desk = new Desk(settings);
   let failed: WireError | undefined;
@@ -48,10 +58,10 @@ export function serve(port: MessagePort, settings: ShardSettings): void {
   let turn = Promise.resolve();
   port.on("message", ({ id, request }: NumberedRequest) => {
     turn = turn.then(async () => {
-      if (failed !== undefined && request.kind !== "abort") return fail(id, failed);
+      if (failed !== undefined && request.kind !== "abort" && request.kind !== "close") return fail(id, failed);
       try {
-        const { sidecars } = await desk.handle(request);
-        if (sidecars === undefined) port.postMessage({ id } satisfies ShardAnswer);
+        const { sidecars, ...rest } = await desk.handle(request);
+        if (sidecars === undefined) port.postMessage({ id, ...rest } satisfies ShardAnswer);
         else
           sidecars.then(
             (list) => port.postMessage({ id, sidecars: list } satisfies ShardAnswer),
@@ -64,4 +74,8 @@ export function serve(port: MessagePort, settings: ShardSettings): void {
   });
 }
 
-if (parentPort !== null) serve(parentPort, workerData as ShardSettings);
+if (parentPort !== null) {
+  const settings = workerData as ShardSettings;
+  configureStorage(settings.storage);
+  serve(parentPort, settings);
+}

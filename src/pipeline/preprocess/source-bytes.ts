@@ -2,11 +2,11 @@
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { ToolkitError } from "../../errors.js";
-import { openStore } from "../../storage/store.js";
+import { baseName, openStore } from "../../storage/store.js";
 import { ByteReader } from "./byte-reader.js";
 
 export function isGzipName(url: string): boolean {
-  return /\.(tar\.gz|tgz)$/i.test(url);
+  return /\.(tar\.gz|tgz)$/i.test(baseName(url));
 }
 
 export interface SourceBytesOptions {

@@ -1,8 +1,10 @@
 // What the user named -> the list of sources, each read in one piece, in a stable order; and what they are divided into.
+import { createHash } from "node:crypto";
 import { ToolkitError } from "../../errors.js";
+import { publicUrls } from "../../public-url.js";
 import type { SourceEntry } from "../../shards/manifest.js";
 import { expandPatterns } from "../../storage/expand.js";
-import { baseName, openStore } from "../../storage/store.js";
+import { baseName, type ObjectInfo, openStore } from "../../storage/store.js";
 import { listClassFolders, listImages, readClassFolders } from "./class-folders.js";
 import { groupByKey, isImageName, isSampleName } from "./group.js";
 import { divisionOfInnerTar, divisionOfSource } from "./labels.js";
@@ -10,11 +12,14 @@ import type { ReadSourceOptions, SourceItem } from "./sample.js";
 import { openSourceBytes } from "./source-bytes.js";
 import { isTarName, listTar, readTar } from "./tar.js";
 
+/** `url` is what may be shown and kept: without passwords and signatures. */
 export interface Source extends SourceEntry {
   readonly kind: "tar" | "class-folders";
+  /** Where to read it. */
+  readonly address: string;
 }
 
-const isTarUrl = (url: string) => /\.(tar|tar\.gz|tgz)$/i.test(url);
+const isTarUrl = (url: string) => /\.(tar|tar\.gz|tgz)$/i.test(baseName(url));
 
 /** NO_SOURCES when a pattern matches nothing or a folder holds neither tars nor class folders. */
 export async function findSources(patterns: readonly string[]): Promise<Source[]> {
@@ -26,28 +31,29 @@ async function describe(url: string): Promise<Source[]> {
   const store = openStore(url);
   const info = await store.stat(url);
   if (info === undefined) throw new ToolkitError("NO_SOURCES", "no such file", { source: url });
-  if (info.kind === "object") return [{ kind: "tar", url, byteLength: info.byteLength, version: info.version }];
+  if (info.kind === "object") return [tarSource(info)];
   const tars = (await store.list(url)).filter((entry) => entry.kind === "object" && isTarUrl(entry.url));
-  if (tars.length > 0)
-    return tars.map(({ url: tar, byteLength, version }) => ({ kind: "tar", url: tar, byteLength, version }));
+  if (tars.length > 0) return tars.map(tarSource);
   if ((await listClassFolders(url)).length === 0)
     throw new ToolkitError("NO_SOURCES", "a folder with neither .tar files nor class folders in it", { source: url });
-  return [{ kind: "class-folders", ...(await measureFolder(url)) }];
+  return [{ kind: "class-folders", address: url, ...(await measureFolder(url)) }];
 }
 
-/** A class-folder tree changes when any of its files does; their sizes, number and latest time together are its version. */
+function tarSource({ url, byteLength, version }: ObjectInfo): Source {
+  return { kind: "tar", address: url, url: publicUrls(url), byteLength, version };
+}
+
+/** A class-folder tree changes when any of its files does: its version is a hash of theirs. */
 async function measureFolder(url: string): Promise<SourceEntry> {
+  const hash = createHash("sha256");
   let byteLength = 0;
-  let files = 0;
-  let newest = 0;
   for (const folder of await listClassFolders(url)) {
     for (const file of await listImages(folder.url)) {
       byteLength += file.byteLength;
-      files++;
-      newest = Math.max(newest, Number(file.version.split("-").at(-1)));
+      hash.update(`${baseName(folder.url)}/${baseName(file.url)}\0${file.byteLength}\0${file.version}\n`);
     }
   }
-  return { url, byteLength, version: `${byteLength}-${files}-${newest}` };
+  return { url, byteLength, version: hash.digest("hex").slice(0, 32) };
 }
 
 /** A source's samples and problems in order, in groups as they are read. */
@@ -57,7 +63,7 @@ export async function* readSource(source: Source, options: ReadSourceOptions): A
     yield* readClassFolders(source.url, options);
     return;
   }
-  const reader = openSourceBytes({ ...source, ...options });
+  const reader = openSourceBytes({ ...source, ...options, url: source.address });
   let seen = 0;
   let terminated = true;
   async function* entries() {
@@ -105,7 +111,7 @@ export async function listSourceImages(source: Source, signal?: AbortSignal): Pr
 }
 
 async function listEntries(source: Source, signal?: AbortSignal, enough = Number.POSITIVE_INFINITY): Promise<string[]> {
-  const reader = openSourceBytes({ ...source, signal });
+  const reader = openSourceBytes({ ...source, url: source.address, signal });
   const names: string[] = [];
   try {
     for await (const name of listTar(reader, source.url)) {

@@ -1,0 +1,92 @@
+// The options of every command that say how object storage is reached, and of those that read shards, where they are cached.
+import type { Argv } from "yargs";
+import { invalidOption } from "../src/errors.js";
+import type { LoaderCacheOptions } from "../src/pipeline/load/loader.js";
+import type { StorageOptions } from "../src/storage/store.js";
+import { argument } from "./command.js";
+import { parseSize } from "./quantity.js";
+
+const storageNames = [
+  "s3-endpoint",
+  "s3-region",
+  "s3-profile",
+  "s3-anonymous",
+  "s3-requester-pays",
+  "s3-path-style",
+  "retries",
+] as const;
+
+export function withStorageOptions(parser: Argv): Argv {
+  return parser
+    .option("s3-endpoint", {
+      type: "string",
+      requiresArg: true,
+      describe: "S3 service other than AWS, such as http://localhost:9000; AWS_ENDPOINT_URL_S3 says the same",
+    })
+    .option("s3-region", { type: "string", requiresArg: true, describe: "Region of the bucket, when not AWS_REGION" })
+    .option("s3-profile", {
+      type: "string",
+      requiresArg: true,
+      describe: "Profile of ~/.aws for credentials and region",
+    })
+    .option("s3-anonymous", { type: "boolean", describe: "Do not sign requests: public buckets" })
+    .option("s3-requester-pays", { type: "boolean", describe: "Agree to pay for requests and transfer" })
+    .option("s3-path-style", {
+      type: "boolean",
+      describe: "Bucket in the path instead of the host name; the default with --s3-endpoint",
+    })
+    .option("retries", {
+      type: "number",
+      requiresArg: true,
+      describe: "Attempts of a request in a row that may fail; 10 when not given",
+    })
+    .group([...storageNames], "Object storage:");
+}
+
+export function storageOptionsFrom(args: Record<string, unknown>): StorageOptions {
+  const endpoint = argument<string | undefined>(args, "s3Endpoint");
+  if (endpoint !== undefined && !/^https?:\/\/[^/\s]+/i.test(endpoint))
+    throw invalidOption("s3-endpoint", "a URL such as http://localhost:9000", endpoint);
+  const attempts = argument<number | undefined>(args, "retries");
+  if (attempts !== undefined && !(Number.isInteger(attempts) && attempts >= 1))
+    throw invalidOption("retries", "an integer >= 1", attempts);
+  const retry = attempts === undefined ? {} : { retry: { maxAttempts: attempts } };
+  const s3 = {
+    endpoint,
+    region: argument<string | undefined>(args, "s3Region"),
+    profile: argument<string | undefined>(args, "s3Profile"),
+    anonymous: argument<boolean | undefined>(args, "s3Anonymous"),
+    requesterPays: argument<boolean | undefined>(args, "s3RequesterPays"),
+    pathStyle: argument<boolean | undefined>(args, "s3PathStyle"),
+  };
+  const given = Object.fromEntries(Object.entries(s3).filter(([, value]) => value !== undefined));
+  return { s3: { ...given, ...retry }, http: retry };
+}
+
+export function withCacheOptions(parser: Argv): Argv {
+  return parser
+    .option("cache", {
+      type: "string",
+      requiresArg: true,
+      describe: "Folder on a local disk that keeps what is read, for later epochs and other processes",
+    })
+    .option("cache-bytes", { type: "string", requiresArg: true, describe: "What --cache may take, such as 200GiB" })
+    .option("cache-expanded", {
+      type: "boolean",
+      describe: "Cache record batches uncompressed: about twice the bytes, several times faster to unpack",
+    })
+    .group(["cache", "cache-bytes", "cache-expanded"], "Disk cache:");
+}
+
+export function cacheOptionsFrom(args: Record<string, unknown>): LoaderCacheOptions | undefined {
+  const folder = argument<string | undefined>(args, "cache");
+  const bytes = argument<string | undefined>(args, "cacheBytes");
+  const expanded = argument<boolean | undefined>(args, "cacheExpanded") ?? false;
+  if (folder === undefined) {
+    if (bytes !== undefined) throw invalidOption("cache-bytes", "given together with --cache", bytes);
+    if (expanded) throw invalidOption("cache-expanded", "given together with --cache", expanded);
+    return undefined;
+  }
+  if (bytes === undefined) throw invalidOption("cache", "given together with --cache-bytes", folder);
+  return { folder, maxBytes: parseSize("cache-bytes", bytes), expanded };
+}
