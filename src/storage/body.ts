@@ -4,6 +4,14 @@ import { copyBytes } from "../native/index.js";
 import { asTransient } from "./network-errors.js";
 import { TransientError } from "./retry.js";
 
+export interface GetRequest {
+  /** As in "https://host:port". */
+  readonly origin: string;
+  /** With the query, escaped as it is to be sent: keys of objects may look like relative paths, which nobody must resolve. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
 export interface ResponseHead {
   readonly status: number;
   /** Names in lower case. */

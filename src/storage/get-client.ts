@@ -1,5 +1,5 @@
 // GETs over a pool of GetConnections, one origin's kept apart from another's.
-import type { Body, BodyAnswer, ResponseHead } from "./body.js";
+import type { Body, BodyAnswer, GetRequest, ResponseHead } from "./body.js";
 import { GetConnection } from "./get-connection.js";
 import { TransientError } from "./retry.js";
 
@@ -19,18 +19,14 @@ export class GetClient {
   constructor(private readonly timeouts: GetTimeouts) {}
 
   /** TransientError when there is no answer; undefined when there is one whose length only a general client finds out. */
-  async get(
-    url: URL,
-    headers: Readonly<Record<string, string>>,
-    signal?: AbortSignal,
-  ): Promise<BodyAnswer | undefined> {
+  async get(get: GetRequest, signal?: AbortSignal): Promise<BodyAnswer | undefined> {
     for (;;) {
       signal?.throwIfAborted();
-      const connection = this.take(url);
+      const connection = this.take(get.origin);
       const wasUsed = connection.used;
       try {
-        const head = await this.request(connection, url, headers, signal);
-        return this.answer(connection, url.origin, head, signal);
+        const head = await this.request(connection, get, signal);
+        return this.answer(connection, get.origin, head, signal);
       } catch (error) {
         this.busy.delete(connection);
         signal?.throwIfAborted();
@@ -46,28 +42,23 @@ export class GetClient {
     this.idle.clear();
   }
 
-  private take(url: URL): GetConnection {
-    const free = this.idle.get(url.origin) ?? [];
+  private take(origin: string): GetConnection {
+    const free = this.idle.get(origin) ?? [];
     let connection = free.pop();
     while (connection?.failure !== undefined) connection = free.pop();
-    connection ??= new GetConnection(url, this.timeouts);
+    connection ??= new GetConnection(new URL(origin), this.timeouts);
     this.busy.add(connection);
     return connection;
   }
 
-  private async request(
-    connection: GetConnection,
-    url: URL,
-    headers: Readonly<Record<string, string>>,
-    signal?: AbortSignal,
-  ): Promise<ResponseHead> {
+  private async request(connection: GetConnection, get: GetRequest, signal?: AbortSignal): Promise<ResponseHead> {
     const { firstByteMs } = this.timeouts;
     const abort = () => connection.fail(signal?.reason);
     const late = () => connection.fail(new TransientError("first-byte", `no answer within ${firstByteMs} ms`));
     const timer = setTimeout(late, firstByteMs);
     signal?.addEventListener("abort", abort, { once: true });
     try {
-      return await connection.request(url, headers);
+      return await connection.request(get);
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);

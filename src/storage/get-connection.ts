@@ -3,7 +3,7 @@
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectSecure } from "node:tls";
 import { copyBytes } from "../native/index.js";
-import type { ResponseHead } from "./body.js";
+import type { GetRequest, ResponseHead } from "./body.js";
 import { asTransient } from "./network-errors.js";
 import { TransientError } from "./retry.js";
 
@@ -38,12 +38,14 @@ export class GetConnection {
   private waiting: Waiting | undefined;
   private readonly scratch = Buffer.allocUnsafeSlow(scratchBytes);
   private readonly socket: Socket;
+  private readonly host: string;
   private readonly connected: Promise<void>;
 
   constructor(
     origin: URL,
     private readonly timeouts: ConnectionTimeouts,
   ) {
+    this.host = origin.host;
     const secure = origin.protocol === "https:";
     const options = {
       host: origin.hostname.replace(/^\[|\]$/g, ""),
@@ -78,13 +80,13 @@ export class GetConnection {
   }
 
   /** Sends a GET and reads the head of its answer. */
-  async request(url: URL, headers: Readonly<Record<string, string>>): Promise<ResponseHead> {
+  async request({ path, headers }: GetRequest): Promise<ResponseHead> {
     this.socket.ref();
     await this.connected;
-    const lines = Object.entries({ host: url.host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+    const lines = Object.entries({ host: this.host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
     this.parsed = undefined;
     this.head = Buffer.alloc(0);
-    this.socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
+    this.socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
     this.socket.resume();
     await this.wait();
     this.used = true;

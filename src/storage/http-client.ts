@@ -1,8 +1,8 @@
 // One HTTP request and its answer, over undici: pooled connections, timeouts for each phase, failures as what they mean for a retry.
 // Bodies are handed out unread; whoever gets one reads or destroys it.
 import type { Readable } from "node:stream";
-import { Agent, request } from "undici";
-import { type BodyAnswer, ReadableBody, type ResponseHead } from "./body.js";
+import { Agent } from "undici";
+import { type BodyAnswer, type GetRequest, ReadableBody, type ResponseHead } from "./body.js";
 import { count } from "./counters.js";
 import { GetClient } from "./get-client.js";
 import { asTransient } from "./network-errors.js";
@@ -17,10 +17,8 @@ export interface TimeoutOptions {
   readonly stallMs?: number;
 }
 
-export interface HttpRequest {
+export interface HttpRequest extends GetRequest {
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
-  readonly url: string;
-  readonly headers?: Readonly<Record<string, string>>;
   readonly body?: Uint8Array | string | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -43,7 +41,7 @@ export class HttpClient {
   }
 
   /** Any status is an answer. TransientError when there is none. */
-  async send({ method, url, headers = {}, body, signal }: HttpRequest): Promise<HttpAnswer> {
+  async send({ method, origin, path, headers, body, signal }: HttpRequest): Promise<HttpAnswer> {
     const size = body === undefined ? 0 : Buffer.byteLength(body);
     const firstByteMs = this.timeouts.firstByteMs + (1000 * size) / leastUploadBytesPerSecond;
     const late = new AbortController();
@@ -52,12 +50,13 @@ export class HttpClient {
     const both = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
     count({ requests: 1 });
     try {
-      const answer = await request(url, {
+      const answer = await this.connect().request({
+        origin,
+        path,
         method,
         headers,
         body: body ?? null,
         signal: both,
-        dispatcher: this.connect(),
       });
       answer.body.on("error", () => {}); // whoever reads it hears of it; until then nobody may, and that must not end the process
       return { status: answer.statusCode, headers: flatten(answer.headers), body: answer.body };
@@ -74,11 +73,11 @@ export class HttpClient {
    * A GET whose body goes straight to where its reader wants it, for the bulk of what is read. Any status is an answer; redirections are
    * answers too.
    */
-  async get(url: string, headers: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<BodyAnswer> {
+  async get(get: GetRequest, signal?: AbortSignal): Promise<BodyAnswer> {
     count({ requests: 1 });
-    const answer = await this.bulk.get(new URL(url), headers, signal);
+    const answer = await this.bulk.get(get, signal);
     if (answer !== undefined) return answer;
-    const { status, headers: found, body } = await this.send({ method: "GET", url, headers, signal });
+    const { status, headers: found, body } = await this.send({ method: "GET", ...get, signal });
     return { status, headers: found, body: new ReadableBody(body, this.timeouts.stallMs) };
   }
 

@@ -132,9 +132,8 @@ export class HttpStore implements ObjectStore {
     for (let redirections = 0; ; redirections++) {
       // Whoever we are sent on to is not told the password.
       const headers = login === undefined || place.origin !== origin ? common : { ...common, authorization: login };
-      place.username = "";
-      place.password = "";
-      const answer = await this.client.get(place.href, headers, signal);
+      const path = place.pathname + place.search;
+      const answer = await this.client.get({ origin: place.origin, path, headers }, signal);
       const { location } = answer.headers;
       if (answer.status < 300 || answer.status >= 400 || location === undefined) return answer;
       answer.body.close();

@@ -158,11 +158,11 @@ function requestHandlerOver(http: HttpClient): RequestHandler {
         Object.entries(request.headers).filter(([name]) => !ownHeaders.has(name.toLowerCase())),
       );
       if (request.method === "GET" && headers.range !== undefined) {
-        const { status, headers: found, body } = await http.get(urlOf(request), headers, abortSignal);
+        const { status, headers: found, body } = await http.get({ ...placeOf(request), headers }, abortSignal);
         return { response: { statusCode: status, headers: found, body: new BodyStream(body) } };
       }
       const method = request.method as HttpRequest["method"];
-      const answer = await http.send({ method, url: urlOf(request), headers, body: request.body, signal: abortSignal });
+      const answer = await http.send({ method, ...placeOf(request), headers, body: request.body, signal: abortSignal });
       // What the SDK reads itself it would wait for without end.
       const body = Readable.from([await http.collect(answer.body)]);
       return { response: { statusCode: answer.status, headers: answer.headers, body } };
@@ -174,7 +174,7 @@ function requestHandlerOver(http: HttpClient): RequestHandler {
   return handler as unknown as RequestHandler; // the interface also names the SDK's own stream types
 }
 
-function urlOf({ protocol, hostname, port, path, query = {} }: SdkRequest): string {
+function placeOf({ protocol, hostname, port, path, query = {} }: SdkRequest): { origin: string; path: string } {
   const encode = (text: string) =>
     encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
   const pairs = Object.entries(query).flatMap(([name, value]) => {
@@ -182,5 +182,5 @@ function urlOf({ protocol, hostname, port, path, query = {} }: SdkRequest): stri
     return values.map((each) => (each === null ? encode(name) : `${encode(name)}=${encode(each)}`));
   });
   const search = pairs.length === 0 ? "" : `?${pairs.join("&")}`;
-  return `${protocol}//${hostname}${port === undefined ? "" : `:${port}`}${path}${search}`;
+  return { origin: `${protocol}//${hostname}${port === undefined ? "" : `:${port}`}`, path: path + search };
 }

@@ -1,0 +1,331 @@
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { PutBucketPolicyCommand, PutBucketRequestPaymentCommand } from "@aws-sdk/client-s3";
+import { randomFor } from "../../src/shards/random.js";
+import { expandPatterns } from "../../src/storage/expand.js";
+import { S3Store } from "../../src/storage/s3.js";
+import type { S3Options } from "../../src/storage/s3-client.js";
+import { configureStorage, joinUrl, openStore, putObject, readText } from "../../src/storage/store.js";
+import { rejectsWith } from "../support/errors.js";
+import { FaultProxy } from "../support/fault-proxy.js";
+import { credentials, S3Server, strangerCredentials } from "../support/s3-server.js";
+
+let server: S3Server;
+let proxy: FaultProxy;
+
+before(async () => {
+  server = await S3Server.start();
+  proxy = await FaultProxy.start(server.endpoint);
+  logIn(credentials);
+  await server.bucket("bucket");
+});
+
+after(async () => {
+  await proxy.stop();
+  await server.stop();
+});
+
+function logIn({ accessKeyId, secretAccessKey }: typeof credentials): void {
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
+}
+
+/** A store of its own, closed after the test. */
+async function withStore<T>(options: S3Options, use: (store: S3Store) => Promise<T>): Promise<T> {
+  const store = new S3Store(options);
+  try {
+    return await use(store);
+  } finally {
+    await store.close();
+  }
+}
+
+function randomBytes(byteLength: number, seed: number): Buffer {
+  const random = randomFor(seed, "bytes");
+  const bytes = Buffer.alloc(byteLength);
+  for (let i = 0; i < byteLength; i++) bytes[i] = random.next() * 256;
+  return bytes;
+}
+
+async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const kept: Uint8Array[] = [];
+  for await (const chunk of chunks) kept.push(Uint8Array.from(chunk));
+  return Buffer.concat(kept);
+}
+
+const sizes = [0, 1, 1000, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, 20_000_001];
+
+test("objects of every size are written in one or many parts, and read whole, from anywhere and by ranges", async () => {
+  await withStore(server.options(), async (store) => {
+    for (const size of sizes) {
+      const url = `s3://bucket/sizes/${size}`;
+      const bytes = randomBytes(size, size);
+      const writer = await store.create(url);
+      for (let at = 0; at < size; at += 3_000_017) await writer.write(bytes.subarray(at, at + 3_000_017));
+      assert.equal(await store.stat(url), undefined, "invisible until it is committed");
+      const info = await writer.commit();
+      assert.equal(info.byteLength, size);
+      assert.deepEqual(await store.stat(url), info);
+      assert.ok(bytes.equals(await readAll(store.stream(url))), `${size} bytes`);
+      assert.ok(bytes.equals(await readAll(store.stream(url, { reuseChunks: true }))));
+      for (const start of [1, size >> 1, size].filter((at) => at <= size))
+        assert.ok(bytes.subarray(start).equals(await readAll(store.stream(url, { start }))), `${size} from ${start}`);
+      const range = { start: size >> 2, end: size - (size >> 3) };
+      const target = new Uint8Array(new SharedArrayBuffer(range.end - range.start));
+      await store.read(url, range, target);
+      assert.ok(bytes.subarray(range.start, range.end).equals(Buffer.from(target)));
+    }
+    await rejectsWith(
+      "IO_ERROR",
+      () => store.read("s3://bucket/sizes/1000", { start: 990, end: 1010 }),
+      /end of the object/,
+    );
+    await rejectsWith(
+      "IO_ERROR",
+      () => store.read("s3://bucket/sizes/1000", { start: 2000, end: 2010 }),
+      /end of the object/,
+    );
+  });
+});
+
+test("keys are literal, whatever they contain", async () => {
+  const keys = [
+    "a b",
+    "a+b",
+    "a%20b",
+    "a%2Bb",
+    "ü ∑ 漢",
+    "x?y=z&w#h",
+    "q'uo\"te<&>",
+    "~tilde!(paren)*",
+    "..",
+    "dots/../x",
+    "white  two",
+  ];
+  await withStore(server.options(), async (store) => {
+    for (const [i, key] of keys.entries()) {
+      const url = `s3://bucket/odd/${key}`;
+      const writer = await store.create(url);
+      await writer.write(Buffer.from(`content ${i}`));
+      await writer.commit();
+      assert.equal(
+        Buffer.from(await server.get("bucket", `odd/${key}`)).toString(),
+        `content ${i}`,
+        "by another client",
+      );
+      assert.equal((await readAll(store.stream(url))).toString(), `content ${i}`);
+    }
+    const names = (await store.list("s3://bucket/odd")).map(({ url }) => url.slice("s3://bucket/odd/".length));
+    assert.deepEqual(names, [...keys.filter((key) => !key.includes("/")), "dots"].sort());
+  });
+});
+
+test("a listing of more than a thousand keys is complete, sorted, and knows folders", async () => {
+  await withStore(server.options(), async (store) => {
+    const names = Array.from({ length: 1205 }, (_, i) => `n${String(i).padStart(4, "0")}.tar`);
+    for (let i = 0; i < names.length; i += 50)
+      await Promise.all(names.slice(i, i + 50).map((name) => server.put("bucket", `many/${name}`, "x")));
+    await server.put("bucket", "many/sub/deep.tar", "x");
+    await server.put("bucket", "many/marker/", "");
+    const found = await store.list("s3://bucket/many/");
+    assert.deepEqual(
+      found.filter(({ kind }) => kind === "object").map(({ url }) => url),
+      names.map((name) => `s3://bucket/many/${name}`),
+    );
+    assert.deepEqual(
+      found.filter(({ kind }) => kind === "folder").map(({ url }) => url),
+      ["s3://bucket/many/marker", "s3://bucket/many/sub"],
+    );
+    assert.equal((await store.stat("s3://bucket/many"))?.kind, "folder");
+    assert.equal((await store.stat("s3://bucket"))?.kind, "folder");
+    assert.equal(await store.stat("s3://bucket/man"), undefined);
+    assert.equal((await store.list("s3://bucket/many", { namePrefix: "n12" })).length, 5);
+  });
+  configureStorage({ s3: server.options() });
+  const expand = async (...patterns: string[]) =>
+    (await expandPatterns(patterns)).map((url) => url.slice("s3://bucket/".length));
+  assert.deepEqual(await expand("s3://bucket/many/n{0003..0001}.tar"), [
+    "many/n0003.tar",
+    "many/n0002.tar",
+    "many/n0001.tar",
+  ]);
+  assert.deepEqual(
+    await expand("s3://bucket/many/n120?.tar"),
+    [0, 1, 2, 3, 4].map((i) => `many/n120${i}.tar`),
+  );
+  assert.deepEqual(await expand("s3://bucket/m*/**/d*.tar"), ["many/sub/deep.tar"]);
+  await rejectsWith("NO_SOURCES", () => expand("s3://bucket/many/z*.tar"), /no object matches s3:\/\/bucket\/many\/z/);
+});
+
+test("nothing half-written stays: aborted, failed and forgotten uploads", async () => {
+  const big = randomBytes(20 << 20, 1);
+  await withStore(server.options(), async (store) => {
+    const aborted = await store.create("s3://bucket/up/aborted");
+    await aborted.write(big);
+    while ((await server.openUploads("bucket"))[0] !== "up/aborted") await sleep(10); // it begins while more is written
+    await aborted.abort();
+    assert.deepEqual(await server.openUploads("bucket"), []);
+    assert.equal(await store.stat("s3://bucket/up/aborted"), undefined);
+
+    const controller = new AbortController();
+    const interrupted = await store.create("s3://bucket/up/interrupted", controller.signal);
+    await interrupted.write(big);
+    controller.abort(new Error("stop"));
+    await assert.rejects(async () => {
+      await interrupted.write(big);
+      await interrupted.commit();
+    }, /stop/);
+    await interrupted.abort();
+    assert.deepEqual(await server.openUploads("bucket"), []);
+
+    for (const name of ["ours-1", "theirs", "sub/ours-2"])
+      await (await store.create(`s3://bucket/up/${name}`)).write(big);
+    while ((await server.openUploads("bucket")).length < 3) await sleep(10);
+    await store.sweep("s3://bucket/up", (name) => name.startsWith("ours"));
+    assert.deepEqual((await server.openUploads("bucket")).sort(), ["up/sub/ours-2", "up/theirs"]);
+    await store.sweep("s3://bucket/up", () => true);
+    await store.sweep("s3://bucket/up/sub", () => true);
+    assert.deepEqual(await server.openUploads("bucket"), []);
+  });
+});
+
+test("of many who want a folder one gets it, a dead one's claim on this machine is taken over, and a release frees it", async () => {
+  await withStore(server.options(), async (store) => {
+    const claims = await Promise.all(Array.from({ length: 4 }, () => store.lock("s3://bucket/locked")));
+    const held = claims.filter((lock) => lock !== undefined);
+    assert.equal(held.length, 1);
+    await held[0]?.release();
+    assert.deepEqual(await store.list("s3://bucket/locked"), []);
+    const dead = { id: "x", host: (await import("node:os")).hostname(), pid: 2 ** 22 + 1, renewal: 7 };
+    await server.put("bucket", "locked/dctstream.lock.7", JSON.stringify(dead));
+    const lock = await store.lock("s3://bucket/locked");
+    assert.ok(lock !== undefined);
+    assert.deepEqual(
+      (await store.list("s3://bucket/locked")).map(({ url }) => url),
+      ["s3://bucket/locked/dctstream.lock.8"],
+    );
+    // Somebody on another machine believes this one dead.
+    await server.put("bucket", "locked/dctstream.lock.9", JSON.stringify({ ...dead, host: "elsewhere" }));
+    await new Promise((resolve) => lock.lost?.addEventListener("abort", resolve, { once: true }));
+    await rejectsWith("OUTPUT_IN_USE", () => lock.lost?.throwIfAborted());
+    await lock.release();
+  });
+});
+
+test("what is wrong with a bucket, a key, the credentials or the endpoint is said, with what to do", async () => {
+  const options = server.options();
+  await withStore(options, async (store) => {
+    await rejectsWith("NO_SUCH_BUCKET", () => store.stat("s3://no-such-bucket/key"), /no bucket no-such-bucket/);
+    await rejectsWith("NO_SUCH_BUCKET", () => store.list("s3://no-such-bucket"));
+    await rejectsWith(
+      "NOT_FOUND",
+      () => store.read("s3://bucket/none", { start: 0, end: 1 }),
+      /bucket has no object none/,
+    );
+    await rejectsWith("NOT_FOUND", () => readAll(store.stream("s3://bucket/none")), /none/);
+    await rejectsWith("UNSUPPORTED_URL", () => store.stat("s3:///key"));
+  });
+  await server.put("bucket", "private", "x");
+  await withStore({ ...options, anonymous: true }, async (store) => {
+    await rejectsWith("ACCESS_DENIED", () => store.stat("s3://bucket/private"), /private in bucket bucket/);
+  });
+  logIn(strangerCredentials);
+  await withStore(options, async (store) => {
+    await rejectsWith("ACCESS_DENIED", () => store.stat("s3://bucket/private"), /check the policy/);
+    await rejectsWith(
+      "ACCESS_DENIED",
+      async () => (await store.create("s3://bucket/mine")).commit(),
+      /mine in bucket bucket/,
+    );
+  });
+  logIn({ ...credentials, secretAccessKey: "wrong" });
+  await withStore(options, async (store) => {
+    await rejectsWith("ACCESS_DENIED", () => store.list("s3://bucket"), /SignatureDoesNotMatch/);
+  });
+  delete process.env.AWS_ACCESS_KEY_ID;
+  delete process.env.AWS_SECRET_ACCESS_KEY;
+  process.env.AWS_EC2_METADATA_DISABLED = "true";
+  await withStore(options, async (store) => {
+    await rejectsWith("NO_CREDENTIALS", () => store.stat("s3://bucket/private"), /--s3-profile, or --s3-anonymous/);
+  });
+  await withStore({ ...options, profile: "no-such-profile" }, async (store) => {
+    await rejectsWith("NO_CREDENTIALS", () => store.stat("s3://bucket/private"), /no credentials found/);
+  });
+  logIn(credentials);
+  await withStore({ ...options, endpoint: "http://127.0.0.1:9" }, async (store) => {
+    await rejectsWith("ENDPOINT_UNREACHABLE", () => store.stat("s3://bucket/x"), /cannot connect/);
+  });
+  await withStore({ ...options, endpoint: "http://nowhere.invalid" }, async (store) => {
+    await rejectsWith("ENDPOINT_UNREACHABLE", () => store.stat("s3://bucket/x"), /nowhere\.invalid/);
+  });
+});
+
+test("a bucket in another region and a name that no bucket can have", async () => {
+  await withStore(server.options(proxy.endpoint), async (store) => {
+    proxy.decide = () => ({
+      kind: "status",
+      status: 301,
+      code: "PermanentRedirect",
+      headers: { "x-amz-bucket-region": "eu-west-3" },
+    });
+    await rejectsWith("WRONG_REGION", () => store.stat("s3://bucket/x"), /--s3-region eu-west-3/);
+    await rejectsWith("WRONG_REGION", () => store.read("s3://bucket/x", { start: 0, end: 1 }), /--s3-region eu-west-3/);
+    proxy.decide = () => ({ kind: "status", status: 400, code: "InvalidBucketName" });
+    await rejectsWith("UNSUPPORTED_URL", () => store.list("s3://B_"), /B_ cannot be the name of a bucket/);
+    proxy.decide = () => undefined;
+  });
+});
+
+test("public objects need no credentials, and requesters pay when they say so", async () => {
+  await server.bucket("public");
+  await server.put("public", "key", "hello");
+  const statement = {
+    Effect: "Allow",
+    Principal: "*",
+    Action: ["s3:GetObject", "s3:ListBucket"],
+    Resource: ["arn:aws:s3:::public", "arn:aws:s3:::public/*"],
+  };
+  const policy = JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
+  await server.client.send(new PutBucketPolicyCommand({ Bucket: "public", Policy: policy }));
+  const saved = { ...process.env };
+  delete process.env.AWS_ACCESS_KEY_ID;
+  delete process.env.AWS_SECRET_ACCESS_KEY;
+  await withStore({ ...server.options(), anonymous: true }, async (store) => {
+    assert.equal((await readAll(store.stream("s3://public/key"))).toString(), "hello");
+    assert.equal((await store.list("s3://public")).length, 1);
+  });
+  Object.assign(process.env, saved);
+  const payment = { Bucket: "public", RequestPaymentConfiguration: { Payer: "Requester" as const } };
+  await server.client.send(new PutBucketRequestPaymentCommand(payment));
+  logIn(strangerCredentials);
+  await withStore(server.options(), (store) =>
+    rejectsWith("ACCESS_DENIED", () => store.stat("s3://public/key"), /requester-pays/),
+  );
+  await withStore({ ...server.options(), requesterPays: true }, async (store) => {
+    assert.equal((await readAll(store.stream("s3://public/key"))).toString(), "hello");
+    assert.equal((await store.list("s3://public")).length, 1);
+  });
+  logIn(credentials);
+});
+
+test("the process-wide stores are configured once, and small objects go through them", async () => {
+  configureStorage({ s3: server.options() });
+  const folder = "s3://bucket/text";
+  await putObject(joinUrl(folder, "a.json"), "{}");
+  assert.equal(await readText(joinUrl(folder, "a.json")), "{}");
+  assert.equal(await readText(joinUrl(folder, "b.json")), undefined);
+  await openStore(folder).remove(joinUrl(folder, "a.json"));
+  await openStore(folder).remove(joinUrl(folder, "a.json"));
+  assert.deepEqual(await openStore(folder).list(folder), []);
+});
+
+test("closing a store ends its connections", async () => {
+  await server.put("bucket", "close", randomBytes(9 << 20, 3));
+  const store = new S3Store(server.options(proxy.endpoint));
+  await readAll(store.stream("s3://bucket/close"));
+  for await (const _ of store.stream("s3://bucket/close")) break;
+  assert.ok(proxy.openConnections > 0);
+  await store.close();
+  for (let i = 0; i < 100 && proxy.openConnections > 0; i++) await sleep(10);
+  assert.equal(proxy.openConnections, 0);
+});
