@@ -1,5 +1,6 @@
 // GETs over a pool of GetConnections, one origin's kept apart from another's.
 import type { Body, BodyAnswer, GetRequest, ResponseHead } from "./body.js";
+import { countRetry } from "./counters.js";
 import { GetConnection } from "./get-connection.js";
 import { TransientError } from "./retry.js";
 
@@ -32,6 +33,7 @@ export class GetClient {
         signal?.throwIfAborted();
         // A server may close an idle connection at the moment it is used again: no fault of anybody's.
         if (!wasUsed || !(error instanceof TransientError) || error.retryCause !== "reset") throw error;
+        countRetry(error.retryCause);
       }
     }
   }

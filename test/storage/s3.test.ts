@@ -8,7 +8,7 @@ import { S3Store } from "../../src/storage/s3.js";
 import type { S3Options } from "../../src/storage/s3-client.js";
 import { configureStorage, joinUrl, openStore, putObject, readText } from "../../src/storage/store.js";
 import { rejectsWith } from "../support/errors.js";
-import { FaultProxy } from "../support/fault-proxy.js";
+import type { FaultProxy } from "../support/fault-proxy.js";
 import { credentials, S3Server, strangerCredentials } from "../support/s3-server.js";
 
 let server: S3Server;
@@ -16,7 +16,7 @@ let proxy: FaultProxy;
 
 before(async () => {
   server = await S3Server.start();
-  proxy = await FaultProxy.start(server.endpoint);
+  proxy = await server.proxy();
   logIn(credentials);
   await server.bucket("bucket");
 });

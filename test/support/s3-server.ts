@@ -9,7 +9,6 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import {
-  AbortMultipartUploadCommand,
   CreateBucketCommand,
   GetObjectCommand,
   ListMultipartUploadsCommand,
@@ -17,6 +16,7 @@ import {
   S3Client,
 } from "@aws-sdk/client-s3";
 import type { S3Options } from "../../src/storage/s3-client.js";
+import { FaultProxy } from "./fault-proxy.js";
 
 const exec = promisify(execFile);
 const storeBytes = 3 * 2 ** 30;
@@ -85,18 +85,28 @@ export class S3Server {
   }
 
   async get(bucket: string, key: string): Promise<Uint8Array> {
-    const { Body } = await this.client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
-    return (await Body?.transformToByteArray()) ?? new Uint8Array(0);
+    return (await this.getWithTag(bucket, key)).bytes;
+  }
+
+  async getWithTag(bucket: string, key: string): Promise<{ bytes: Uint8Array; etag: string }> {
+    const { Body, ETag = "" } = await this.client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+    return { bytes: (await Body?.transformToByteArray()) ?? new Uint8Array(0), etag: ETag };
+  }
+
+  /** In front of this server, in place of its endpoint. */
+  async proxy(): Promise<FaultProxy> {
+    const proxy = await FaultProxy.start(this.endpoint);
+    proxy.readWhole = (path) => {
+      const [, bucket = "", key = ""] = /^\/([^/]+)\/([^?]*)/.exec(path) ?? [];
+      return this.getWithTag(bucket, decodeURIComponent(key));
+    };
+    return proxy;
   }
 
   /** Keys of uploads that were begun and neither completed nor aborted. */
   async openUploads(bucket: string): Promise<string[]> {
     const { Uploads = [] } = await this.client.send(new ListMultipartUploadsCommand({ Bucket: bucket }));
     return Uploads.map(({ Key = "" }) => Key);
-  }
-
-  async abortUpload(bucket: string, key: string, id: string): Promise<void> {
-    await this.client.send(new AbortMultipartUploadCommand({ Bucket: bucket, Key: key, UploadId: id }));
   }
 
   /** Kills the gateway, connections and all; the objects stay in the store behind it. */
