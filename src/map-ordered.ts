@@ -1,4 +1,5 @@
 // Our one backpressure tool: at most N calls in flight, results in input order.
+import { setMaxListeners } from "node:events";
 
 export interface MapOrderedOptions {
   /** Calls in flight, and so results held back for their turn. */
@@ -17,6 +18,7 @@ export async function* mapOrdered<A, B>(
 ): AsyncGenerator<B> {
   const own = new AbortController();
   const signal = options.signal === undefined ? own.signal : AbortSignal.any([options.signal, own.signal]);
+  setMaxListeners(0, signal); // as many listen to it as calls are in flight
   const running: Promise<B>[] = [];
   try {
     for await (const item of items) {

@@ -6,6 +6,7 @@ import { copyBytes } from "../native/index.js";
 import { count } from "./counters.js";
 import type { S3Connection, S3Session } from "./s3-client.js";
 import { isMissing } from "./s3-errors.js";
+import { headObject } from "./s3-head.js";
 import type { Payer, S3Place } from "./s3-place.js";
 import type { ObjectInfo, ObjectWriter } from "./store.js";
 
@@ -138,13 +139,10 @@ export class S3Writer implements ObjectWriter {
 
   /** What is there now; IO_ERROR when it is not what was written. */
   private async confirm(): Promise<ObjectInfo> {
-    const { url } = this.place;
-    const { ContentLength, ETag = "" } = await this.call(({ sdk, client, abort }) =>
-      client.send(new sdk.HeadObjectCommand(this.request()), abort),
-    );
-    if (ContentLength === this.byteLength) return { url, byteLength: this.byteLength, version: ETag, kind: "object" };
-    const message = `wrote ${this.byteLength} bytes, the object has ${ContentLength}`;
-    throw new ToolkitError("IO_ERROR", message, { source: url });
+    const info = await headObject(this.connection, this.place, this.payer, this.signal);
+    if (info?.byteLength === this.byteLength) return info;
+    const message = `wrote ${this.byteLength} bytes, the object has ${info?.byteLength ?? "none"}`;
+    throw new ToolkitError("IO_ERROR", message, { source: this.place.url });
   }
 
   private call<T>(send: (session: S3Session) => Promise<T>): Promise<T> {

@@ -10,6 +10,7 @@ import { type RangeAnswer, RangeReader, rangeAnswer } from "./ranges.js";
 import { RetryPolicy } from "./retry.js";
 import { S3Connection, type S3Options, type S3Session } from "./s3-client.js";
 import { isConditionFailed, isMissing, statusOf } from "./s3-errors.js";
+import { headObject } from "./s3-head.js";
 import { S3Listing } from "./s3-list.js";
 import { type Payer, parseS3Url, type S3Place } from "./s3-place.js";
 import { S3Writer } from "./s3-writer.js";
@@ -123,21 +124,7 @@ export class S3Store implements ObjectStore {
   }
 
   private async head(place: S3Place, signal?: AbortSignal): Promise<ObjectInfo | undefined> {
-    const info = await this.connection.call(
-      "cannot look at it",
-      place,
-      async ({ sdk, client, abort }) => {
-        const request = new sdk.HeadObjectCommand({ Bucket: place.bucket, Key: place.key, ...this.payer });
-        try {
-          const { ContentLength = 0, ETag = "" } = await client.send(request, abort);
-          return { url: place.url, byteLength: ContentLength, version: ETag, kind: "object" as const };
-        } catch (error) {
-          if (isMissing(error)) return undefined;
-          throw error;
-        }
-      },
-      signal,
-    );
+    const info = await headObject(this.connection, place, this.payer, signal);
     this.known.looked(place.url, info);
     return info;
   }

@@ -1,0 +1,34 @@
+// What an object is, without its bytes.
+import type { BodyStream } from "./body.js";
+import type { S3Connection, S3Session } from "./s3-client.js";
+import { isMissing, statusOf } from "./s3-errors.js";
+import type { Payer, S3Place } from "./s3-place.js";
+import type { ObjectInfo } from "./store.js";
+
+/** Undefined when there is none. */
+export function headObject(
+  connection: S3Connection,
+  place: S3Place,
+  payer: Payer,
+  signal?: AbortSignal,
+): Promise<ObjectInfo | undefined> {
+  const { bucket: Bucket, key: Key, url } = place;
+  const look = async ({ sdk, client, abort }: S3Session): Promise<ObjectInfo | undefined> => {
+    try {
+      const request = new sdk.HeadObjectCommand({ Bucket, Key, ...payer });
+      const { ContentLength = 0, ETag = "" } = await client.send(request, abort);
+      return { url, byteLength: ContentLength, version: ETag, kind: "object" };
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      const status = statusOf(error) ?? 500;
+      if (status >= 500) throw error;
+      // The answer to a HEAD has no body, so a refusal gives no reason: expired credentials, a wrong key, another region. A GET's does.
+      const request = new sdk.GetObjectCommand({ Bucket, Key, Range: "bytes=0-0", ...payer });
+      const { Body, ContentRange, ContentLength, ETag = "" } = await client.send(request, abort);
+      (Body as unknown as BodyStream).raw.close();
+      const total = /\/(\d+)$/.exec(ContentRange ?? "")?.[1] ?? ContentLength;
+      return { url, byteLength: Number(total), version: ETag, kind: "object" };
+    }
+  };
+  return connection.call("cannot look at it", place, look, signal);
+}
