@@ -28,7 +28,7 @@ const stampDir = path.join(root, ".cache", "setup");
 const nodePlatform = `${process.version}-${process.platform}-${process.arch}`;
 const usage = `usage: node tools/setup.mjs [--tests] [--gpu] [--without-tensorflow]
 
-  --tests               also install what only the tests need (clang; numpy and pyarrow, beside the project's cache)
+  --tests               also install what only the tests need (clang, Ceph; numpy and pyarrow, beside the project's cache)
   --gpu                 TensorFlow with CUDA instead of the CPU build
   --without-tensorflow  everything but TensorFlow; train, evaluate and demo stay unavailable
 `;
@@ -112,11 +112,15 @@ function systemPackages(forTests) {
     ["python3-pip", () => succeeds("python3", ["-m", "pip", "--version"])],
     ["libjpeg-dev", () => hasHeader("jpeglib.h")],
     ["libzstd-dev", () => hasHeader("zstd.h")],
-    // For the fuzz targets: GCC has no libFuzzer.
     ...(forTests
       ? [
+          // For the fuzz targets: GCC has no libFuzzer.
           ["clang", () => succeeds("clang++", ["--version"])],
           ["libclang-rt-dev", () => buildsFuzzTarget()],
+          // A real S3 service: Ceph's gateway, with a monitor and an object store behind it.
+          ["radosgw", () => succeeds("radosgw", ["--version"]) && succeeds("radosgw-admin", ["--version"])],
+          ["ceph-mon", () => succeeds("ceph-mon", ["--version"]) && succeeds("ceph", ["--version"])],
+          ["ceph-osd", () => succeeds("ceph-osd", ["--version"])],
         ]
       : []),
   ];

@@ -6,4 +6,4 @@
 namespace dctstream {
 // `before` is the checksum of what precedes these bytes.
 uint32_t crc32c(const uint8_t* bytes, size_t size, uint32_t before = 0);
-}
+}  // namespace dctstream

@@ -119,7 +119,8 @@ export class DiskCache {
       } finally {
         await handle.close();
       }
-      await rename(temporary, file);
+      // Locked: whoever adds up meanwhile could see the file under neither name.
+      await this.locked(() => rename(temporary, file));
       this.tally.filled++;
     } catch {
       this.restingUntil = performance.now() + restMs;

@@ -196,8 +196,8 @@ export class GetConnection {
       const end = this.head.indexOf("\r\n\r\n");
       if (end < 0) break;
       const head = parseHead(this.head.toString("latin1", 0, end));
-      this.head = this.head.subarray(end + 4);
       if (head === undefined) break;
+      this.head = this.head.subarray(end + 4);
       if (head.status < 200) continue; // 100 and 103 announce the answer that follows
       this.begin(head);
       return this.coming === 0;

@@ -3,6 +3,7 @@
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import { type Body, type BodyAnswer, type ResponseHead, skip } from "./body.js";
+import { ReadCoalescer } from "./coalesce.js";
 import { count } from "./counters.js";
 import type { RequestGate } from "./gate.js";
 import { checkVersion } from "./known-objects.js";
@@ -46,6 +47,7 @@ export interface ReadRequest {
 
 export class RangeReader {
   private readonly buffers = new PartBuffers(partBytes);
+  private readonly coalescer = new ReadCoalescer((request) => this.readRange(request));
 
   constructor(
     private readonly retry: RetryPolicy,
@@ -53,7 +55,11 @@ export class RangeReader {
   ) {}
 
   /** Fills `target` with the range; resolves with the version of the object. IO_ERROR when the object is shorter, OBJECT_CHANGED. */
-  async read({ source, range, target, version, signal }: ReadRequest): Promise<string | undefined> {
+  read(request: ReadRequest): Promise<string | undefined> {
+    return this.coalescer.submit(request);
+  }
+
+  private async readRange({ source, range, target, version, signal }: ReadRequest): Promise<string | undefined> {
     let seen = version;
     const parts = splitRange(range);
     const readPart = async (part: ByteRange, both: AbortSignal | undefined) => {
@@ -81,7 +87,7 @@ export class RangeReader {
     }
     const head: ByteRange = { start, end: Math.min(start + firstPartBytes, info.byteLength) };
     const first = new Uint8Array(head.end - head.start);
-    await this.read({ source, range: head, target: first, version: info.version, signal });
+    await this.readPart({ source, range: head, target: first, version: info.version, signal });
     yield first;
     const readPart = async (range: ByteRange, both: AbortSignal) => {
       const buffer = this.buffers.take();

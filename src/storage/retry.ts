@@ -56,7 +56,7 @@ export class RetryPolicy {
     this.tokens = budget;
   }
 
-  /** Calls `attempt` until it succeeds or throws something final. IO_ERROR when the last allowed attempt failed; ENDPOINT_UNREACHABLE when none ever reached the server. */
+  /** Calls `attempt` until it succeeds or throws something final. IO_ERROR when the last allowed attempt failed, ENDPOINT_UNREACHABLE when it found no server. */
   async run<T>(attempt: () => Promise<T>, about: Attempts): Promise<T> {
     const { signal, progress = () => 0 } = about;
     let failures = 0;
@@ -92,7 +92,7 @@ export class RetryPolicy {
     const spent = this.tokens < 1;
     this.tokens -= spent ? 0 : 1;
     if (failures < most && !spent) return;
-    const code: ErrorCode = error.retryCause === "connect" && !this.answered ? "ENDPOINT_UNREACHABLE" : "IO_ERROR";
+    const code: ErrorCode = error.retryCause === "connect" ? "ENDPOINT_UNREACHABLE" : "IO_ERROR";
     const given = spent ? `the budget of ${this.options.budget} retries is spent` : `tried ${failures} times`;
     throw new ToolkitError(code, `${doing}: ${error.message} (${given})`, { source, cause: error });
   }

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bestSimdLevel, packCoefficients, type SimdLevel, unpackCoefficients } from "../../src/native/index.js";
+import {
+  bestSimdLevel,
+  expandPacked,
+  packCoefficients,
+  type SimdLevel,
+  unpackCoefficients,
+} from "../../src/native/index.js";
 import { type Random, randomFor } from "../../src/shards/random.js";
 import { rejectsWith } from "../support/errors.js";
 
@@ -26,6 +32,8 @@ for (const codec of ["none", "zstd"] as const) {
           const coefficients = randomCoefficients(blocks, density, random);
           const packed = packCoefficients(coefficients, components, codec);
           assert.deepEqual(unpackCoefficients(packed, components, codec, simd), coefficients);
+          const plain = packCoefficients(coefficients, components, "none");
+          assert.deepEqual(expandPacked({ packed, components, codec }), plain);
         }
       }
     });
@@ -65,6 +73,8 @@ for (const codec of ["none", "zstd"] as const) {
 }
 
 test("bytes of another grid are refused", async () => {
+  const wrong = { packed: packCoefficients(new Int16Array(64), [grid(1, 1)], "zstd"), components: [grid(9, 9)] };
+  await rejectsWith("CORRUPT_RECORD", () => expandPacked({ ...wrong, codec: "zstd" }));
   const packed = packCoefficients(new Int16Array(64 * 4).fill(3), [grid(2, 2)], "none");
   await rejectsWith("CORRUPT_RECORD", () => unpackCoefficients(packed, [grid(3, 3)], "none"));
   await rejectsWith(

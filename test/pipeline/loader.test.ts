@@ -11,7 +11,7 @@ import { randomFor } from "../../src/shards/random.js";
 import { readShard } from "../../src/shards/reader.js";
 import { makeDataset, sha256 } from "../support/dataset.js";
 import { rejectsWith } from "../support/errors.js";
-import { temporaryFolder } from "../support/files.js";
+import { namesIn, temporaryFolder } from "../support/files.js";
 
 const view: ViewOptions = { kind: "dct", size: 32, augment: "train" };
 
@@ -171,3 +171,46 @@ test("the evaluation view is torchvision's: shorter side to 256 for 224, centre 
   const { x, y } = planView(500, 375, { kind: "rgb", size: 224, augment: "eval" }, randomFor(0, "unused"));
   assert.deepEqual([x.scaledSize, x.outStart, x.outCount, y.scaledSize, y.outStart], [341, 59, 224, 256, 16]);
 });
+
+for (const expanded of [false, true]) {
+  test(`with a cache${expanded ? " of expanded batches" : ""} an epoch is the same, the next reads nothing else, and damage in it costs a read`, async (t) => {
+    const manifest = await dataset(t, 150, { maxShardBytes: 40_000 });
+    const folder = temporaryFolder(t);
+    const common = { manifest, view, batchSize: 16, seed: 3, workers: 2 };
+    const order = [await fingerprints(common, 0), await fingerprints(common, 1)];
+    const cache = { folder, maxBytes: 10 << 20, expanded };
+    const loader = new Loader({ ...common, cache });
+    const epoch = async (number: number) => {
+      const prints: string[] = [];
+      for await (const batch of loader.epoch(number)) {
+        prints.push(...printsOf(batch));
+        batch.release();
+      }
+      return prints;
+    };
+    const batches = manifest.shards.reduce((sum, shard) => sum + shard.batches.length, 0);
+    assert.deepEqual(await epoch(0), order[0]);
+    assert.deepEqual(loader.cacheCounters, { hits: 0, misses: batches, filled: batches, evicted: 0, damaged: 0 });
+    const own = path.join(folder, "dctstream-cache-1");
+    const [entry = ""] = (await namesIn(own)).filter((name) => name.endsWith(".entry"));
+    const bytes = readFileSync(path.join(own, entry));
+    bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
+    writeFileSync(path.join(own, entry), bytes);
+    assert.deepEqual(await epoch(1), order[1]);
+    assert.deepEqual(loader.cacheCounters, {
+      hits: batches - 1,
+      misses: batches + 1,
+      filled: batches + 1,
+      evicted: 0,
+      damaged: 1,
+    });
+    await loader.close();
+    for (const shard of manifest.shards) rmSync(path.join(manifest.folder, shard.name));
+    assert.deepEqual(
+      await fingerprints({ ...common, cache }, 0),
+      order[0],
+      "all from the cache, by another process too",
+    );
+    await rejectsWith("NOT_FOUND", () => fingerprints({ ...common, cache: { ...cache, expanded: !expanded } }));
+  });
+}

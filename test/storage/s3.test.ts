@@ -308,6 +308,38 @@ test("public objects need no credentials, and requesters pay when they say so", 
   logIn(credentials);
 });
 
+test("small reads that are asked for together are few requests, and each gets its own bytes or its own error", async () => {
+  const bytes = randomBytes(3 << 20, 5);
+  await server.put("bucket", "small-reads", bytes);
+  await withStore(server.options(proxy.endpoint), async (store) => {
+    const url = "s3://bucket/small-reads";
+    await store.stat(url);
+    const ranges = Array.from({ length: 40 }, (_, i) => ({
+      start: 1000 + i * 20_000,
+      end: 1500 + i * 20_000,
+    })).reverse();
+    const far = { start: 2_900_000, end: 2_900_010 };
+    proxy.seen.length = 0;
+    const found = await Promise.all([...ranges, far].map((range) => store.read(url, range)));
+    for (const [i, { start, end }] of [...ranges, far].entries())
+      assert.ok(bytes.subarray(start, end).equals(found[i] as Buffer));
+    assert.deepEqual(proxy.seen.map(({ range }) => range).sort(), ["bytes=1000-781499", "bytes=2900000-2900009"]);
+    const last = { start: bytes.length - 10, end: bytes.length };
+    const [good, bad] = await Promise.allSettled([
+      store.read(url, last),
+      store.read(url, { start: last.start, end: last.end + 1 }),
+    ]);
+    assert.ok(good.status === "fulfilled" && bytes.subarray(-10).equals(good.value as Buffer));
+    assert.ok(bad.status === "rejected" && /end of the object/.test(String(bad.reason)));
+    const controller = new AbortController();
+    const aborted = store.read(url, far, undefined, controller.signal);
+    const other = store.read(url, { start: 2_900_000, end: 2_900_005 });
+    controller.abort(new Error("enough"));
+    await assert.rejects(aborted, /enough/);
+    assert.ok(bytes.subarray(2_900_000, 2_900_005).equals((await other) as Buffer));
+  });
+});
+
 test("the process-wide stores are configured once, and small objects go through them", async () => {
   configureStorage({ s3: server.options() });
   const folder = "s3://bucket/text";

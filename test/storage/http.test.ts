@@ -1,0 +1,185 @@
+import assert from "node:assert/strict";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { type TestContext, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { publicUrls } from "../../src/public-url.js";
+import { randomFor } from "../../src/shards/random.js";
+import { countersSince, storageCounters } from "../../src/storage/counters.js";
+import { expandPatterns } from "../../src/storage/expand.js";
+import { HttpStore } from "../../src/storage/http.js";
+import { baseName, configureStorage } from "../../src/storage/store.js";
+import { rejectsWith } from "../support/errors.js";
+
+const random = randomFor(1, "http");
+const content = Buffer.from(Uint32Array.from({ length: 3_000_000 }, () => random.next() * 2 ** 32).buffer);
+
+type Handle = (request: IncomingMessage, response: ServerResponse) => void;
+
+async function serve(t: TestContext, handle: Handle): Promise<string> {
+  const server = createServer((request, response) => {
+    response.on("error", () => {});
+    handle(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+function storeFor(t: TestContext): HttpStore {
+  const store = new HttpStore({
+    retry: { baseDelayMs: 1, maxDelayMs: 10, maxAttempts: 5 },
+    timeouts: { connectMs: 500, firstByteMs: 500, stallMs: 200 },
+  });
+  t.after(() => store.close());
+  return store;
+}
+
+/** As web servers do it. */
+const withRanges: Handle = ({ headers }, response) => {
+  const [, from = "", to = ""] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? "") ?? [];
+  const start = Number(from);
+  const end = Math.min(Number(to) + 1, content.length);
+  const head = {
+    "content-length": end - start,
+    "content-range": `bytes ${start}-${end - 1}/${content.length}`,
+    etag: '"v1"',
+  };
+  response.writeHead(206, head).end(content.subarray(start, end));
+};
+
+async function readAll(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const kept: Uint8Array[] = [];
+  for await (const chunk of chunks) kept.push(Uint8Array.from(chunk));
+  return Buffer.concat(kept);
+}
+
+test("an object of a web server is read whole, from anywhere and by ranges", async (t) => {
+  const url = `${await serve(t, withRanges)}/some/object.tar?version=3`;
+  const store = storeFor(t);
+  assert.equal((await store.stat(url))?.byteLength, content.length);
+  assert.ok(content.equals(await readAll(store.stream(url))));
+  assert.ok(content.subarray(77).equals(await readAll(store.stream(url, { start: 77 }))));
+  assert.ok(content.subarray(5, 10_000_000).equals(Buffer.from(await store.read(url, { start: 5, end: 10_000_000 }))));
+});
+
+test("a server without ranges is read in one piece, at the consumer's pace; what breaks is read up to again", async (t) => {
+  let answers = 0;
+  const url = await serve(t, (_, response) => {
+    answers++;
+    response.writeHead(200, { "content-length": content.length, "last-modified": "Mon, 01 Jan 2024 00:00:00 GMT" });
+    if (answers !== 2) response.end(content);
+    else response.write(content.subarray(0, 5_000_000), () => response.destroy());
+  });
+  const store = storeFor(t);
+  const before = storageCounters();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of store.stream(url)) {
+    if (chunks.length === 1) await sleep(600);
+    chunks.push(Uint8Array.from(chunk));
+  }
+  assert.ok(content.equals(Buffer.concat(chunks)));
+  assert.equal(answers, 3);
+  assert.equal(countersSince(before).retries, 1);
+  assert.ok(
+    content
+      .subarray(9_000_000, 9_000_100)
+      .equals(Buffer.from(await store.read(url, { start: 9_000_000, end: 9_000_100 }))),
+  );
+});
+
+test("answers in chunks of unknown length are read too, where the length is known from elsewhere", async (t) => {
+  let first = true;
+  const url = await serve(t, (request, response) => {
+    if (first) withRanges(request, response);
+    else {
+      response.writeHead(200, { etag: '"v1"' });
+      for (let at = 0; at < content.length; at += 1_000_001) response.write(content.subarray(at, at + 1_000_001));
+      response.end();
+    }
+    first = false;
+  });
+  const store = storeFor(t);
+  await store.stat(url);
+  assert.ok(
+    content.subarray(100, 2_000_000).equals(Buffer.from(await store.read(url, { start: 100, end: 2_000_000 }))),
+  );
+});
+
+test("redirections are followed, without the password for other hosts", async (t) => {
+  const heard: (string | undefined)[] = [];
+  const target = await serve(t, (request, response) => {
+    heard.push(request.headers.authorization);
+    withRanges(request, response);
+  });
+  const front = await serve(t, (request, response) => {
+    heard.push(request.headers.authorization);
+    response.writeHead(302, { location: `${target}/elsewhere`, "content-length": 0 }).end();
+  });
+  const store = storeFor(t);
+  const url = `${front.replace("http://", "http://user:pass%20word@")}/x`;
+  assert.ok(content.subarray(0, 1000).equals(Buffer.from(await store.read(url, { start: 0, end: 1000 }))));
+  assert.deepEqual(heard, [`Basic ${Buffer.from("user:pass word").toString("base64")}`, undefined]);
+  const loop = await serve(t, (_, response) =>
+    response.writeHead(302, { location: "/again", "content-length": 0 }).end(),
+  );
+  await rejectsWith("IO_ERROR", () => store.stat(loop), /redirected more than 5 times/);
+});
+
+test("what a web server refuses is said; a file that changes is noticed; nothing can be written or listed", async (t) => {
+  let version = 0;
+  const url = await serve(t, (request, response) => {
+    const status = /^\/(\d{3})/.exec(request.url ?? "")?.[1];
+    if (status !== undefined) response.writeHead(Number(status), { "content-length": 0 }).end();
+    else if (request.url === "/empty")
+      response.writeHead(416, { "content-range": "bytes */0", "content-length": 0 }).end();
+    else {
+      response.setHeader("x", "y");
+      const etag = `"v${version++}"`;
+      response.writeHead(206, { etag, "content-length": 1, "content-range": "bytes 0-0/100" }).end("x");
+    }
+  });
+  const store = storeFor(t);
+  assert.equal(await store.stat(`${url}/404`), undefined);
+  await rejectsWith("ACCESS_DENIED", () => store.stat(`${url}/403`), /signed URL may have expired/);
+  await rejectsWith("NOT_FOUND", () => store.read(`${url}/404`, { start: 0, end: 1 }));
+  await rejectsWith("IO_ERROR", () => store.stat(`${url}/500`), /status 500 \(tried 5 times\)/);
+  await rejectsWith("IO_ERROR", () => store.stat(`${url}/418`), /unexpected status 418/);
+  assert.equal((await store.stat(`${url}/empty`))?.byteLength, 0);
+  assert.equal((await readAll(store.stream(`${url}/empty`))).length, 0);
+  await store.stat(`${url}/changing`);
+  await rejectsWith("OBJECT_CHANGED", () => store.read(`${url}/changing`, { start: 0, end: 1 }));
+  await rejectsWith("OUTPUT_NOT_WRITABLE", () => store.create(`${url}/x`), /read only/);
+  await rejectsWith("UNSUPPORTED_URL", () => store.list(`${url}/x`), /cannot be listed/);
+  await rejectsWith("ENDPOINT_UNREACHABLE", () => store.stat("http://127.0.0.1:9/x"), /cannot connect/);
+  const garbage = await serve(t, (request) => request.socket.end("SSH-2.0-OpenSSH_9.2\r\n\r\n"));
+  await rejectsWith("IO_ERROR", () => store.stat(garbage), /no HTTP/);
+});
+
+test("braces expand in the path of a URL, a query is left alone", async (t) => {
+  configureStorage({});
+  const url = await serve(t, (request, response) => {
+    if (request.url?.split("?")[0]?.includes("%7B")) response.writeHead(404, { "content-length": 0 }).end();
+    else withRanges(request, response);
+  });
+  assert.deepEqual(
+    await expandPatterns([`${url}/a-{00..02}.tar?sig={x}*`]),
+    [0, 1, 2].map((i) => `${url}/a-0${i}.tar?sig={x}*`),
+  );
+  assert.equal(baseName(`${url}/dir/a.tar.gz?sig=x/y`), "a.tar.gz");
+});
+
+test("what is shown of a URL is no key to what it names", () => {
+  const shown = publicUrls(
+    "see https://user:pw@host:1/a b?X-Amz-Signature=abc&id=7&Signature=q#frag, s3://bucket/k?x=1",
+  );
+  assert.match(shown, /^see https:\/\/host:1\/a b\?X-Amz/, "a space ends a URL");
+  const url = publicUrls("https://user:pw@host/a?X-Amz-Signature=abc&id=7&flag&sig=s#f");
+  assert.match(url, /^https:\/\/host\/a\?id=~[0-9a-f]{8}&flag$/);
+  assert.notEqual(publicUrls("https://h/a?id=7"), publicUrls("https://h/a?id=8"));
+  assert.equal(publicUrls("https://h/a?X-Goog-Signature=1"), "https://h/a");
+  assert.equal(publicUrls("no url at all?x=1"), "no url at all?x=1");
+});
