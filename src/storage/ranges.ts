@@ -33,8 +33,8 @@ export interface RangeSource {
 const partBytes = 8 << 20;
 /** Parts of one stream, and of one read, that are under way together. */
 const partsInFlight = 8;
-/** A stream's first request: a reader that only looks at the beginning costs little. */
-const firstPartBytes = 256 << 10;
+/** Parts of a stream of which only the beginning is wanted. */
+const peekBytes = 256 << 10;
 
 export interface ReadRequest {
   readonly source: RangeSource;
@@ -61,7 +61,7 @@ export class RangeReader {
 
   private async readRange({ source, range, target, version, signal }: ReadRequest): Promise<string | undefined> {
     let seen = version;
-    const parts = splitRange(range);
+    const parts = splitRange(range, partBytes);
     const readPart = async (part: ByteRange, both: AbortSignal | undefined) => {
       const piece = target.subarray(part.start - range.start, part.end - range.start);
       seen = await this.readPart({ source, range: part, target: piece, version: seen, signal: both });
@@ -79,24 +79,21 @@ export class RangeReader {
    * pauses holds no connection open.
    */
   async *stream(source: RangeSource, info: ObjectInfo, options: StreamOptions): AsyncGenerator<Uint8Array> {
-    const { start = 0, reuseChunks = false, signal } = options;
+    const { start = 0, reuseChunks = false, peek = false, signal } = options;
     if (start >= info.byteLength) return;
     if (info.sequential) {
       yield* readSequentially(source, info, start, { retry: this.retry, signal });
       return;
     }
-    const head: ByteRange = { start, end: Math.min(start + firstPartBytes, info.byteLength) };
-    const first = new Uint8Array(head.end - head.start);
-    await this.readPart({ source, range: head, target: first, version: info.version, signal });
-    yield first;
     const readPart = async (range: ByteRange, both: AbortSignal) => {
       const buffer = this.buffers.take();
       const target = buffer.subarray(0, range.end - range.start);
       await this.readPart({ source, range, target, version: info.version, signal: both });
       return { buffer, target };
     };
-    const parts = splitRange({ start: head.end, end: info.byteLength });
-    for await (const { buffer, target } of mapOrdered(parts, readPart, { limit: partsInFlight, signal })) {
+    const parts = splitRange({ start, end: info.byteLength }, peek ? peekBytes : partBytes);
+    const limit = peek ? 1 : partsInFlight;
+    for await (const { buffer, target } of mapOrdered(parts, readPart, { limit, signal })) {
       yield target;
       if (reuseChunks) this.buffers.giveBack(buffer);
     }
@@ -137,11 +134,11 @@ export class RangeReader {
   }
 }
 
-function splitRange({ start, end }: ByteRange): ByteRange[] {
-  const count = Math.ceil((end - start) / partBytes);
+function splitRange({ start, end }: ByteRange, byteLength: number): ByteRange[] {
+  const count = Math.ceil((end - start) / byteLength);
   return Array.from({ length: count }, (_, i) => ({
-    start: start + i * partBytes,
-    end: Math.min(end, start + (i + 1) * partBytes),
+    start: start + i * byteLength,
+    end: Math.min(end, start + (i + 1) * byteLength),
   }));
 }
 

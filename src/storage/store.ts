@@ -29,6 +29,8 @@ export interface ListOptions {
 
 export interface StreamOptions {
   readonly start?: number;
+  /** Only the beginning is wanted: nothing is read ahead. Default false. */
+  readonly peek?: boolean;
   /** Chunks may be overwritten as soon as the next one is asked for: saves allocating each. Default false. */
   readonly reuseChunks?: boolean;
   readonly signal?: AbortSignal | undefined;

@@ -12,6 +12,7 @@ import {
   CreateBucketCommand,
   GetObjectCommand,
   ListMultipartUploadsCommand,
+  PutBucketPolicyCommand,
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
@@ -101,6 +102,14 @@ export class S3Server {
       return this.getWithTag(bucket, decodeURIComponent(key));
     };
     return proxy;
+  }
+
+  /** Anybody may read and list the bucket from now on. */
+  async publish(bucket: string): Promise<void> {
+    const Resource = [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`];
+    const statement = { Effect: "Allow", Principal: "*", Action: ["s3:GetObject", "s3:ListBucket"], Resource };
+    const Policy = JSON.stringify({ Version: "2012-10-17", Statement: [statement] });
+    await this.client.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy }));
   }
 
   /** Keys of uploads that were begun and neither completed nor aborted. */

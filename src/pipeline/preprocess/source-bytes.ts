@@ -14,6 +14,8 @@ export interface SourceBytesOptions {
   readonly byteLength: number;
   /** Hears how far into the object reading has come. */
   readonly onProgress?: (position: number) => void;
+  /** Only the beginning is wanted. Default false. */
+  readonly peek?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -24,9 +26,9 @@ export function openSourceBytes(options: SourceBytesOptions): ByteReader {
 }
 
 async function* readObject(options: SourceBytesOptions, start: number, reuseChunks = true): AsyncGenerator<Uint8Array> {
-  const { url, onProgress, signal } = options;
+  const { url, onProgress, peek = false, signal } = options;
   let position = start;
-  for await (const chunk of openStore(url).stream(url, { start, reuseChunks, signal })) {
+  for await (const chunk of openStore(url).stream(url, { start, reuseChunks, peek, signal })) {
     position += chunk.length;
     onProgress?.(position);
     yield chunk;

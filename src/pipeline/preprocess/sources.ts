@@ -111,7 +111,7 @@ export async function listSourceImages(source: Source, signal?: AbortSignal): Pr
 }
 
 async function listEntries(source: Source, signal?: AbortSignal, enough = Number.POSITIVE_INFINITY): Promise<string[]> {
-  const reader = openSourceBytes({ ...source, url: source.address, signal });
+  const reader = openSourceBytes({ ...source, url: source.address, peek: enough === 1, signal });
   const names: string[] = [];
   try {
     for await (const name of listTar(reader, source.url)) {

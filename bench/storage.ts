@@ -1,0 +1,192 @@
+// Reading from object storage: shards through src/storage, with checksums, against plain parallel range GETs of a bare HTTP client from the
+// same server; and what 50 ms before every first byte costs when every connection carries 200 MB/s at most.
+//
+//   node dist/bench/storage.js [tars..]
+//
+// Starts its own S3 service (Ceph's gateway with its store in memory). The client shares the machine's cores with it.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { Agent } from "undici";
+import { crc32c } from "../src/native/index.js";
+import { BatchSource } from "../src/pipeline/load/batch-source.js";
+import { Loader, type LoaderCacheOptions } from "../src/pipeline/load/loader.js";
+import { readGroups } from "../src/pipeline/load/prefetch.js";
+import { preprocess } from "../src/pipeline/preprocess/preprocess.js";
+import { SharedBuffers } from "../src/pipeline/shared-buffers.js";
+import { TarWriter } from "../src/pipeline/tar-writer.js";
+import { type LoadedManifest, readManifest } from "../src/shards/manifest.js";
+import { planEpoch } from "../src/shards/plan.js";
+import { closeStorage, configureStorage, joinUrl, openStore } from "../src/storage/store.js";
+import { credentials, S3Server } from "../test/support/s3-server.js";
+import { benchImages, printMachine } from "./images.js";
+
+const tars = process.argv.slice(2);
+const rounds = 5;
+const sourceBytes = 740e6;
+const partBytes = 8 << 20;
+const buffers = new SharedBuffers();
+
+printMachine();
+Object.assign(process.env, {
+  AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+});
+const server = await S3Server.start();
+try {
+  await server.bucket("bench");
+  const manifest = await makeShards();
+  const total = manifest.shards.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  console.log(`${manifest.shards.length} shards, ${(total / 1e6).toFixed(0)} MB`);
+  await compareWithPlain(manifest, total);
+  await delayed(manifest, total);
+  await writing(total);
+  await cached(manifest);
+} finally {
+  await closeStorage();
+  await server.stop();
+}
+
+/** The tars' images, repeated to three shards of the usual size. */
+async function makeShards(): Promise<LoadedManifest> {
+  configureStorage({ s3: { endpoint: server.endpoint } });
+  const images = await benchImages(tars);
+  const tar = await TarWriter.open("s3://bench/in.tar");
+  for (let bytes = 0, i = 0; bytes < sourceBytes; i++) {
+    const image = images[i % images.length] as Uint8Array;
+    await tar.entry(`${i}.jpg`, image);
+    await tar.entry(`${i}.cls`, String(i % 10));
+    bytes += image.length;
+  }
+  await tar.commit();
+  const { manifest } = await preprocess({ sources: ["s3://bench/in.tar"], out: "s3://bench/shards" });
+  await openStore(manifest).remove("s3://bench/in.tar");
+  return readManifest(manifest);
+}
+
+/** MB/s of the best round. */
+async function bestOf(total: number, work: () => Promise<unknown>): Promise<number> {
+  let best = 0;
+  for (let round = 0; round < rounds; round++) {
+    const started = performance.now();
+    await work();
+    best = Math.max(best, total / (performance.now() - started) / 1000);
+  }
+  return best;
+}
+
+async function compareWithPlain(manifest: LoadedManifest, total: number): Promise<void> {
+  await server.publish("bench"); // so that the bare client need not sign
+  let plain = 0;
+  for (const concurrency of [4, 8, 16, 32]) {
+    const speed = await bestOf(total, () => plainGets(manifest, concurrency));
+    console.log(`  undici, ${String(concurrency).padStart(2)} range GETs of 8 MiB: ${speed.toFixed(0)} MB/s`);
+    plain = Math.max(plain, speed);
+  }
+  const report = (what: string, speed: number) =>
+    console.log(`  ${what}: ${speed.toFixed(0)} MB/s, ${(speed / plain).toFixed(2)} x the best of them`);
+  report("streams, with CRC-32C of every chunk", await bestOf(total, () => streams(manifest)));
+  report("an epoch's record batches, checked", await bestOf(total, () => epoch(manifest)));
+}
+
+async function plainGets(manifest: LoadedManifest, concurrency: number): Promise<void> {
+  const agent = new Agent({ headersTimeout: 0, bodyTimeout: 0 });
+  const parts = manifest.shards.flatMap(({ name, byteLength }) =>
+    Array.from({ length: Math.ceil(byteLength / partBytes) }, (_, i) => ({ name, start: i * partBytes })),
+  );
+  const work = async () => {
+    for (let part = parts.shift(); part !== undefined; part = parts.shift()) {
+      const { body } = await agent.request({
+        origin: server.endpoint,
+        path: `/bench/shards/${part.name}`,
+        method: "GET",
+        headers: { range: `bytes=${part.start}-${part.start + partBytes - 1}` },
+      });
+      for await (const _ of body);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, work));
+  await agent.close();
+}
+
+async function streams(manifest: LoadedManifest): Promise<void> {
+  for (const { name } of manifest.shards) {
+    const url = joinUrl(manifest.folder, name);
+    for await (const chunk of openStore(url).stream(url, { reuseChunks: true })) crc32c(chunk);
+  }
+}
+
+/** What the loader reads, without the views. */
+async function epoch(manifest: LoadedManifest): Promise<void> {
+  const groups = planEpoch(manifest, 1, 0);
+  const source = new BatchSource(manifest, buffers, undefined);
+  for await (const group of readGroups({ groups, firstGroup: 0, source, buffers }))
+    group.done(group.plan.samples.length);
+}
+
+/** Both through a proxy in a process of its own, which delays or does not. */
+async function delayed(manifest: LoadedManifest, total: number): Promise<void> {
+  const speeds: number[] = [];
+  for (const delayMs of [0, 50]) {
+    const file = path.join(path.dirname(fileURLToPath(import.meta.url)), "slow-proxy.js");
+    const proxy = spawn(process.execPath, [file, server.endpoint, String(delayMs), "200e6"], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const endpoint = await new Promise<string>((resolve) =>
+      proxy.stdout.once("data", (line) => resolve(String(line).trim())),
+    );
+    configureStorage({ s3: { endpoint } });
+    const speed = await bestOf(total, () => epoch(manifest));
+    speeds.push(speed);
+    console.log(
+      `  an epoch through a proxy, 200 MB/s a connection, ${delayMs} ms before the first byte: ${speed.toFixed(0)} MB/s`,
+    );
+    await closeStorage();
+    proxy.kill();
+  }
+  console.log(`  ${((speeds[1] as number) / (speeds[0] as number)).toFixed(2)} x of the speed is left`);
+  configureStorage({ s3: { endpoint: server.endpoint } });
+}
+
+async function writing(total: number): Promise<void> {
+  const chunk = new Uint8Array(1 << 20).map((_, i) => (i * 2654435761) >>> 13);
+  const byteLength = Math.min(total, 256 << 20);
+  const speed = await bestOf(byteLength, async () => {
+    const writer = await openStore("s3://bench/written").create("s3://bench/written");
+    for (let written = 0; written < byteLength; written += chunk.length) await writer.write(chunk);
+    await writer.commit();
+    await openStore("s3://bench/written").remove("s3://bench/written");
+  });
+  console.log(`  multipart upload: ${speed.toFixed(0)} MB/s`);
+}
+
+/** Views per second from the service, and from each form of the cache. */
+async function cached(manifest: LoadedManifest): Promise<void> {
+  const [shard] = manifest.shards;
+  if (shard === undefined) return;
+  const one = { ...manifest, shards: [shard], samples: shard.samples };
+  for (const form of ["none", "stored", "expanded"] as const) {
+    const folder = mkdtempSync(path.join(tmpdir(), "dctstream-bench-"));
+    const cache: LoaderCacheOptions | undefined =
+      form === "none" ? undefined : { folder, maxBytes: 2 ** 33, expanded: form === "expanded" };
+    const loader = new Loader({
+      manifest: one,
+      view: { kind: "dct", size: 224, augment: "train" },
+      batchSize: Math.min(64, one.samples),
+      workers: 1,
+      cache,
+    });
+    const seconds: number[] = [];
+    for (let number = 0; number < 6; number++) {
+      const started = performance.now();
+      for await (const batch of loader.epoch(number)) batch.release();
+      seconds.push((performance.now() - started) / 1000);
+    }
+    const speed = (loader.steps * loader.batchSize) / Math.min(...seconds.slice(1));
+    console.log(`  views to DCT, 1 worker, cache ${form}: ${speed.toFixed(0)} images/s`);
+    await loader.close();
+    rmSync(folder, { recursive: true });
+  }
+}
