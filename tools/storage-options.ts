@@ -45,8 +45,6 @@ export function withStorageOptions(parser: Argv): Argv {
 
 export function storageOptionsFrom(args: Record<string, unknown>): StorageOptions {
   const endpoint = argument<string | undefined>(args, "s3Endpoint");
-  if (endpoint !== undefined && !/^https?:\/\/[^/\s]+/i.test(endpoint))
-    throw invalidOption("s3-endpoint", "a URL such as http://localhost:9000", endpoint);
   const attempts = argument<number | undefined>(args, "retries");
   if (attempts !== undefined && !(Number.isInteger(attempts) && attempts >= 1))
     throw invalidOption("retries", "an integer >= 1", attempts);

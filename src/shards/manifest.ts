@@ -163,6 +163,6 @@ export async function writeManifest(
 ): Promise<Manifest> {
   const head = { format: "dctstream-manifest", version: manifestVersion, tool: `dctstream ${version}` } as const;
   const manifest = { ...head, ...body };
-  await putObject(url, `${JSON.stringify(manifest, undefined, 1)}\n`);
+  await putObject(url, `${JSON.stringify(manifest, undefined, 1)}\n`, { ifAbsent: true });
   return manifest;
 }

@@ -1,12 +1,21 @@
 // Local files. Writing goes to a hidden temporary name beside the target, is flushed to the disk, then renamed.
 import { randomUUID } from "node:crypto";
 import { closeSync } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ToolkitError } from "../errors.js";
 import { lockPath } from "../native/index.js";
-import type { ByteRange, ListOptions, Lock, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "./store.js";
+import type {
+  ByteRange,
+  CreateOptions,
+  ListOptions,
+  Lock,
+  ObjectInfo,
+  ObjectStore,
+  ObjectWriter,
+  StreamOptions,
+} from "./store.js";
 
 /** One good-sized read: large enough for a disk's queue, small enough to stay in the cache. */
 const streamChunkBytes = 1 << 20;
@@ -84,12 +93,12 @@ export class FileStore implements ObjectStore {
     return found.filter((info) => info !== undefined);
   }
 
-  async create(url: string): Promise<ObjectWriter> {
+  async create(url: string, { ifAbsent = false }: CreateOptions = {}): Promise<ObjectWriter> {
     const target = toPath(url);
     const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomUUID()}.tmp`);
     try {
       await mkdir(path.dirname(target), { recursive: true });
-      return new FileWriter(url, target, temporary, await open(temporary, "wx"));
+      return new FileWriter(url, target, temporary, await open(temporary, "wx"), ifAbsent);
     } catch (error) {
       throw new ToolkitError("OUTPUT_NOT_WRITABLE", `cannot write there: ${(error as Error).message}`, {
         source: url,
@@ -135,6 +144,7 @@ class FileWriter implements ObjectWriter {
     private readonly target: string,
     private readonly temporary: string,
     private readonly handle: FileHandle,
+    private readonly ifAbsent: boolean,
   ) {}
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -151,10 +161,20 @@ class FileWriter implements ObjectWriter {
   async commit(): Promise<ObjectInfo> {
     await this.handle.sync();
     await this.handle.close();
-    await rename(this.temporary, this.target);
+    if (this.ifAbsent) await this.publishNew();
+    else await rename(this.temporary, this.target);
     await syncFolder(path.dirname(this.target));
     const { size, mtimeMs } = await stat(this.target);
     return { url: this.url, byteLength: size, version: `${size}-${Math.round(mtimeMs)}`, kind: "object" };
+  }
+
+  /** Another name for the same file, which the system gives only if it is free. */
+  private async publishNew(): Promise<void> {
+    await link(this.temporary, this.target).catch((cause: NodeJS.ErrnoException) => {
+      if (cause.code !== "EEXIST") throw ioError("cannot publish", this.url, cause);
+      throw new ToolkitError("OBJECT_EXISTS", "somebody else has written it meanwhile", { source: this.url, cause });
+    });
+    await rm(this.temporary);
   }
 
   async abort(): Promise<void> {

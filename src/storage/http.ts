@@ -126,7 +126,7 @@ export class HttpStore implements ObjectStore {
       "accept-encoding": "identity",
       ...(version?.startsWith('"') ? { "if-match": version } : {}),
     };
-    let place = new URL(url);
+    let place = parseUrl(url);
     const { origin } = place;
     const login = loginOf(place);
     for (let redirections = 0; ; redirections++) {
@@ -166,6 +166,14 @@ export class HttpStore implements ObjectStore {
 /** A weak ETag still changes with the object. */
 function versionOf({ headers }: BodyAnswer): string {
   return headers.etag ?? headers["last-modified"] ?? "";
+}
+
+function parseUrl(url: string): URL {
+  try {
+    return new URL(url);
+  } catch {
+    throw new ToolkitError("UNSUPPORTED_URL", "not a valid URL", { source: url }); // the cause would show what the error hides
+  }
 }
 
 /** Of a URL with a user name: what HTTP's Basic scheme makes of it. */

@@ -3,11 +3,12 @@
 
 import { Readable } from "node:stream";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
+import { invalidOption } from "../errors.js";
 import { BodyStream } from "./body.js";
 import type { RequestGate } from "./gate.js";
 import { HttpClient, type HttpRequest, type TimeoutOptions } from "./http-client.js";
 import { type RetryOptions, type RetryPolicy, TransientError } from "./retry.js";
-import { explainS3Error } from "./s3-errors.js";
+import { type Doing, explainS3Error } from "./s3-errors.js";
 import type { S3Place } from "./s3-place.js";
 
 export interface S3Options {
@@ -54,21 +55,26 @@ export class S3Connection {
   }
 
   /** One attempt, its failure explained. */
-  async once<T>(place: S3Place, call: (session: S3Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async once<T>(
+    doing: Doing,
+    place: S3Place,
+    call: (session: S3Session) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const session = await this.open();
     try {
       return await call({ ...session, abort: signal === undefined ? {} : { abortSignal: signal } });
     } catch (error) {
       signal?.throwIfAborted();
-      const explained = explainS3Error(error, place);
+      const explained = explainS3Error(error, place, doing);
       if (explained instanceof TransientError) await this.adapt(explained, session);
       throw explained;
     }
   }
 
   /** A call that reads no large body, as often as the policy allows. */
-  call<T>(doing: string, place: S3Place, call: (session: S3Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const attempt = () => this.gate.run(() => this.once(place, call, signal), signal);
+  call<T>(doing: Doing, place: S3Place, call: (session: S3Session) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const attempt = () => this.gate.run(() => this.once(doing, place, call, signal), signal);
     return this.retry.run(attempt, { doing, source: place.url, signal });
   }
 
@@ -97,7 +103,7 @@ async function makeSession(options: S3Options, http: HttpClient): Promise<Loaded
   // Which Node releases later versions of it need concerns us, who pin its version, and nobody who runs this one.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
   const sdk = await import("@aws-sdk/client-s3");
-  const endpoint = options.endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
+  const endpoint = checkEndpoint(options.endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL);
   const config: S3ClientConfig = {
     ...(endpoint === undefined ? { followRegionRedirects: true } : { endpoint }),
     ...(options.profile === undefined ? {} : { profile: options.profile }),
@@ -111,6 +117,11 @@ async function makeSession(options: S3Options, http: HttpClient): Promise<Loaded
     responseChecksumValidation: "WHEN_REQUIRED",
   };
   return { sdk, client: new sdk.S3Client({ ...config, region: await regionFor(sdk, config, options) }) };
+}
+
+function checkEndpoint(endpoint: string | undefined): string | undefined {
+  if (endpoint === undefined || /^https?:\/\/[^/\s]+/i.test(endpoint)) return endpoint;
+  throw invalidOption("s3-endpoint (or AWS_ENDPOINT_URL)", "a URL such as http://localhost:9000", endpoint);
 }
 
 /** The SDK asks for a region even where the service has none. */

@@ -31,14 +31,19 @@ const throttled =
 /** The server saw other bytes than we sent, or not all of them. */
 const damagedUpload = /^(BadDigest|XAmzContentSHA256Mismatch|IncompleteBody|RequestTimeout|InvalidDigest)$/;
 
+/** What was attempted, in words that begin a message. */
+export type Doing = "cannot read it" | "cannot look at it" | "cannot list it" | "cannot write it" | "cannot remove it";
+
 /** Of an error of the SDK: a TransientError, a ToolkitError, or itself where it is neither the network's nor the service's. */
-export function explainS3Error(error: unknown, place: S3Place): unknown {
+export function explainS3Error(error: unknown, place: S3Place, doing: Doing): unknown {
   if (error instanceof ToolkitError || error instanceof TransientError) return error;
   const { name = "", message = "", $response } = error as ServiceError;
   const status = statusOf(error);
   if (/CredentialsProviderError|TokenProviderError/.test(name)) return noCredentials(error, place);
   if (status === undefined) return error;
-  const facts = { cause: error, retryAfterMs: parseRetryAfter($response?.headers?.["retry-after"]) };
+  // The SDK's error carries what was signed and with which key: whoever prints an error prints its cause.
+  const cause = new Error(`${name} ${status} ${message}`.trim());
+  const facts = { cause, retryAfterMs: parseRetryAfter($response?.headers?.["retry-after"]) };
   if (expired.test(name)) return new TransientError("credentials", `the service says ${name}`, facts);
   if (throttled.test(name) || status === 429 || status === 503)
     return new TransientError("throttled", `the service asks to slow down (${name || status})`, facts);
@@ -46,17 +51,23 @@ export function explainS3Error(error: unknown, place: S3Place): unknown {
   if (status >= 500 || status === 408)
     return new TransientError("server-error", `the service failed (${name} ${status})`, facts);
   if (status === 412) return objectChanged(place.url);
-  return refusal(error, name, message, status, place);
+  return refusal(cause, error as ServiceError, status, place, doing);
 }
 
-function refusal(error: unknown, name: string, message: string, status: number, place: S3Place): ToolkitError {
-  const { url, bucket, key } = place;
-  const fail = (code: ErrorCode, text: string) => new ToolkitError(code, text, { source: url, cause: error });
+function refusal(
+  cause: Error,
+  error: ServiceError,
+  status: number,
+  { url, bucket, key }: S3Place,
+  doing: Doing,
+): ToolkitError {
+  const { name = "", message = "" } = error;
+  const fail = (code: ErrorCode, text: string) => new ToolkitError(code, text, { source: url, cause });
   if (name === "InvalidBucketName") return fail("UNSUPPORTED_URL", `${bucket} cannot be the name of a bucket`);
   if (name === "NoSuchBucket")
     return fail("NO_SUCH_BUCKET", `there is no bucket ${bucket}; check the name and the endpoint`);
   if (status === 404) return fail("NOT_FOUND", `bucket ${bucket} has no object ${key}`);
-  const region = regionOf(error as ServiceError);
+  const region = regionOf(error);
   if (
     status === 301 ||
     name === "PermanentRedirect" ||
@@ -76,6 +87,13 @@ function refusal(error: unknown, name: string, message: string, status: number, 
       "ACCESS_DENIED",
       `the service does not accept the credentials (${name}); check the access key and its secret, or the profile`,
     );
+  if (
+    (status === 401 || status === 403 || status === 405) &&
+    (doing === "cannot write it" || doing === "cannot remove it")
+  ) {
+    const cure = "allow s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload there, or choose another destination";
+    return fail("OUTPUT_NOT_WRITABLE", `bucket ${bucket} does not let these credentials change ${key}; ${cure}`);
+  }
   if (status === 401 || status === 403) {
     const what = key === "" ? `bucket ${bucket}` : `${key} in bucket ${bucket}`;
     return fail(
@@ -92,8 +110,8 @@ function regionOf({ Region, $response }: ServiceError): string | undefined {
   return found === undefined || !/^[a-z0-9-]+$/.test(found) ? undefined : found;
 }
 
-function noCredentials(error: unknown, { url }: S3Place): ToolkitError {
+function noCredentials(cause: unknown, { url }: S3Place): ToolkitError {
   const message =
     "no credentials found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give --s3-profile, or --s3-anonymous for public data";
-  return new ToolkitError("NO_CREDENTIALS", message, { source: url, cause: error });
+  return new ToolkitError("NO_CREDENTIALS", message, { source: url, cause });
 }

@@ -43,7 +43,7 @@ export class S3Listing {
     for (const { Key, UploadId } of await this.uploads(place, prefix)) {
       const name = Key.slice(prefix.length);
       if (name.includes("/") || !isName(name)) continue;
-      await this.connection.call("cannot abort an upload", place, async ({ sdk, client, abort }) => {
+      await this.connection.call("cannot remove it", place, async ({ sdk, client, abort }) => {
         try {
           await client.send(new sdk.AbortMultipartUploadCommand({ Bucket, Key, UploadId, ...this.payer }), abort);
         } catch (error) {
@@ -93,7 +93,7 @@ export class S3Listing {
     let marker: { KeyMarker?: string; UploadIdMarker?: string } = {};
     for (;;) {
       const input = { Bucket, Prefix, ...marker, ...this.payer };
-      const page = await this.connection.call("cannot list its uploads", place, ({ sdk, client, abort }) =>
+      const page = await this.connection.call("cannot list it", place, ({ sdk, client, abort }) =>
         client.send(new sdk.ListMultipartUploadsCommand(input), abort),
       );
       for (const { Key, UploadId } of page.Uploads ?? [])

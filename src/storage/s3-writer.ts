@@ -1,14 +1,15 @@
 // Writing an object to S3: one PUT when it is small, a multipart upload otherwise. Until the last request nothing is visible; memory is bounded
 // by the parts under way.
+import type { Readable } from "node:stream";
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import { ToolkitError } from "../errors.js";
 import { copyBytes } from "../native/index.js";
 import { count } from "./counters.js";
 import type { S3Connection, S3Session } from "./s3-client.js";
-import { isMissing } from "./s3-errors.js";
+import { isConditionFailed, isMissing } from "./s3-errors.js";
 import { headObject } from "./s3-head.js";
 import type { Payer, S3Place } from "./s3-place.js";
-import type { ObjectInfo, ObjectWriter } from "./store.js";
+import type { CreateOptions, ObjectInfo, ObjectWriter } from "./store.js";
 
 /** Of the first thousand parts; each thousand after that is of twice the size. S3 takes 10,000 parts, so this reaches its largest object. */
 const partBytes = 8 << 20;
@@ -28,13 +29,15 @@ export class S3Writer implements ObjectWriter {
   private failure: { readonly error: unknown } | undefined;
   private readonly stop = new AbortController();
   private readonly signal: AbortSignal;
+  private readonly condition: { readonly IfNoneMatch?: string };
 
   constructor(
     private readonly connection: S3Connection,
     private readonly place: S3Place,
     private readonly payer: Payer,
-    signal?: AbortSignal,
+    { ifAbsent = false, signal }: CreateOptions,
   ) {
+    this.condition = ifAbsent ? { IfNoneMatch: "*" } : {};
     this.signal = signal === undefined ? this.stop.signal : AbortSignal.any([signal, this.stop.signal]);
   }
 
@@ -64,7 +67,7 @@ export class S3Writer implements ObjectWriter {
     const send = ({ sdk, client, abort }: S3Session) =>
       client.send(new sdk.AbortMultipartUploadCommand(request), abort);
     // What cannot be aborted now, the next run's sweep aborts; the error that led here matters more.
-    await this.connection.call("cannot abort the upload", this.place, send).catch(() => {});
+    await this.connection.call("cannot remove it", this.place, send).catch(() => {});
   }
 
   private get nextPartBytes(): number {
@@ -118,16 +121,21 @@ export class S3Writer implements ObjectWriter {
   }
 
   private async putWhole(): Promise<void> {
-    const request = { ...this.request(), Body: this.buffer.subarray(0, this.filled) };
-    await this.call(({ sdk, client, abort }) => client.send(new sdk.PutObjectCommand(request), abort));
+    const Body = this.buffer.subarray(0, this.filled);
+    const request = { ...this.request(), ...this.condition, Body };
+    const written = await this.unlessRefused(({ sdk, client, abort }) =>
+      client.send(new sdk.PutObjectCommand(request), abort),
+    );
+    // An earlier attempt may have written it, and only its answer was lost.
+    if (!written && !(await this.holds(Body))) throw this.exists();
   }
 
   private async complete(UploadId: string): Promise<void> {
     if (this.filled > 0) await this.sendPart();
     await Promise.all(this.running);
     this.throwFailure();
-    const request = { ...this.request({ UploadId }), MultipartUpload: { Parts: this.parts } };
-    await this.call(async ({ sdk, client, abort }) => {
+    const request = { ...this.request({ UploadId }), ...this.condition, MultipartUpload: { Parts: this.parts } };
+    const written = await this.unlessRefused(async ({ sdk, client, abort }) => {
       try {
         await client.send(new sdk.CompleteMultipartUploadCommand(request), abort);
       } catch (error) {
@@ -135,6 +143,32 @@ export class S3Writer implements ObjectWriter {
         if (!isMissing(error)) throw error;
       }
     });
+    if (!written) throw this.exists();
+  }
+
+  /** False when the condition of the write was not met. */
+  private unlessRefused(send: (session: S3Session) => Promise<unknown>): Promise<boolean> {
+    return this.call(async (session) => {
+      try {
+        await send(session);
+        return true;
+      } catch (error) {
+        if (isConditionFailed(error)) return false;
+        throw error;
+      }
+    });
+  }
+
+  /** Whether the object is these bytes. */
+  private holds(bytes: Uint8Array): Promise<boolean> {
+    return this.call(async ({ sdk, client, abort }) => {
+      const { Body } = await client.send(new sdk.GetObjectCommand(this.request()), abort);
+      return Buffer.concat(await (Body as Readable).toArray()).equals(bytes);
+    });
+  }
+
+  private exists(): ToolkitError {
+    return new ToolkitError("OBJECT_EXISTS", "somebody else has written it meanwhile", { source: this.place.url });
   }
 
   /** What is there now; IO_ERROR when it is not what was written. */

@@ -14,7 +14,16 @@ import { headObject } from "./s3-head.js";
 import { S3Listing } from "./s3-list.js";
 import { type Payer, parseS3Url, type S3Place } from "./s3-place.js";
 import { S3Writer } from "./s3-writer.js";
-import type { ByteRange, ListOptions, Lock, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "./store.js";
+import type {
+  ByteRange,
+  CreateOptions,
+  ListOptions,
+  Lock,
+  ObjectInfo,
+  ObjectStore,
+  ObjectWriter,
+  StreamOptions,
+} from "./store.js";
 
 export class S3Store implements ObjectStore {
   private readonly connection: S3Connection;
@@ -67,8 +76,8 @@ export class S3Store implements ObjectStore {
     return this.listing.below(parseS3Url(url), namePrefix, signal);
   }
 
-  async create(url: string, signal?: AbortSignal): Promise<ObjectWriter> {
-    return new S3Writer(this.connection, parseS3Url(url), this.payer, signal);
+  async create(url: string, options: CreateOptions = {}): Promise<ObjectWriter> {
+    return new S3Writer(this.connection, parseS3Url(url), this.payer, options);
   }
 
   async remove(url: string): Promise<void> {
@@ -140,7 +149,7 @@ export class S3Store implements ObjectStore {
         ...this.payer,
       };
       const send = ({ sdk, client, abort }: S3Session) => client.send(new sdk.GetObjectCommand(input), abort);
-      const answer = await this.connection.once(place, send, signal);
+      const answer = await this.connection.once("cannot read it", place, send, signal);
       const { $metadata, ContentLength, ContentRange, ETag } = answer;
       const headers = {
         ...(ContentLength === undefined ? {} : { "content-length": String(ContentLength) }),

@@ -36,6 +36,12 @@ export interface StreamOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+export interface CreateOptions {
+  /** Fail with OBJECT_EXISTS at the commit when there is such an object already, unless it is the very same; where the store can tell. */
+  readonly ifAbsent?: boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** An object in the making: invisible under its name until `commit`, gone after `abort`. Both may be called once. */
 export interface ObjectWriter {
   write(chunk: Uint8Array): Promise<void>;
@@ -63,7 +69,7 @@ export interface ObjectStore {
   /** Everything directly below a folder, in name order. */
   list(url: string, options?: ListOptions): Promise<ObjectInfo[]>;
   /** OUTPUT_NOT_WRITABLE. */
-  create(url: string, signal?: AbortSignal): Promise<ObjectWriter>;
+  create(url: string, options?: CreateOptions): Promise<ObjectWriter>;
   /** No error when there is nothing to remove. */
   remove(url: string): Promise<void>;
   /** Removes what writers of objects so named left half-written in `folder` when they died. Only for who knows that none is at work. */
@@ -141,8 +147,12 @@ export function baseName(url: string): string {
 }
 
 /** Writes a whole object atomically. */
-export async function putObject(url: string, content: Uint8Array | string): Promise<ObjectInfo> {
-  const writer = await openStore(url).create(url);
+export async function putObject(
+  url: string,
+  content: Uint8Array | string,
+  options: CreateOptions = {},
+): Promise<ObjectInfo> {
+  const writer = await openStore(url).create(url, options);
   try {
     await writer.write(typeof content === "string" ? new TextEncoder().encode(content) : content);
     return await writer.commit();

@@ -21,6 +21,10 @@ test("crc32c is the definition's for every length around its runs, and goes on f
     const part = bytes.subarray(0, length);
     assert.equal(crc32c(part), reference(part), `${length} bytes`);
     for (const cut of [1, 5, 12_288].filter((at) => at < length))
-      assert.equal(crc32c(part.subarray(cut), crc32c(part.subarray(0, cut))), reference(part), `${length} cut at ${cut}`);
+      assert.equal(
+        crc32c(part.subarray(cut), crc32c(part.subarray(0, cut))),
+        reference(part),
+        `${length} cut at ${cut}`,
+      );
   }
 });

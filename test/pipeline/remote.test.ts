@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { Loader } from "../../src/pipeline/load/loader.js";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { type LoadedManifest, readManifest } from "../../src/shards/manifest.js";
@@ -194,6 +195,8 @@ test("with a thousand faults over a preprocess and an epoch, every sample comes 
     proxy.decide = () => undefined;
   }
   await closeStorage();
+  for (let i = 0; i < 200 && proxy.openConnections > 0; i++) await sleep(10);
+  assert.equal(proxy.openConnections, 0, "no connection is left, not even a stalled one");
   configureStorage({ s3: server.options() });
   assert.deepEqual(await contentsOf("s3://data/faults/out"), await contentsOf("s3://data/faults/clean"));
   assert.deepEqual(await server.openUploads("data"), []);

@@ -22,6 +22,20 @@ test("an object is invisible until it is committed and gone when aborted", async
   assert.deepEqual(await namesIn(path.dirname(url)), ["object"]);
 });
 
+test("what must not exist yet is not written over", async (t) => {
+  const url = path.join(temporaryFolder(t), "object");
+  const [mine, theirs] = [
+    await openStore(url).create(url, { ifAbsent: true }),
+    await openStore(url).create(url, { ifAbsent: true }),
+  ];
+  await mine.write(new Uint8Array([1]));
+  await mine.commit();
+  await rejectsWith("OBJECT_EXISTS", () => theirs.commit());
+  await theirs.abort();
+  assert.deepEqual(await namesIn(path.dirname(url)), ["object"]);
+  assert.deepEqual(await openStore(url).read(url, { start: 0, end: 1 }), new Uint8Array([1]));
+});
+
 test("a range is read exactly, into shared memory too, and a short object is an error that says where", async (t) => {
   const url = path.join(temporaryFolder(t), "object");
   await putObject(

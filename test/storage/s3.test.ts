@@ -168,7 +168,7 @@ test("nothing half-written stays: aborted, failed and forgotten uploads", async 
     assert.equal(await store.stat("s3://bucket/up/aborted"), undefined);
 
     const controller = new AbortController();
-    const interrupted = await store.create("s3://bucket/up/interrupted", controller.signal);
+    const interrupted = await store.create("s3://bucket/up/interrupted", { signal: controller.signal });
     await interrupted.write(big);
     controller.abort(new Error("stop"));
     await assert.rejects(async () => {
@@ -186,6 +186,26 @@ test("nothing half-written stays: aborted, failed and forgotten uploads", async 
     await store.sweep("s3://bucket/up", () => true);
     await store.sweep("s3://bucket/up/sub", () => true);
     assert.deepEqual(await server.openUploads("bucket"), []);
+  });
+});
+
+test("of two who write what must not exist yet one succeeds, though an answer is lost", async () => {
+  await withStore(server.options(proxy.endpoint), async (store) => {
+    const url = "s3://bucket/once";
+    const [mine, theirs] = [await store.create(url, { ifAbsent: true }), await store.create(url, { ifAbsent: true })];
+    await mine.write(Buffer.from("mine"));
+    await theirs.write(Buffer.from("theirs"));
+    let lost = false;
+    proxy.decide = ({ method }) => {
+      if (method !== "PUT" || lost) return undefined;
+      lost = true;
+      return { kind: "lost-answer" };
+    };
+    assert.equal((await mine.commit()).byteLength, 4);
+    proxy.decide = () => undefined;
+    await rejectsWith("OBJECT_EXISTS", () => theirs.commit(), /somebody else/);
+    await theirs.abort();
+    assert.equal(Buffer.from(await server.get("bucket", "once")).toString(), "mine");
   });
 });
 
@@ -233,10 +253,11 @@ test("what is wrong with a bucket, a key, the credentials or the endpoint is sai
   await withStore(options, async (store) => {
     await rejectsWith("ACCESS_DENIED", () => store.stat("s3://bucket/private"), /check the policy/);
     await rejectsWith(
-      "ACCESS_DENIED",
+      "OUTPUT_NOT_WRITABLE",
       async () => (await store.create("s3://bucket/mine")).commit(),
-      /mine in bucket bucket/,
+      /bucket bucket does not let these credentials change mine; allow s3:PutObject/,
     );
+    await rejectsWith("OUTPUT_NOT_WRITABLE", () => store.remove("s3://bucket/private"));
   });
   logIn({ ...credentials, secretAccessKey: "wrong" });
   await withStore(options, async (store) => {
@@ -252,6 +273,9 @@ test("what is wrong with a bucket, a key, the credentials or the endpoint is sai
     await rejectsWith("NO_CREDENTIALS", () => store.stat("s3://bucket/private"), /no credentials found/);
   });
   logIn(credentials);
+  await withStore({ ...options, endpoint: "localhost:9000" }, async (store) => {
+    await rejectsWith("INVALID_OPTION", () => store.stat("s3://bucket/x"), /a URL such as http:\/\/localhost:9000/);
+  });
   await withStore({ ...options, endpoint: "http://127.0.0.1:9" }, async (store) => {
     await rejectsWith("ENDPOINT_UNREACHABLE", () => store.stat("s3://bucket/x"), /cannot connect/);
   });

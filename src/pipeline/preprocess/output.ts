@@ -67,7 +67,7 @@ export async function claimOutput(folder: string, job: Job, overwrite: boolean):
   }
   const strange = (await listOwn(folder))[0];
   if (strange !== undefined) throw anotherDataset(folder, `it holds ${strange}, but no ${jobName}`);
-  await putObject(joinUrl(folder, jobName), `${text}\n`);
+  await putObject(joinUrl(folder, jobName), `${text}\n`, { ifAbsent: true });
   return { kind: "unfinished" };
 }
 
