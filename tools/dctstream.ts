@@ -108,7 +108,7 @@ function explainUsage(message: string, instance: Argv): string {
   const unknown = /^Unknown arguments?: (.*)$/m.exec(message)?.[1]?.split(", ")[0];
   if (unknown === undefined) return message;
   const help = (instance as unknown as { help(): string }).help();
-  const known = [...help.matchAll(/--([a-z][a-z-]*)/g)].map((match) => match[1] ?? "");
+  const known = [...help.matchAll(/--([a-z][a-z0-9-]*)/g)].map((match) => match[1] ?? "");
   const kebab = unknown.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   return `unknown option --${kebab}; did you mean --${closest(kebab, known)}?`;
 }

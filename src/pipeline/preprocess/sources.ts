@@ -91,7 +91,10 @@ export async function* readSource(source: Source, options: ReadSourceOptions): A
   }
   const place = { key: source.url, entry: source.url, offset: reader.position, position: reader.position };
   if (seen === 0 && from === 0) {
-    const message = "the tar holds no image with one of the extensions .jpg .jpeg";
+    const message =
+      source.byteLength === 0
+        ? "the tar is empty, 0 bytes; copy it there again"
+        : "the tar holds no image with one of the extensions .jpg .jpeg";
     yield [{ ...place, problem: "EMPTY_TAR", message }];
   }
   if (!terminated && seen > 0) {
