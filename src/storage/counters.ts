@@ -26,51 +26,43 @@ export interface StorageCounters {
   readonly retriesByCause: Readonly<Partial<Record<RetryCause, number>>>;
 }
 
-export const noTraffic: StorageCounters = {
-  requests: 0,
-  bytesRead: 0,
-  bytesWritten: 0,
-  retries: 0,
-  retriesByCause: {},
-};
+// Counted for every piece that lands, so kept as plain numbers.
+const tally = { requests: 0, bytesRead: 0, bytesWritten: 0 };
+const retries = new Map<RetryCause, number>();
 
-/** `b` times `sign` added to `a`. */
-function combine(a: StorageCounters, b: StorageCounters, sign: 1 | -1): StorageCounters {
+/** Everything this thread's stores did so far, and what other threads reported to it. */
+export function storageCounters(): StorageCounters {
+  const all = [...retries.values()].reduce((sum, count) => sum + count, 0);
+  return { ...tally, retries: all, retriesByCause: Object.fromEntries(retries) };
+}
+
+export function countersSince(start: StorageCounters): StorageCounters {
+  const now = storageCounters();
   const causes = retryCauses.map((cause) => {
-    const count = (a.retriesByCause[cause] ?? 0) + sign * (b.retriesByCause[cause] ?? 0);
-    return [cause, count] as const;
+    return [cause, (now.retriesByCause[cause] ?? 0) - (start.retriesByCause[cause] ?? 0)] as const;
   });
   return {
-    requests: a.requests + sign * b.requests,
-    bytesRead: a.bytesRead + sign * b.bytesRead,
-    bytesWritten: a.bytesWritten + sign * b.bytesWritten,
-    retries: a.retries + sign * b.retries,
+    requests: now.requests - start.requests,
+    bytesRead: now.bytesRead - start.bytesRead,
+    bytesWritten: now.bytesWritten - start.bytesWritten,
+    retries: now.retries - start.retries,
     retriesByCause: Object.fromEntries(causes.filter(([, count]) => count !== 0)),
   };
 }
 
-export const addCounters = (a: StorageCounters, b: StorageCounters): StorageCounters => combine(a, b, 1);
-
-let tally: StorageCounters = noTraffic;
-
-/** Everything this thread's stores did so far, and what other threads reported to it. */
-export function storageCounters(): StorageCounters {
-  return tally;
+export function count(what: "requests" | "bytesRead" | "bytesWritten", by: number): void {
+  tally[what] += by;
 }
 
-export function countersSince(start: StorageCounters): StorageCounters {
-  return combine(tally, start, -1);
-}
-
-export function count(what: Partial<Pick<StorageCounters, "requests" | "bytesRead" | "bytesWritten">>): void {
-  tally = addCounters(tally, { ...noTraffic, ...what });
-}
-
-export function countRetry(cause: RetryCause): void {
-  tally = addCounters(tally, { ...noTraffic, retries: 1, retriesByCause: { [cause]: 1 } });
+export function countRetry(cause: RetryCause, by = 1): void {
+  retries.set(cause, (retries.get(cause) ?? 0) + by);
 }
 
 /** Takes over what another thread counted. */
 export function absorbCounters(other: StorageCounters): void {
-  tally = addCounters(tally, other);
+  for (const what of ["requests", "bytesRead", "bytesWritten"] as const) count(what, other[what]);
+  for (const cause of retryCauses) {
+    const times = other.retriesByCause[cause];
+    if (times !== undefined) countRetry(cause, times);
+  }
 }

@@ -1,6 +1,6 @@
 // A connection for GETs of large bodies, read by the system straight into the memory where they are wanted. A general HTTP client allocates a
 // buffer per 64 KiB and copies it twice; at network speed that, and collecting the garbage, is most of its time.
-import { connect as connectPlain, type Socket } from "node:net";
+import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectSecure } from "node:tls";
 import { copyBytes } from "../native/index.js";
 import type { GetRequest, ResponseHead } from "./body.js";
@@ -57,7 +57,8 @@ export class GetConnection {
         callback: (bytes: number, into: Uint8Array) => this.received(bytes, into),
       },
     };
-    const secureOptions = { ...options, servername: options.host, ALPNProtocols: ["http/1.1"] };
+    const named = isIP(options.host) === 0 ? { servername: options.host } : {}; // addresses are no names to TLS
+    const secureOptions = { ...options, ...named, ALPNProtocols: ["http/1.1"] };
     this.socket = secure ? connectSecure(secureOptions) : connectPlain(options);
     this.connected = new Promise((resolve, reject) => {
       const { connectMs } = timeouts;
@@ -74,7 +75,7 @@ export class GetConnection {
         this.fail(new TransientError("reset", "the server closed the connection"));
         reject(this.failure);
       });
-      this.socket.once("error", (error) => this.fail(asTransient(error)));
+      this.socket.on("error", (error) => this.fail(asTransient(error)));
     });
     this.connected.catch(() => {}); // surfaces where it is waited for
   }

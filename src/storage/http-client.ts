@@ -48,7 +48,7 @@ export class HttpClient {
     const timer = setTimeout(() => late.abort(), firstByteMs);
     // Once the head is there the signal still ends the body, the timer no longer does.
     const both = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
-    count({ requests: 1 });
+    count("requests", 1);
     try {
       const answer = await this.connect().request({
         origin,
@@ -74,7 +74,7 @@ export class HttpClient {
    * answers too.
    */
   async get(get: GetRequest, signal?: AbortSignal): Promise<BodyAnswer> {
-    count({ requests: 1 });
+    count("requests", 1);
     const answer = await this.bulk.get(get, signal);
     if (answer !== undefined) return answer;
     const { status, headers: found, body } = await this.send({ method: "GET", ...get, signal });

@@ -36,6 +36,7 @@ export class HttpStore implements ObjectStore {
     const attempt = async () => {
       const range = { start: 0, end: 1 };
       const answer = await this.send(url, range, undefined, signal);
+      if (answer.status === 206) await answer.body.read(new Uint8Array(1)); // so that its connection can be used again
       answer.body.close();
       if (answer.status === 404 || answer.status === 410) return undefined;
       const version = versionOf(answer);
@@ -96,6 +97,7 @@ export class HttpStore implements ObjectStore {
   }
 
   async close(): Promise<void> {
+    this.known.clear();
     await this.client.close();
   }
 

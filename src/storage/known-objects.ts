@@ -47,6 +47,10 @@ export class KnownObjects {
     this.trim();
   }
 
+  clear(): void {
+    this.byUrl.clear();
+  }
+
   private trim(): void {
     const [oldest] = this.byUrl.keys();
     if (this.byUrl.size > capacity && oldest !== undefined) this.byUrl.delete(oldest);

@@ -126,7 +126,7 @@ export class RangeReader {
   private async copy(answer: RangeAnswer, wanted: ByteRange, target: Uint8Array, onBytes: (bytes: number) => void) {
     await skip(answer.body, wanted.start - answer.start);
     const bytes = await answer.body.read(target, (landed) => {
-      count({ bytesRead: landed });
+      count("bytesRead", landed);
       onBytes(landed);
     });
     if (bytes < target.length)

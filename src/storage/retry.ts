@@ -69,7 +69,7 @@ export class RetryPolicy {
         return result;
       } catch (error) {
         signal?.throwIfAborted();
-        if (!(error instanceof TransientError)) throw error;
+        if (!(error instanceof TransientError)) throw placed(error, about.source);
         if (error.retryCause !== "connect") this.answered = true;
         failures = progress() > reached ? 1 : failures + 1;
         reached = progress();
@@ -104,6 +104,12 @@ export class RetryPolicy {
     const jittered = Math.random() * Math.min(maxDelayMs, base * 2 ** failures);
     return Math.max(jittered, Math.min(error.retryAfterMs ?? 0, maxRetryAfterMs));
   }
+}
+
+/** Connections do not know which object they are for. */
+function placed(error: unknown, source: string): unknown {
+  if (!(error instanceof ToolkitError) || error.source !== undefined) return error;
+  return new ToolkitError(error.code, error.message, { source, cause: error.cause });
 }
 
 /** A Retry-After header, seconds or a date, in milliseconds from now. */

@@ -19,6 +19,10 @@ const partsInFlight = 3;
 /** A new buffer begins with this; most objects are sidecars. */
 const firstBufferBytes = 64 << 10;
 
+export interface S3WriterOptions extends CreateOptions {
+  readonly onCommit?: (info: ObjectInfo) => void;
+}
+
 export class S3Writer implements ObjectWriter {
   private buffer = new Uint8Array(firstBufferBytes);
   private filled = 0;
@@ -29,14 +33,16 @@ export class S3Writer implements ObjectWriter {
   private failure: { readonly error: unknown } | undefined;
   private readonly stop = new AbortController();
   private readonly signal: AbortSignal;
+  private readonly onCommit: S3WriterOptions["onCommit"];
   private readonly condition: { readonly IfNoneMatch?: string };
 
   constructor(
     private readonly connection: S3Connection,
     private readonly place: S3Place,
     private readonly payer: Payer,
-    { ifAbsent = false, signal }: CreateOptions,
+    { ifAbsent = false, signal, onCommit }: S3WriterOptions,
   ) {
+    this.onCommit = onCommit;
     this.condition = ifAbsent ? { IfNoneMatch: "*" } : {};
     this.signal = signal === undefined ? this.stop.signal : AbortSignal.any([signal, this.stop.signal]);
   }
@@ -54,8 +60,10 @@ export class S3Writer implements ObjectWriter {
   async commit(): Promise<ObjectInfo> {
     if (this.uploadId === undefined) await this.putWhole();
     else await this.complete(await this.uploadId);
-    count({ bytesWritten: this.byteLength });
-    return this.confirm();
+    count("bytesWritten", this.byteLength);
+    const info = await this.confirm();
+    this.onCommit?.(info);
+    return info;
   }
 
   async abort(): Promise<void> {

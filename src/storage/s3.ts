@@ -77,11 +77,13 @@ export class S3Store implements ObjectStore {
   }
 
   async create(url: string, options: CreateOptions = {}): Promise<ObjectWriter> {
-    return new S3Writer(this.connection, parseS3Url(url), this.payer, options);
+    const onCommit = (info: ObjectInfo) => this.known.looked(url, info);
+    return new S3Writer(this.connection, parseS3Url(url), this.payer, { ...options, onCommit });
   }
 
   async remove(url: string): Promise<void> {
     const place = parseS3Url(url);
+    this.known.looked(url, undefined);
     await this.connection.call("cannot remove it", place, ({ sdk, client, abort }) =>
       client.send(new sdk.DeleteObjectCommand({ Bucket: place.bucket, Key: place.key, ...this.payer }), abort),
     );
@@ -129,6 +131,7 @@ export class S3Store implements ObjectStore {
   }
 
   async close(): Promise<void> {
+    this.known.clear();
     await this.connection.close();
   }
 

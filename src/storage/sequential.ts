@@ -47,7 +47,7 @@ export async function* readSequentially(
       const about = { doing: "cannot read it", source: source.url, signal, progress: () => position };
       const chunk = await retry.run(readChunk, about);
       position += chunk.length;
-      count({ bytesRead: chunk.length });
+      count("bytesRead", chunk.length);
       yield chunk;
     }
   } finally {

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import type { AddressInfo } from "node:net";
+import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { publicUrls } from "../../src/public-url.js";
@@ -9,7 +14,9 @@ import { countersSince, storageCounters } from "../../src/storage/counters.js";
 import { expandPatterns } from "../../src/storage/expand.js";
 import { HttpStore } from "../../src/storage/http.js";
 import { baseName, configureStorage } from "../../src/storage/store.js";
+import { cert, key } from "../support/certificate.js";
 import { rejectsWith } from "../support/errors.js";
+import { projectRoot, temporaryFolder } from "../support/files.js";
 
 const random = randomFor(1, "http");
 const content = Buffer.from(Uint32Array.from({ length: 3_000_000 }, () => random.next() * 2 ** 32).buffer);
@@ -157,6 +164,42 @@ test("what a web server refuses is said; a file that changes is noticed; nothing
   await rejectsWith("ENDPOINT_UNREACHABLE", () => store.stat("http://127.0.0.1:9/x"), /cannot connect/);
   const garbage = await serve(t, (request) => request.socket.end("SSH-2.0-OpenSSH_9.2\r\n\r\n"));
   await rejectsWith("IO_ERROR", () => store.stat(garbage), /no HTTP/);
+});
+
+test("over TLS: read with a certificate that is known, refused with one that is not", async (t) => {
+  const server = createSecureServer({ key, cert }, withRanges);
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  for (const host of ["localhost", "127.0.0.1"])
+    await rejectsWith(
+      "ENDPOINT_UNREACHABLE",
+      () => storeFor(t).stat(`https://${host}:${port}/x`),
+      /no secure connection.*NODE_EXTRA_CA_CERTS/,
+    );
+  const folder = temporaryFolder(t);
+  writeFileSync(path.join(folder, "cert.pem"), cert);
+  const storage = path.join(projectRoot, "dist", "src", "storage", "http.js");
+  const script = `
+    import { HttpStore } from ${JSON.stringify(storage)};
+    import { createHash } from "node:crypto";
+    const store = new HttpStore();
+    const hash = createHash("sha256");
+    for await (const chunk of store.stream("https://localhost:${port}/x")) hash.update(chunk);
+    hash.update(await store.read("https://127.0.0.1:${port}/x", { start: 5, end: 9_000_005 }));
+    console.log(hash.digest("hex"));
+    await store.close();`;
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: path.join(folder, "cert.pem") };
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    env,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const printed = await Promise.all([child.stdout, child.stderr].map((stream) => readAll(stream)));
+  const expected = createHash("sha256").update(content).update(content.subarray(5, 9_000_005)).digest("hex");
+  assert.deepEqual(printed.map(String), [`${expected}\n`, ""]);
 });
 
 test("braces expand in the path of a URL, a query is left alone", async (t) => {

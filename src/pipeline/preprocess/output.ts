@@ -114,14 +114,16 @@ export async function clearOutput(folder: string): Promise<void> {
 /** The sidecars of a source's parts that are done, from the first on; writing goes on after them unless the last is the source's end. */
 export async function readFinishedParts(folder: string, source: number): Promise<Sidecar[]> {
   const sidecars: Sidecar[] = [];
+  const [namePrefix] = shardName(source, 0).match(/^shard-\d+-/) ?? [""];
+  const listed = await openStore(folder).list(folder, { namePrefix });
+  const bytesOf = new Map(listed.map(({ url, byteLength }) => [baseName(url), byteLength]));
   while (sidecars.at(-1)?.endOfSource !== true) {
     const name = shardName(source, sidecars.length);
     const url = joinUrl(folder, sidecarName(name));
-    const text = await readText(url);
+    const text = bytesOf.has(sidecarName(name)) ? await readText(url) : undefined;
     if (text === undefined) break;
     const sidecar = parseSidecar(text, url);
-    const shard = sidecar.shard === undefined ? undefined : await openStore(folder).stat(joinUrl(folder, name));
-    if (shard?.byteLength !== sidecar.shard?.byteLength) break;
+    if (sidecar.shard !== undefined && bytesOf.get(name) !== sidecar.shard.byteLength) break;
     sidecars.push(sidecar);
   }
   return sidecars;
