@@ -100,9 +100,14 @@ export function sidecarName(shardName: string): string {
   return shardName.replace(/\.arrow$/, ".json");
 }
 
-/** `00003-00000`: the third source's first shard. */
+/** What the names of a source's shards and sidecars begin with. */
+export function shardPrefix(source: number): string {
+  return `shard-${String(source).padStart(5, "0")}-`;
+}
+
+/** `shard-00003-00000.arrow`: the fourth source's first shard. */
 export function shardName(source: number, part: number): string {
-  return `shard-${String(source).padStart(5, "0")}-${String(part).padStart(5, "0")}.arrow`;
+  return `${shardPrefix(source)}${String(part).padStart(5, "0")}.arrow`;
 }
 
 /** Version first: a document from the future must not be reported as damaged. */

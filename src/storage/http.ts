@@ -28,7 +28,7 @@ export class HttpStore implements ObjectStore {
     this.client = new HttpClient(timeouts);
     this.retry = new RetryPolicy(retry);
     this.gate = new RequestGate(maxRequests);
-    this.ranges = new RangeReader(this.retry, this.gate);
+    this.ranges = new RangeReader(this.retry, this.gate, this.known);
   }
 
   /** By a GET of one byte: presigned URLs allow no HEAD, and the answer says whether ranges work. */
@@ -53,17 +53,7 @@ export class HttpStore implements ObjectStore {
   }
 
   async read(url: string, range: ByteRange, target?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    const bytes = target ?? new Uint8Array(range.end - range.start);
-    const source = this.source(url);
-    const version = await this.ranges.read({
-      source,
-      range,
-      target: bytes,
-      version: this.known.versionOf(url),
-      signal,
-    });
-    this.known.read(url, version);
-    return bytes;
+    return this.ranges.read(this.source(url), range, target, signal);
   }
 
   async *stream(url: string, options: StreamOptions = {}): AsyncGenerator<Uint8Array> {

@@ -6,7 +6,7 @@ import { type Body, type BodyAnswer, type ResponseHead, skip } from "./body.js";
 import { ReadCoalescer } from "./coalesce.js";
 import { count } from "./counters.js";
 import type { RequestGate } from "./gate.js";
-import { checkVersion } from "./known-objects.js";
+import { checkVersion, type KnownObjects } from "./known-objects.js";
 import { PartBuffers } from "./part-buffers.js";
 import { type RetryPolicy, TransientError } from "./retry.js";
 import { readSequentially } from "./sequential.js";
@@ -52,11 +52,16 @@ export class RangeReader {
   constructor(
     private readonly retry: RetryPolicy,
     private readonly gate: RequestGate,
+    private readonly known: KnownObjects,
   ) {}
 
-  /** Fills `target` with the range; resolves with the version of the object. IO_ERROR when the object is shorter, OBJECT_CHANGED. */
-  read(request: ReadRequest): Promise<string | undefined> {
-    return this.coalescer.submit(request);
+  /** The range, in `target` where one is given, of the version that is known. IO_ERROR when the object is shorter, OBJECT_CHANGED. */
+  async read(source: RangeSource, range: ByteRange, target?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
+    const bytes = target ?? new Uint8Array(range.end - range.start);
+    const version = this.known.versionOf(source.url);
+    const found = await this.coalescer.submit({ source, range, target: bytes, version, signal });
+    this.known.read(source.url, found);
+    return bytes;
   }
 
   private async readRange({ source, range, target, version, signal }: ReadRequest): Promise<string | undefined> {

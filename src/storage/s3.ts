@@ -36,7 +36,7 @@ export class S3Store implements ObjectStore {
     const retry = new RetryPolicy(options.retry);
     const gate = new RequestGate(options.maxRequests ?? 32);
     this.connection = new S3Connection(options, retry, gate);
-    this.ranges = new RangeReader(retry, gate);
+    this.ranges = new RangeReader(retry, gate, this.known);
     this.payer = options.requesterPays ? { RequestPayer: "requester" } : {};
     this.listing = new S3Listing(this.connection, this.payer);
   }
@@ -50,17 +50,7 @@ export class S3Store implements ObjectStore {
   }
 
   async read(url: string, range: ByteRange, target?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
-    const bytes = target ?? new Uint8Array(range.end - range.start);
-    const source = this.source(parseS3Url(url));
-    const version = await this.ranges.read({
-      source,
-      range,
-      target: bytes,
-      version: this.known.versionOf(url),
-      signal,
-    });
-    this.known.read(url, version);
-    return bytes;
+    return this.ranges.read(this.source(parseS3Url(url)), range, target, signal);
   }
 
   async *stream(url: string, options: StreamOptions = {}): AsyncGenerator<Uint8Array> {

@@ -8,6 +8,7 @@ import {
   readManifest,
   type Sidecar,
   shardName,
+  shardPrefix,
   sidecarName,
 } from "../../shards/manifest.js";
 import { baseName, joinUrl, openStore, putObject, readText } from "../../storage/store.js";
@@ -114,8 +115,7 @@ export async function clearOutput(folder: string): Promise<void> {
 /** The sidecars of a source's parts that are done, from the first on; writing goes on after them unless the last is the source's end. */
 export async function readFinishedParts(folder: string, source: number): Promise<Sidecar[]> {
   const sidecars: Sidecar[] = [];
-  const [namePrefix] = shardName(source, 0).match(/^shard-\d+-/) ?? [""];
-  const listed = await openStore(folder).list(folder, { namePrefix });
+  const listed = await openStore(folder).list(folder, { namePrefix: shardPrefix(source) });
   const bytesOf = new Map(listed.map(({ url, byteLength }) => [baseName(url), byteLength]));
   while (sidecars.at(-1)?.endOfSource !== true) {
     const name = shardName(source, sidecars.length);
