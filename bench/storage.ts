@@ -24,7 +24,7 @@ import { credentials, S3Server } from "../test/support/s3-server.js";
 import { benchImages, printMachine } from "./images.js";
 
 const tars = process.argv.slice(2);
-const rounds = 5;
+const rounds = 7;
 const sourceBytes = 740e6;
 const partBytes = 8 << 20;
 const buffers = new SharedBuffers();
@@ -66,29 +66,33 @@ async function makeShards(): Promise<LoadedManifest> {
   return readManifest(manifest);
 }
 
-/** MB/s of the best round. */
-async function bestOf(total: number, work: () => Promise<unknown>): Promise<number> {
-  let best = 0;
+/** MB/s of each work, the median of rounds in which all take turns: the machine is not the same from minute to minute. */
+async function speedsOf(total: number, works: readonly (() => Promise<unknown>)[]): Promise<number[]> {
+  const speeds = works.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {
-    const started = performance.now();
-    await work();
-    best = Math.max(best, total / (performance.now() - started) / 1000);
+    for (const [i, work] of works.entries()) {
+      const started = performance.now();
+      await work();
+      speeds[i]?.push(total / (performance.now() - started) / 1000);
+    }
   }
-  return best;
+  return speeds.map((each) => each.sort((x, y) => x - y)[rounds >> 1] as number);
 }
 
 async function compareWithPlain(manifest: LoadedManifest, total: number): Promise<void> {
   await server.publish("bench"); // so that the bare client need not sign
-  let plain = 0;
-  for (const concurrency of [4, 8, 16, 32]) {
-    const speed = await bestOf(total, () => plainGets(manifest, concurrency));
-    console.log(`  undici, ${String(concurrency).padStart(2)} range GETs of 8 MiB: ${speed.toFixed(0)} MB/s`);
-    plain = Math.max(plain, speed);
-  }
+  const concurrencies = [4, 8, 16, 32];
+  const [streamed = 0, read = 0, ...plain] = await speedsOf(total, [
+    () => streams(manifest),
+    () => epoch(manifest),
+    ...concurrencies.map((concurrency) => () => plainGets(manifest, concurrency)),
+  ]);
+  for (const [i, speed] of plain.entries())
+    console.log(`  undici, ${String(concurrencies[i]).padStart(2)} range GETs of 8 MiB: ${speed.toFixed(0)} MB/s`);
   const report = (what: string, speed: number) =>
-    console.log(`  ${what}: ${speed.toFixed(0)} MB/s, ${(speed / plain).toFixed(2)} x the best of them`);
-  report("streams, with CRC-32C of every chunk", await bestOf(total, () => streams(manifest)));
-  report("an epoch's record batches, checked", await bestOf(total, () => epoch(manifest)));
+    console.log(`  ${what}: ${speed.toFixed(0)} MB/s, ${(speed / Math.max(...plain)).toFixed(2)} x the best of them`);
+  report("streams, with CRC-32C of every chunk", streamed);
+  report("an epoch's record batches, checked", read);
 }
 
 async function plainGets(manifest: LoadedManifest, concurrency: number): Promise<void> {
@@ -138,7 +142,7 @@ async function delayed(manifest: LoadedManifest, total: number): Promise<void> {
       proxy.stdout.once("data", (line) => resolve(String(line).trim())),
     );
     configureStorage({ s3: { endpoint } });
-    const speed = await bestOf(total, () => epoch(manifest));
+    const [speed = 0] = await speedsOf(total, [() => epoch(manifest)]);
     speeds.push(speed);
     console.log(
       `  an epoch through a proxy, 200 MB/s a connection, ${delayMs} ms before the first byte: ${speed.toFixed(0)} MB/s`,
@@ -153,12 +157,13 @@ async function delayed(manifest: LoadedManifest, total: number): Promise<void> {
 async function writing(total: number): Promise<void> {
   const chunk = new Uint8Array(1 << 20).map((_, i) => (i * 2654435761) >>> 13);
   const byteLength = Math.min(total, 256 << 20);
-  const speed = await bestOf(byteLength, async () => {
+  const upload = async () => {
     const writer = await openStore("s3://bench/written").create("s3://bench/written");
     for (let written = 0; written < byteLength; written += chunk.length) await writer.write(chunk);
     await writer.commit();
     await openStore("s3://bench/written").remove("s3://bench/written");
-  });
+  };
+  const [speed = 0] = await speedsOf(byteLength, [upload]);
   console.log(`  multipart upload: ${speed.toFixed(0)} MB/s`);
 }
 

@@ -103,7 +103,7 @@ async function makeSession(options: S3Options, http: HttpClient): Promise<Loaded
   // Which Node releases later versions of it need concerns us, who pin its version, and nobody who runs this one.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
   const sdk = await import("@aws-sdk/client-s3");
-  const endpoint = checkEndpoint(options.endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL);
+  const endpoint = checkEndpoint(options.endpoint ?? (await configuredEndpoint(options.profile)));
   const config: S3ClientConfig = {
     ...(endpoint === undefined ? { followRegionRedirects: true } : { endpoint }),
     ...(options.profile === undefined ? {} : { profile: options.profile }),
@@ -119,9 +119,27 @@ async function makeSession(options: S3Options, http: HttpClient): Promise<Loaded
   return { sdk, client: new sdk.S3Client({ ...config, region: await regionFor(sdk, config, options) }) };
 }
 
+/**
+ * What environment and profile say. The SDK looks too, but not in the profile that it is given, and without telling us, who decide by it where
+ * the bucket stands.
+ */
+async function configuredEndpoint(given: string | undefined): Promise<string | undefined> {
+  const { env } = process;
+  if (env.AWS_IGNORE_CONFIGURED_ENDPOINT_URLS === "true") return undefined;
+  if (env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL) return env.AWS_ENDPOINT_URL_S3 || env.AWS_ENDPOINT_URL;
+  const { loadSharedConfigFiles } = await import("@smithy/core/config");
+  const { configFile } = await loadSharedConfigFiles();
+  const profile = configFile[given ?? env.AWS_PROFILE ?? "default"];
+  return configFile[`services.${profile?.services}`]?.["s3.endpoint_url"] ?? profile?.endpoint_url;
+}
+
 function checkEndpoint(endpoint: string | undefined): string | undefined {
   if (endpoint === undefined || /^https?:\/\/[^/\s]+/i.test(endpoint)) return endpoint;
-  throw invalidOption("s3-endpoint (or AWS_ENDPOINT_URL)", "a URL such as http://localhost:9000", endpoint);
+  throw invalidOption(
+    "s3-endpoint (or AWS_ENDPOINT_URL, or the profile's endpoint_url)",
+    "a URL such as http://localhost:9000",
+    endpoint,
+  );
 }
 
 /** The SDK asks for a region even where the service has none. */

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import path from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PutBucketRequestPaymentCommand } from "@aws-sdk/client-s3";
@@ -9,6 +12,7 @@ import type { S3Options } from "../../src/storage/s3-client.js";
 import { configureStorage, joinUrl, openStore, putObject, readText } from "../../src/storage/store.js";
 import { rejectsWith } from "../support/errors.js";
 import type { FaultProxy } from "../support/fault-proxy.js";
+import { projectRoot, temporaryFolder } from "../support/files.js";
 import { credentials, S3Server, strangerCredentials } from "../support/s3-server.js";
 
 let server: S3Server;
@@ -355,6 +359,33 @@ test("small reads that are asked for together are few requests, and each gets it
     await assert.rejects(aborted, /enough/);
     assert.ok(bytes.subarray(2_900_000, 2_900_005).equals((await other) as Buffer));
   });
+});
+
+test("a profile says endpoint, region and keys, of its own or by its services", async (t) => {
+  const folder = temporaryFolder(t);
+  const file = (name: string, text: string) => {
+    writeFileSync(path.join(folder, name), text);
+    return path.join(folder, name);
+  };
+  const endpoint = `endpoint_url = ${server.endpoint}`;
+  const config = `[profile direct]\nregion = eu-test-1\n${endpoint}\n[profile by-service]\nservices = local\n[services local]\ns3 =\n  ${endpoint}\n`;
+  const keys = `aws_access_key_id = ${credentials.accessKeyId}\naws_secret_access_key = ${credentials.secretAccessKey}\n`;
+  const script = `
+    import { S3Store } from ${JSON.stringify(path.join(projectRoot, "dist", "src", "storage", "s3.js"))};
+    const store = new S3Store({ profile: process.argv[1] });
+    console.log((await store.list("s3://bucket/profile")).length);
+    await store.close();`;
+  await server.put("bucket", "profile/object", "x");
+  const env = {
+    PATH: process.env.PATH,
+    AWS_CONFIG_FILE: file("config", config),
+    AWS_SHARED_CREDENTIALS_FILE: file("credentials", `[direct]\n${keys}[by-service]\n${keys}`),
+    AWS_EC2_METADATA_DISABLED: "true",
+  };
+  for (const profile of ["direct", "by-service"]) {
+    const done = spawnSync(process.execPath, ["--input-type=module", "-e", script, profile], { env, encoding: "utf8" });
+    assert.deepEqual([done.stdout, done.stderr], ["1\n", ""], profile);
+  }
 });
 
 test("the process-wide stores are configured once, and small objects go through them", async () => {
