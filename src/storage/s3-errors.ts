@@ -20,6 +20,11 @@ export function isMissing(error: unknown): boolean {
   return statusOf(error) === 404 && (error as ServiceError).name !== "NoSuchBucket";
 }
 
+/** Of conditional writes: the service does not know them. */
+export function isNotImplemented(error: unknown): boolean {
+  return statusOf(error) === 501;
+}
+
 /** A condition of a write was not met, or a rival's write was faster. */
 export function isConditionFailed(error: unknown): boolean {
   return statusOf(error) === 412 || (error as ServiceError).name === "ConditionalRequestConflict";
@@ -48,7 +53,7 @@ export function explainS3Error(error: unknown, place: S3Place, doing: Doing): un
   if (throttled.test(name) || status === 429 || status === 503)
     return new TransientError("throttled", `the service asks to slow down (${name || status})`, facts);
   if (damagedUpload.test(name)) return new TransientError("bad-answer", `the service says ${name}`, facts);
-  if (status >= 500 || status === 408)
+  if ((status >= 500 && status !== 501) || status === 408)
     return new TransientError("server-error", `the service failed (${name} ${status})`, facts);
   if (status === 412) return objectChanged(place.url);
   return refusal(cause, error as ServiceError, status, place, doing);

@@ -76,6 +76,7 @@ export class S3Listing {
       signal,
     );
     const url = (key: string) => `s3://${bucket}/${key}`;
+    const decodeKey = list.EncodingType === "url" ? decodeUrl : (key: string) => key; // not every service does as it is asked
     const folders = (list.CommonPrefixes ?? []).map(({ Prefix = "" }) => {
       return { url: url(decodeKey(Prefix).slice(0, -1)), byteLength: 0, version: "", kind: "folder" as const };
     });
@@ -106,4 +107,4 @@ export class S3Listing {
 }
 
 /** Of EncodingType "url": some services write a space as "+", all write "+" as "%2B". */
-const decodeKey = (key: string) => decodeURIComponent(key.replace(/\+/g, " "));
+const decodeUrl = (key: string) => decodeURIComponent(key.replace(/\+/g, " "));

@@ -6,7 +6,7 @@ import { ToolkitError } from "../errors.js";
 import { copyBytes } from "../native/index.js";
 import { count } from "./counters.js";
 import type { S3Connection, S3Session } from "./s3-client.js";
-import { isConditionFailed, isMissing } from "./s3-errors.js";
+import { isConditionFailed, isMissing, isNotImplemented } from "./s3-errors.js";
 import { headObject } from "./s3-head.js";
 import type { Payer, S3Place } from "./s3-place.js";
 import type { CreateOptions, ObjectInfo, ObjectWriter } from "./store.js";
@@ -18,6 +18,10 @@ const partsPerSize = 1000;
 const partsInFlight = 3;
 /** A new buffer begins with this; most objects are sidecars. */
 const firstBufferBytes = 64 << 10;
+
+interface Condition {
+  readonly IfNoneMatch?: string;
+}
 
 export interface S3WriterOptions extends CreateOptions {
   readonly onCommit?: (info: ObjectInfo) => void;
@@ -34,7 +38,7 @@ export class S3Writer implements ObjectWriter {
   private readonly stop = new AbortController();
   private readonly signal: AbortSignal;
   private readonly onCommit: S3WriterOptions["onCommit"];
-  private readonly condition: { readonly IfNoneMatch?: string };
+  private readonly condition: Condition;
 
   constructor(
     private readonly connection: S3Connection,
@@ -130,9 +134,8 @@ export class S3Writer implements ObjectWriter {
 
   private async putWhole(): Promise<void> {
     const Body = this.buffer.subarray(0, this.filled);
-    const request = { ...this.request(), ...this.condition, Body };
-    const written = await this.unlessRefused(({ sdk, client, abort }) =>
-      client.send(new sdk.PutObjectCommand(request), abort),
+    const written = await this.unlessRefused(({ sdk, client, abort }, condition) =>
+      client.send(new sdk.PutObjectCommand({ ...this.request(), ...condition, Body }), abort),
     );
     // An earlier attempt may have written it, and only its answer was lost.
     if (!written && !(await this.holds(Body))) throw this.exists();
@@ -142,10 +145,10 @@ export class S3Writer implements ObjectWriter {
     if (this.filled > 0) await this.sendPart();
     await Promise.all(this.running);
     this.throwFailure();
-    const request = { ...this.request({ UploadId }), ...this.condition, MultipartUpload: { Parts: this.parts } };
-    const written = await this.unlessRefused(async ({ sdk, client, abort }) => {
+    const request = { ...this.request({ UploadId }), MultipartUpload: { Parts: this.parts } };
+    const written = await this.unlessRefused(async ({ sdk, client, abort }, condition) => {
       try {
-        await client.send(new sdk.CompleteMultipartUploadCommand(request), abort);
+        await client.send(new sdk.CompleteMultipartUploadCommand({ ...request, ...condition }), abort);
       } catch (error) {
         // The answer to an earlier attempt may have been lost after the upload was completed: `confirm` tells.
         if (!isMissing(error)) throw error;
@@ -154,16 +157,17 @@ export class S3Writer implements ObjectWriter {
     if (!written) throw this.exists();
   }
 
-  /** False when the condition of the write was not met. */
-  private unlessRefused(send: (session: S3Session) => Promise<unknown>): Promise<boolean> {
+  /** False when the condition of the write was not met. On a service without conditions it is written regardless. */
+  private unlessRefused(send: (session: S3Session, condition: Condition) => Promise<unknown>): Promise<boolean> {
     return this.call(async (session) => {
       try {
-        await send(session);
-        return true;
+        await send(session, this.condition);
       } catch (error) {
         if (isConditionFailed(error)) return false;
-        throw error;
+        if (this.condition.IfNoneMatch === undefined || !isNotImplemented(error)) throw error;
+        await send(session, {});
       }
+      return true;
     });
   }
 

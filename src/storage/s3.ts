@@ -9,7 +9,7 @@ import { asTransient } from "./network-errors.js";
 import { type RangeAnswer, RangeReader, rangeAnswer } from "./ranges.js";
 import { RetryPolicy } from "./retry.js";
 import { S3Connection, type S3Options, type S3Session } from "./s3-client.js";
-import { isConditionFailed, isMissing, statusOf } from "./s3-errors.js";
+import { isConditionFailed, isMissing, isNotImplemented } from "./s3-errors.js";
 import { headObject } from "./s3-head.js";
 import { S3Listing } from "./s3-list.js";
 import { type Payer, parseS3Url, type S3Place } from "./s3-place.js";
@@ -96,7 +96,7 @@ export class S3Store implements ObjectStore {
         await client.send(new sdk.PutObjectCommand(ifAbsent ? { ...input, IfNoneMatch: "*" } : input), abort);
       } catch (error) {
         if (isConditionFailed(error)) return false;
-        if (!ifAbsent || statusOf(error) !== 501) throw error;
+        if (!ifAbsent || !isNotImplemented(error)) throw error;
         await client.send(new sdk.PutObjectCommand(input), abort);
       }
       return true;

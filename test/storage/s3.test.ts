@@ -213,6 +213,22 @@ test("of two who write what must not exist yet one succeeds, though an answer is
   });
 });
 
+test("a service that knows no conditional writes is written to without conditions", async () => {
+  await withStore(server.options(proxy.endpoint), async (store) => {
+    proxy.decide = ({ headers }) =>
+      headers["if-none-match"] === undefined ? undefined : { kind: "status", status: 501, code: "NotImplemented" };
+    for (const bytes of [randomBytes(1000, 1), randomBytes(9 << 20, 2)]) {
+      const writer = await store.create("s3://bucket/unconditional", { ifAbsent: true });
+      await writer.write(bytes);
+      assert.equal((await writer.commit()).byteLength, bytes.length);
+    }
+    const lock = await store.lock("s3://bucket/unconditional-lock");
+    assert.ok(lock !== undefined);
+    await lock.release();
+    proxy.decide = () => undefined;
+  });
+});
+
 test("of many who want a folder one gets it, a dead one's claim on this machine is taken over, and a release frees it", async () => {
   await withStore(server.options(), async (store) => {
     const claims = await Promise.all(Array.from({ length: 4 }, () => store.lock("s3://bucket/locked")));

@@ -1,5 +1,13 @@
 // A proxy in front of a service that does to chosen requests what networks and services do: breaks, stalls, refuses, damages.
-import { Agent, createServer, type IncomingMessage, request, type Server, type ServerResponse } from "node:http";
+import {
+  Agent,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request,
+  type Server,
+  type ServerResponse,
+} from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 
 export type Fault =
@@ -27,6 +35,7 @@ export interface SeenRequest {
   /** Path and query. */
   readonly path: string;
   readonly range: string | undefined;
+  readonly headers: IncomingHttpHeaders;
 }
 
 export class FaultProxy {
@@ -80,7 +89,7 @@ export class FaultProxy {
 
   private forward(incoming: IncomingMessage, outgoing: ServerResponse): void {
     const { method = "", url = "", headers } = incoming;
-    const seen = { method, path: url, range: headers.range };
+    const seen = { method, path: url, range: headers.range, headers };
     this.seen.push(seen);
     const fault = this.decide(seen);
     if (fault !== undefined) this.faults++;
