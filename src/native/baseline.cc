@@ -6,173 +6,8 @@
 namespace dctstream {
 namespace {
 
-// Bits looked up at once. 11 and 12 were slower: their tables leave less of the first-level cache to the data.
-constexpr int kAcBits = 11, kDcBits = 9;
-
 // Bytes readable past the end of the scan: more than any block can take, so that one check per block is enough.
 constexpr size_t kSlackBytes = 512;
-
-// An entry of the AC table, for the next kAcBits bits:
-//   bits 0-7    bits used: all of the entry's symbols, or the code alone when bit 23 is set; 0: the code is longer
-//   bits 8-15   places advanced; kEndOfBlock is added when the last symbol is the end of the block
-//   bits 16-18  values, 0 to 3
-//   bit 23      one symbol whose value bits lie beyond the looked-up ones: bits 24-31 hold their number, 8-15 the run
-//   bits 24-47  the values, int8
-//   bits 48-63  the places of the values, relative to the first
-constexpr int kEndOfBlock = 128;
-constexpr uint64_t kValueBeyond = 1 << 23;
-constexpr int kMaxEntryValues = 3;
-constexpr int kPatternBits = 16;
-
-struct Symbol {
-  int length = 0;  // of the code; 0: no code of that length
-  int value = 0;
-};
-
-// Codes by length, for what the tables do not hold. T.81, F.2.2.3.
-struct CodeLengths {
-  int32_t limit[17];   // first number that is no code of this length, shifted to 16 bits
-  int32_t offset[17];  // index of a length's first symbol, less its first code
-  uint8_t symbols[256];
-
-  bool build(const HuffmanSpec& spec) {
-    int32_t code = 0, index = 0;
-    for (int length = 1; length <= 16; length++) {
-      offset[length] = index - code;
-      code += spec.counts[length - 1];
-      index += spec.counts[length - 1];
-      if (code > 1 << length) return false;
-      limit[length] = code << (16 - length);
-      code <<= 1;
-    }
-    std::memcpy(symbols, spec.symbols, sizeof(symbols));
-    return true;
-  }
-
-  // The code at the top of the next 16 bits, known to be longer than `shorter` bits.
-  Symbol find(uint32_t next16, int shorter) const {
-    for (int length = shorter + 1; length <= 16; length++) {
-      if (int32_t(next16) < limit[length])
-        return {length, symbols[(offset[length] + int32_t(next16 >> (16 - length))) & 255]};
-    }
-    return {};
-  }
-};
-
-bool has_duplicates(const HuffmanSpec& spec) {
-  bool seen[256] = {};
-  for (int i = 0; i < spec.total; i++) {
-    if (seen[spec.symbols[i]]) return true;
-    seen[spec.symbols[i]] = true;
-  }
-  return false;
-}
-
-bool same_spec(const HuffmanSpec& a, const HuffmanSpec& b) {
-  return a.total == b.total && std::memcmp(a.counts, b.counts, sizeof(a.counts)) == 0 &&
-         std::memcmp(a.symbols, b.symbols, size_t(a.total)) == 0;
-}
-
-// The value of `size` bits. T.81, F.2.2.1: a leading zero bit stands for a negative one.
-inline int extend(uint32_t bits, int size) { return int(bits) - (bits >> (size - 1) & 1 ? 0 : (1 << size) - 1); }
-
-}  // namespace
-
-struct AcTable {
-  uint64_t entries[1 << kAcBits];
-  CodeLengths codes;
-  HuffmanSpec spec;
-};
-
-struct DcTable {
-  struct Entry {
-    int16_t difference;
-    uint8_t bits;  // 0: look the code up by its length
-  };
-  Entry entries[1 << kDcBits];
-  CodeLengths codes;
-  HuffmanSpec spec;
-};
-
-namespace {
-
-constexpr int kAcEntries = 1 << kAcBits;
-
-// The entries of single symbols; 0 where there is none within the looked-up bits.
-bool make_single_entries(const HuffmanSpec& spec, uint64_t entries[kAcEntries]) {
-  std::memset(entries, 0, kAcEntries * sizeof(uint64_t));
-  int code = 0;
-  const uint8_t* next = spec.symbols;
-  for (int length = 1; length <= 16; length++, code <<= 1) {
-    for (int i = 0; i < spec.counts[length - 1]; i++, code++) {
-      const int run = *next >> 4, size = *next & 15;
-      next++;
-      // Runs without a value, other than 16 zeros and the end of the block, mean nothing in a sequential scan.
-      if (size == 0 && run != 0 && run != 15) return false;
-      if (length > kAcBits) continue;
-      const int spare = kAcBits - length;
-      for (int rest = 0; rest < 1 << spare; rest++) {
-        uint64_t entry = uint64_t(length + size) | uint64_t(run + 1) << 8;
-        if (size == 0) {
-          entry = uint64_t(length) | uint64_t(run == 0 ? kEndOfBlock : 16) << 8;
-        } else if (size <= spare && size <= 7) {
-          const int value = extend(uint32_t(rest >> (spare - size)) & ((1u << size) - 1), size);
-          entry |= 1 << 16 | uint64_t(uint8_t(value)) << 24 | uint64_t(1) << (48 + run);
-        } else {
-          entry = uint64_t(length) | uint64_t(run) << 8 | kValueBeyond | uint64_t(size) << 24;
-        }
-        entries[code << spare | rest] = entry;
-      }
-    }
-  }
-  return true;
-}
-
-// Single symbols, then as many more as fit: the rest of an index, looked up again.
-bool build_ac(const HuffmanSpec& spec, AcTable* table) {
-  if (has_duplicates(spec) || !table->codes.build(spec)) return false;
-  table->spec = spec;
-  uint64_t single[kAcEntries];
-  if (!make_single_entries(spec, single)) return false;
-  constexpr uint64_t kCounts = 0x7ffff;  // bits, places and values of an entry: they add up
-  for (int index = 0; index < kAcEntries; index++) {
-    uint64_t entry = single[index];
-    while (entry != 0 && (entry & kValueBeyond) == 0) {
-      const int bits = int(entry & 0xff), advance = int(entry >> 8 & 0xff), values = int(entry >> 16 & 7);
-      const uint64_t more = single[(index << bits) & (kAcEntries - 1)];
-      const int more_advance = int(more >> 8 & 0xff) & (kEndOfBlock - 1);
-      if (more == 0 || (more & kValueBeyond) != 0 || advance >= kEndOfBlock || bits + int(more & 0xff) > kAcBits ||
-          values + int(more >> 16 & 7) > kMaxEntryValues || advance + more_advance > kPatternBits)
-        break;
-      entry += more & kCounts;
-      entry |= (more >> 24 & 0xff) << (24 + 8 * values);
-      entry |= (more >> 48 << advance) << 48;
-    }
-    table->entries[index] = entry;
-  }
-  return true;
-}
-
-bool build_dc(const HuffmanSpec& spec, DcTable* table) {
-  if (has_duplicates(spec) || !table->codes.build(spec)) return false;
-  table->spec = spec;
-  std::memset(table->entries, 0, sizeof(table->entries));
-  int code = 0;
-  const uint8_t* next = spec.symbols;
-  for (int length = 1; length <= 16; length++, code <<= 1) {
-    for (int i = 0; i < spec.counts[length - 1]; i++, code++) {
-      const int size = *next++;
-      if (size > 15) return false;
-      if (length + size > kDcBits) continue;
-      const int spare = kDcBits - length;
-      for (int rest = 0; rest < 1 << spare; rest++) {
-        const int value = size == 0 ? 0 : extend(uint32_t(rest >> (spare - size)) & ((1u << size) - 1), size);
-        table->entries[code << spare | rest] = {int16_t(value), uint8_t(length + size)};
-      }
-    }
-  }
-  return true;
-}
 
 // The next bits, first one on top. After `refill` at least 56 of them are real.
 struct Bits {
@@ -367,25 +202,6 @@ __attribute__((always_inline)) inline bool decode_block(Bits* shared_bits, const
   return true;
 }
 
-constexpr size_t kCachedTables = 32;
-
-// A table, from the cache where it holds one; null when its specification is none that an encoder could use.
-template <typename Table, bool (*Build)(const HuffmanSpec&, Table*)>
-std::shared_ptr<const Table> find_table(const HuffmanSpec& spec, std::vector<std::shared_ptr<const Table>>* cache,
-                                        size_t* next) {
-  if (!spec.defined) return nullptr;
-  for (const auto& table : *cache)
-    if (same_spec(table->spec, spec)) return table;
-  auto built = std::make_shared<Table>();
-  if (!Build(spec, built.get())) return nullptr;
-  if (cache->size() < kCachedTables) {
-    cache->push_back(built);
-  } else {
-    (*cache)[(*next)++ % kCachedTables] = built;
-  }
-  return built;
-}
-
 }  // namespace
 
 struct BaselineReader::Component {
@@ -492,8 +308,8 @@ bool BaselineReader::prepare(const JpegFacts& facts, std::vector<PlaneStreams>* 
   for (size_t i = 0; i < count; i++) {
     Component& component = components_[i];
     const ScanComponent& in = header_.component[i];
-    component.dc = find_table<DcTable, build_dc>(header_.dc[in.dc_table], &dc_tables_, &next_dc_);
-    component.ac = find_table<AcTable, build_ac>(header_.ac[in.ac_table], &ac_tables_, &next_ac_);
+    component.dc = dc_tables_.find(header_.dc[in.dc_table]);
+    component.ac = ac_tables_.find(header_.ac[in.ac_table]);
     if (component.dc == nullptr || component.ac == nullptr) return false;
     component.h = facts.components[i].h;
     component.v = facts.components[i].v;

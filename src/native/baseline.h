@@ -4,15 +4,13 @@
 #include <memory>
 #include <vector>
 
+#include "huffman_tables.h"
 #include "jpeg.h"
 #include "scan_header.h"
 #include "simd.h"
 #include "streams.h"
 
 namespace dctstream {
-
-struct AcTable;
-struct DcTable;
 
 class BaselineReader {
  public:
@@ -44,11 +42,8 @@ class BaselineReader {
   std::vector<Segment> segments_;
   std::unique_ptr<Component[]> components_;
   bool (BaselineReader::*decode_)(std::vector<PlaneStreams>* planes);
-  // Tables by content: most files of a data set share a few. The one built longest ago makes room; a file in hand keeps
-  // its own alive.
-  std::vector<std::shared_ptr<const AcTable>> ac_tables_;
-  std::vector<std::shared_ptr<const DcTable>> dc_tables_;
-  size_t next_ac_ = 0, next_dc_ = 0;
+  TableCache<AcTable> ac_tables_;
+  TableCache<DcTable> dc_tables_;
 };
 
 }  // namespace dctstream
