@@ -39,7 +39,7 @@ async function serve(t: TestContext, handle: Handle): Promise<string> {
 function storeFor(t: TestContext): HttpStore {
   const store = new HttpStore({
     retry: { baseDelayMs: 1, maxDelayMs: 10, maxAttempts: 5 },
-    timeouts: { connectMs: 500, firstByteMs: 500, stallMs: 200 },
+    timeouts: { connectMs: 2000, firstByteMs: 5000, stallMs: 1000 },
   });
   t.after(() => store.close());
   return store;
@@ -85,7 +85,7 @@ test("a server without ranges is read in one piece, at the consumer's pace; what
   const before = storageCounters();
   const chunks: Uint8Array[] = [];
   for await (const chunk of store.stream(url)) {
-    if (chunks.length === 1) await sleep(600);
+    if (chunks.length === 1) await sleep(2500);
     chunks.push(Uint8Array.from(chunk));
   }
   assert.ok(content.equals(Buffer.concat(chunks)));

@@ -72,7 +72,7 @@ export class S3Server {
       endpoint,
       region: "us-east-1",
       retry: { baseDelayMs: 5, maxDelayMs: 100 },
-      timeouts: { connectMs: 1000, firstByteMs: 2000, stallMs: 500 },
+      timeouts: { connectMs: 2000, firstByteMs: 10_000, stallMs: 5000 },
     };
   }
 
