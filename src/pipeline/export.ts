@@ -1,11 +1,12 @@
 // Shards -> JPEG files again: into a folder, or into a WebDataset tar with labels beside the images.
 import { ToolkitError } from "../errors.js";
+import { InFlight } from "../in-flight.js";
 import { recordFlags } from "../shards/flags.js";
 import { readManifest } from "../shards/manifest.js";
 import { readShard } from "../shards/reader.js";
 import type { SampleRecord } from "../shards/record.js";
 import { restoreJpeg } from "../shards/restore.js";
-import { joinUrl, putObject } from "../storage/store.js";
+import { isRemote, joinUrl, putObject } from "../storage/store.js";
 import { TarWriter } from "./tar-writer.js";
 
 export interface ExportOptions {
@@ -86,16 +87,28 @@ class UniqueNames {
   }
 }
 
-class FolderTarget implements ExportTarget {
-  constructor(private readonly folder: string) {}
+/** Files on their way to a service, each of which takes a round trip. */
+const remoteWritesInFlight = 24;
 
-  async add(sample: SampleRecord, name: string, jpeg: Uint8Array): Promise<void> {
-    await putObject(joinUrl(this.folder, name + sample.extension), jpeg);
+class FolderTarget implements ExportTarget {
+  private readonly writing: InFlight;
+
+  constructor(private readonly folder: string) {
+    this.writing = new InFlight(isRemote(folder) ? remoteWritesInFlight : 1);
   }
 
-  async commit(): Promise<void> {}
+  add(sample: SampleRecord, name: string, jpeg: Uint8Array): Promise<void> {
+    return this.writing.add(putObject(joinUrl(this.folder, name + sample.extension), jpeg));
+  }
 
-  async abort(): Promise<void> {} // whole files are each good; the next run writes the same ones
+  commit(): Promise<void> {
+    return this.writing.finish();
+  }
+
+  /** Whole files are each good; the next run writes the same ones. */
+  abort(): Promise<void> {
+    return this.writing.settle();
+  }
 }
 
 class TarTarget implements ExportTarget {

@@ -2,9 +2,10 @@
 import { createHash } from "node:crypto";
 import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
+import { mapOrdered } from "../map-ordered.js";
 import { type Codec, crc32c } from "../native/index.js";
 import { countRetry } from "../storage/counters.js";
-import { joinUrl, openStore } from "../storage/store.js";
+import { isRemote, joinUrl, openStore } from "../storage/store.js";
 import { codecOfSchema, shardSchema } from "./record.js";
 import { RecordBatchView } from "./record-view.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
@@ -103,18 +104,25 @@ export interface ReadShardOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Every record batch of a manifest's shard in order, one in memory at a time. */
+/** Record batches read ahead of their use from a service, where each takes a round trip. */
+const remoteReadsInFlight = 4;
+
+/** Every record batch of a manifest's shard in order, one in memory at a time, or a few from a service. */
 export async function* readShard(
   { folder, codec }: { readonly folder: string; readonly codec: Codec },
   shard: ShardEntry,
   { checked = true, signal }: ReadShardOptions = {},
 ): AsyncGenerator<RecordBatchView> {
   const url = joinUrl(folder, shard.name);
-  for (const batch of shard.batches) {
+  const read = async (batch: BatchEntry, both: AbortSignal) => {
     const range = { start: batch.offset, end: batch.offset + batch.byteLength };
     const bytes = await (checked
-      ? readBatchBytes(url, codec, batch, undefined, signal)
-      : openStore(url).read(url, range, undefined, signal));
+      ? readBatchBytes(url, codec, batch, undefined, both)
+      : openStore(url).read(url, range, undefined, both));
+    return { batch, bytes };
+  };
+  const limit = isRemote(url) ? remoteReadsInFlight : 1;
+  for await (const { batch, bytes } of mapOrdered(shard.batches, read, { limit, signal })) {
     const view = parseBatch(codec, bytes, url);
     if (view.length !== batch.samples) {
       const message = `batch of ${view.length} samples, expected ${batch.samples}`;

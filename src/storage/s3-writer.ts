@@ -3,6 +3,7 @@
 import type { Readable } from "node:stream";
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import { ToolkitError } from "../errors.js";
+import { InFlight } from "../in-flight.js";
 import { copyBytes } from "../native/index.js";
 import { count } from "./counters.js";
 import type { S3Connection, S3Session } from "./s3-client.js";
@@ -33,8 +34,7 @@ export class S3Writer implements ObjectWriter {
   private byteLength = 0;
   private uploadId: Promise<string> | undefined;
   private readonly parts: CompletedPart[] = [];
-  private readonly running = new Set<Promise<void>>();
-  private failure: { readonly error: unknown } | undefined;
+  private readonly uploads = new InFlight(partsInFlight);
   private readonly stop = new AbortController();
   private readonly signal: AbortSignal;
   private readonly onCommit: S3WriterOptions["onCommit"];
@@ -62,17 +62,15 @@ export class S3Writer implements ObjectWriter {
   }
 
   async commit(): Promise<ObjectInfo> {
-    if (this.uploadId === undefined) await this.putWhole();
-    else await this.complete(await this.uploadId);
+    const info = this.uploadId === undefined ? await this.putWhole() : await this.complete(await this.uploadId);
     count("bytesWritten", this.byteLength);
-    const info = await this.confirm();
     this.onCommit?.(info);
     return info;
   }
 
   async abort(): Promise<void> {
     this.stop.abort(new ToolkitError("INTERNAL", "the upload was given up"));
-    await Promise.allSettled(this.running);
+    await this.uploads.settle();
     const UploadId = await this.uploadId?.catch(() => undefined);
     if (UploadId === undefined) return;
     const request = this.request({ UploadId });
@@ -106,14 +104,7 @@ export class S3Writer implements ObjectWriter {
     this.filled = 0;
     const part: CompletedPart = { PartNumber: this.parts.length + 1 };
     this.parts.push(part);
-    const running = this.uploadPart(part, Body)
-      .catch((error: unknown) => {
-        this.failure ??= { error };
-      })
-      .finally(() => this.running.delete(running));
-    this.running.add(running);
-    if (this.running.size >= partsInFlight) await Promise.race(this.running);
-    this.throwFailure();
+    await this.uploads.add(this.uploadPart(part, Body));
   }
 
   private async begin(): Promise<string> {
@@ -132,42 +123,46 @@ export class S3Writer implements ObjectWriter {
     part.ETag = ETag;
   }
 
-  private async putWhole(): Promise<void> {
+  private async putWhole(): Promise<ObjectInfo> {
+    const { byteLength, place } = this;
     const Body = this.buffer.subarray(0, this.filled);
-    const written = await this.unlessRefused(({ sdk, client, abort }, condition) =>
+    const answer = await this.unlessRefused(({ sdk, client, abort }, condition) =>
       client.send(new sdk.PutObjectCommand({ ...this.request(), ...condition, Body }), abort),
     );
+    // The signature covers the bytes: what was taken is what was sent.
+    if (answer !== undefined) return { url: place.url, byteLength, version: answer.ETag ?? "", kind: "object" };
     // An earlier attempt may have written it, and only its answer was lost.
-    if (!written && !(await this.holds(Body))) throw this.exists();
+    if (await this.holds(Body)) return this.confirm();
+    throw this.exists();
   }
 
-  private async complete(UploadId: string): Promise<void> {
+  private async complete(UploadId: string): Promise<ObjectInfo> {
     if (this.filled > 0) await this.sendPart();
-    await Promise.all(this.running);
-    this.throwFailure();
+    await this.uploads.finish();
     const request = { ...this.request({ UploadId }), MultipartUpload: { Parts: this.parts } };
-    const written = await this.unlessRefused(async ({ sdk, client, abort }, condition) => {
+    const answer = await this.unlessRefused(async ({ sdk, client, abort }, condition) => {
       try {
-        await client.send(new sdk.CompleteMultipartUploadCommand({ ...request, ...condition }), abort);
+        return await client.send(new sdk.CompleteMultipartUploadCommand({ ...request, ...condition }), abort);
       } catch (error) {
         // The answer to an earlier attempt may have been lost after the upload was completed: `confirm` tells.
-        if (!isMissing(error)) throw error;
+        if (isMissing(error)) return {};
+        throw error;
       }
     });
-    if (!written) throw this.exists();
+    if (answer === undefined) throw this.exists();
+    return this.confirm();
   }
 
-  /** False when the condition of the write was not met. On a service without conditions it is written regardless. */
-  private unlessRefused(send: (session: S3Session, condition: Condition) => Promise<unknown>): Promise<boolean> {
+  /** Undefined when the condition of the write was not met. On a service without conditions it is written regardless. */
+  private unlessRefused<T>(send: (session: S3Session, condition: Condition) => Promise<T>): Promise<T | undefined> {
     return this.call(async (session) => {
       try {
-        await send(session, this.condition);
+        return await send(session, this.condition);
       } catch (error) {
-        if (isConditionFailed(error)) return false;
+        if (isConditionFailed(error)) return undefined;
         if (this.condition.IfNoneMatch === undefined || !isNotImplemented(error)) throw error;
-        await send(session, {});
+        return send(session, {});
       }
-      return true;
     });
   }
 
@@ -201,9 +196,5 @@ export class S3Writer implements ObjectWriter {
       Key: string;
     } & Payer &
       T;
-  }
-
-  private throwFailure(): void {
-    if (this.failure !== undefined) throw this.failure.error;
   }
 }

@@ -145,7 +145,7 @@ function seededFaults(seed: number, count: number): (request: SeenRequest) => Fa
   const random = randomFor(seed, "faults");
   let left = count;
   return ({ method, path: place, range }) => {
-    if (left === 0 || random.next() < 0.38) return undefined;
+    if (left === 0 || random.next() < 0.27) return undefined;
     left--;
     const afterBytes = random.below(method === "GET" && range !== undefined ? 20_000 : 1);
     const isShard = method === "GET" && /\.arrow/.test(place);
@@ -172,18 +172,18 @@ test("with a thousand faults over a preprocess and an epoch, every sample comes 
   const options = { sources: ["s3://data/faults/a.tar"], maxShardBytes: 6000, workers: 1 };
   const clean = await preprocess({ ...options, out: "s3://data/faults/clean" });
   const expected = await epochOf(await readManifest(clean.manifest));
-  const patient = { retry: { baseDelayMs: 1, maxDelayMs: 20, maxAttempts: 40 } };
+  const patient = { retry: { baseDelayMs: 1, maxDelayMs: 20, maxAttempts: 80 } };
   configureStorage({
     s3: { ...server.options(proxy.endpoint), ...patient, timeouts: { firstByteMs: 300, stallMs: 300 } },
   });
   const start = storageCounters();
-  proxy.decide = seededFaults(7, 800);
+  proxy.decide = seededFaults(7, 780);
   try {
     const report = await preprocess({ ...options, out: "s3://data/faults/out" });
     assert.equal(report.samples, 400);
-    assert.ok(report.storage.retries > 650, `${report.storage.retries} retries of 800 faults`);
-    assert.equal(proxy.faults, 800);
-    proxy.decide = seededFaults(8, 200);
+    assert.ok(report.storage.retries > 740, `${report.storage.retries} retries of 780 faults`);
+    assert.equal(proxy.faults, 780);
+    proxy.decide = seededFaults(8, 220);
     const seen = await epochOf(await readManifest(report.manifest));
     assert.deepEqual(seen, expected);
     assert.equal(seen.length, 400);
