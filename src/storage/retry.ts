@@ -56,7 +56,10 @@ export class RetryPolicy {
     this.tokens = budget;
   }
 
-  /** Calls `attempt` until it succeeds or throws something final. IO_ERROR when the last allowed attempt failed, ENDPOINT_UNREACHABLE when it found no server. */
+  /**
+   * Calls `attempt` until it succeeds or throws something final. IO_ERROR when the last allowed attempt failed, ENDPOINT_UNREACHABLE when it
+   * found no server.
+   */
   async run<T>(attempt: () => Promise<T>, about: Attempts): Promise<T> {
     const { signal, progress = () => 0 } = about;
     let failures = 0;

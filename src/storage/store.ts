@@ -37,7 +37,7 @@ export interface StreamOptions {
 }
 
 export interface CreateOptions {
-  /** Fail with OBJECT_EXISTS at the commit when there is such an object already, unless it is the very same; where the store can tell. */
+  /** Fail with OBJECT_EXISTS at the commit when there is such an object already; where the store can tell. */
   readonly ifAbsent?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -85,11 +85,15 @@ export interface StorageOptions {
   readonly http?: HttpOptions;
 }
 
-type Stores = Readonly<Record<string, ObjectStore>>;
-
-function makeStores({ s3, http }: StorageOptions): Stores {
+/** By scheme. */
+function makeStores({ s3, http }: StorageOptions): ReadonlyMap<string, ObjectStore> {
   const web = new HttpStore(http);
-  return { file: new FileStore(), s3: new S3Store(s3), http: web, https: web };
+  return new Map<string, ObjectStore>([
+    ["file", new FileStore()],
+    ["s3", new S3Store(s3)],
+    ["http", web],
+    ["https", web],
+  ]);
 }
 
 // One set per thread: connections, credentials and what is known of a service's load are shared by all who use it.
@@ -109,13 +113,13 @@ export function storageOptions(): StorageOptions {
 
 /** Ends this thread's connections to all services. */
 export async function closeStorage(): Promise<void> {
-  await Promise.all(Object.values(stores).map((store) => store.close()));
+  await Promise.all([...stores.values()].map((store) => store.close()));
 }
 
 /** The store a URL belongs to: plain paths, file://, s3://, http:// and https://. UNSUPPORTED_URL otherwise. */
 export function openStore(url: string): ObjectStore {
   const scheme = schemeOf(url) ?? "file";
-  const store = stores[scheme];
+  const store = stores.get(scheme);
   if (store !== undefined) return store;
   throw new ToolkitError("UNSUPPORTED_URL", `expected a path or a file://, s3:// or https:// URL, found ${scheme}://`);
 }

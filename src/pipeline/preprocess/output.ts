@@ -27,7 +27,10 @@ export interface Job {
 
 export type OutputState = { readonly kind: "unfinished" } | { readonly kind: "complete"; readonly manifest: Manifest };
 
-/** Runs `work` while no other process can claim `folder`, which is made first; the signal it gets also aborts when the claim is lost. OUTPUT_IN_USE when one has. */
+/**
+ * Runs `work` while no other process can claim `folder`, which is made first; the signal it gets also aborts when the claim is lost.
+ * OUTPUT_IN_USE when one has.
+ */
 export async function withLock<T>(
   folder: string,
   signal: AbortSignal | undefined,
