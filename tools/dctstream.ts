@@ -54,7 +54,9 @@ async function parse(args: readonly string[], signal: AbortSignal): Promise<numb
       refuseRepeated(command, parsed);
       outcome = await runCommand(command, parsed, signal);
     };
-    parser = parser.command(command.usage, command.describe, (sub) => withCommonOptions(command.options(sub)), handler);
+    // Groups are printed in the order of their making: a command's own options come first.
+    const options = (sub: Argv) => withCommonOptions(command.options(sub.group(["help", "version"], "Options:")));
+    parser = parser.command(command.usage, command.describe, options, handler);
   }
   await parser.parseAsync();
   return outcome;

@@ -29,7 +29,7 @@ export class RequestGate {
 
   /** The service refused a request because of load. */
   throttled(): void {
-    this.limit = Math.max(leastActive, this.limit * decrease);
+    this.limit = Math.max(Math.min(leastActive, this.maxActive), this.limit * decrease);
   }
 
   private async enter(signal?: AbortSignal): Promise<void> {
