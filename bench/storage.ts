@@ -20,7 +20,7 @@ import { TarWriter } from "../src/pipeline/tar-writer.js";
 import { type LoadedManifest, readManifest } from "../src/shards/manifest.js";
 import { planEpoch } from "../src/shards/plan.js";
 import { closeStorage, configureStorage, joinUrl, openStore } from "../src/storage/store.js";
-import { credentials, S3Server } from "../test/support/s3-server.js";
+import { logIn, S3Server } from "../test/support/s3-server.js";
 import { benchImages, printMachine } from "./images.js";
 
 const tars = process.argv.slice(2);
@@ -30,10 +30,7 @@ const partBytes = 8 << 20;
 const buffers = new SharedBuffers();
 
 printMachine();
-Object.assign(process.env, {
-  AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-  AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-});
+logIn();
 const server = await S3Server.start();
 try {
   await server.bucket("bench");

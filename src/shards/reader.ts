@@ -7,7 +7,7 @@ import { type Codec, crc32c } from "../native/index.js";
 import { countRetry } from "../storage/counters.js";
 import { isRemote, joinUrl, openStore } from "../storage/store.js";
 import { codecOfSchema, shardSchema } from "./record.js";
-import { RecordBatchView } from "./record-view.js";
+import { hex, RecordBatchView } from "./record-view.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
 
 /** An Arrow file starts with this and two bytes of padding; what follows is a stream. */
@@ -81,8 +81,6 @@ function batchMismatch(
   const message = `record batch has crc32c ${hex(found)}, expected ${hex(expected)}, read ${maxReads} times; verify lists all damage`;
   return new ToolkitError("CHECKSUM_MISMATCH", message, { source, offset, key: firstDamaged(codec, bytes, source) });
 }
-
-const hex = (value: number) => value.toString(16).padStart(8, "0");
 
 /** The key of the first sample whose coefficients are not what was written; undefined when the damage lies elsewhere. */
 function firstDamaged(codec: Codec, bytes: Uint8Array, source: string): string | undefined {

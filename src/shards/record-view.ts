@@ -129,6 +129,7 @@ function ownBytes(view: Uint8Array): Uint8Array<ArrayBuffer> {
   return new Uint8Array(view);
 }
 
-function hex(value: number): string {
+/** A checksum as it stands in messages. */
+export function hex(value: number): string {
   return value.toString(16).padStart(8, "0");
 }

@@ -16,11 +16,11 @@ export async function expandPatterns(patterns: readonly string[], signal?: Abort
   const urls: string[] = [];
   for (const pattern of patterns) {
     // A file may have braces or brackets in its name: what exists under the literal name is meant literally.
-    const candidates = (await exists(pattern))
-      ? [pattern]
-      : isHttp(pattern)
-        ? expandHttp(pattern)
-        : braces.expand(pattern);
+    if (await exists(pattern)) {
+      urls.push(pattern);
+      continue;
+    }
+    const candidates = isHttp(pattern) ? expandHttp(pattern) : braces.expand(pattern);
     const expand = (candidate: string) => expandGlob(candidate, pattern);
     for await (const found of mapOrdered(candidates, expand, { limit: looksInFlight, signal })) urls.push(...found);
   }

@@ -2,13 +2,8 @@
 import type { Body, BodyAnswer, GetRequest, ResponseHead } from "./body.js";
 import { countRetry } from "./counters.js";
 import { GetConnection } from "./get-connection.js";
+import type { TimeoutOptions } from "./http-client.js";
 import { TransientError } from "./retry.js";
-
-interface GetTimeouts {
-  readonly connectMs: number;
-  readonly firstByteMs: number;
-  readonly stallMs: number;
-}
 
 /** Statuses whose answers have no body, whatever their headers say. */
 const bodiless = new Set([204, 304]);
@@ -17,7 +12,7 @@ export class GetClient {
   private readonly idle = new Map<string, GetConnection[]>();
   private readonly busy = new Set<GetConnection>();
 
-  constructor(private readonly timeouts: GetTimeouts) {}
+  constructor(private readonly timeouts: Required<TimeoutOptions>) {}
 
   /** TransientError when there is no answer; undefined when there is one whose length only a general client finds out. */
   async get(get: GetRequest, signal?: AbortSignal): Promise<BodyAnswer | undefined> {

@@ -4,17 +4,13 @@ import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectSecure } from "node:tls";
 import { copyBytes } from "../native/index.js";
 import type { GetRequest, ResponseHead } from "./body.js";
+import type { TimeoutOptions } from "./http-client.js";
 import { asTransient } from "./network-errors.js";
 import { TransientError } from "./retry.js";
 
 /** Heads, and the beginnings of bodies that come with them. */
 const scratchBytes = 64 << 10;
 const maxHeadBytes = 256 << 10;
-
-export interface ConnectionTimeouts {
-  readonly connectMs: number;
-  readonly stallMs: number;
-}
 
 interface Waiting {
   resolve(): void;
@@ -43,7 +39,7 @@ export class GetConnection {
 
   constructor(
     origin: URL,
-    private readonly timeouts: ConnectionTimeouts,
+    private readonly timeouts: Pick<Required<TimeoutOptions>, "connectMs" | "stallMs">,
   ) {
     this.host = origin.host;
     const secure = origin.protocol === "https:";

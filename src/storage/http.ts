@@ -24,7 +24,7 @@ export class HttpStore implements ObjectStore {
   private readonly ranges: RangeReader;
   private readonly known = new KnownObjects();
 
-  constructor({ retry, timeouts, maxRequests = 32 }: HttpOptions = {}) {
+  constructor({ retry, timeouts, maxRequests }: HttpOptions = {}) {
     this.client = new HttpClient(timeouts);
     this.retry = new RetryPolicy(retry);
     this.gate = new RequestGate(maxRequests);

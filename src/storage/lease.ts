@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ToolkitError } from "../errors.js";
-import type { Lock, ObjectInfo } from "./store.js";
+import type { CreateOptions, Lock, ObjectInfo, ObjectWriter } from "./store.js";
 
 const prefix = "dctstream.lock.";
 const renewMs = 4000;
@@ -19,8 +19,7 @@ export interface LeaseStore {
     url: string,
     options: { readonly namePrefix: string; readonly signal?: AbortSignal | undefined },
   ): Promise<ObjectInfo[]>;
-  /** Writes a small object; with `ifAbsent`, false when there is one. */
-  putSmall(url: string, content: string, ifAbsent: boolean, signal?: AbortSignal): Promise<boolean>;
+  create(url: string, options: CreateOptions): Promise<ObjectWriter>;
   /** Undefined when there is none. */
   readSmall(url: string, signal?: AbortSignal): Promise<string | undefined>;
   remove(url: string): Promise<void>;
@@ -81,7 +80,7 @@ export class LeaseKeeper {
     const lost = new AbortController();
     let renewing: Promise<void> = Promise.resolve();
     const renew = async () => {
-      if ((await this.store.readSmall(next)) === undefined) await this.store.putSmall(mine, this.content(), false);
+      if ((await this.store.readSmall(next)) === undefined) await this.write(mine, {});
       else
         lost.abort(
           new ToolkitError("OUTPUT_IN_USE", "another run has taken this output over", { source: this.folder }),
@@ -99,10 +98,26 @@ export class LeaseKeeper {
     return { lost: lost.signal, release };
   }
 
+  /** False when somebody else was faster. */
   private async create(url: string, signal?: AbortSignal): Promise<boolean> {
-    const content = this.content();
-    if (await this.store.putSmall(url, content, true, signal)) return true;
-    return (await this.store.readSmall(url, signal)) === content; // an earlier attempt created it, its answer was lost
+    try {
+      await this.write(url, { ifAbsent: true, signal });
+      return true;
+    } catch (error) {
+      if (error instanceof ToolkitError && error.code === "OBJECT_EXISTS") return false;
+      throw error;
+    }
+  }
+
+  private async write(url: string, options: CreateOptions): Promise<void> {
+    const writer = await this.store.create(url, options);
+    try {
+      await writer.write(Buffer.from(this.content()));
+      await writer.commit();
+    } catch (error) {
+      await writer.abort();
+      throw error;
+    }
   }
 
   private content(): string {

@@ -1,6 +1,5 @@
 // The SDK's client, made on first use: it signs, finds credentials and endpoints, and reads the service's XML. Requests go over our own HTTP
 // client, retries are our own.
-
 import { Readable } from "node:stream";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { invalidOption } from "../errors.js";
@@ -99,9 +98,9 @@ export class S3Connection {
 }
 
 async function makeSession(options: S3Options, http: HttpClient): Promise<Loaded> {
-  // Loading the SDK takes a fifth of a second, which runs on local files need not pay.
   // Which Node releases later versions of it need concerns us, who pin its version, and nobody who runs this one.
   process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= "true";
+  // Loaded here: it takes a fifth of a second, which runs on local files need not pay.
   const sdk = await import("@aws-sdk/client-s3");
   const endpoint = checkEndpoint(options.endpoint ?? (await configuredEndpoint(options.profile)));
   const config: S3ClientConfig = {

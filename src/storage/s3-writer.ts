@@ -1,6 +1,5 @@
 // Writing an object to S3: one PUT when it is small, a multipart upload otherwise. Until the last request nothing is visible; memory is bounded
 // by the parts under way.
-import type { Readable } from "node:stream";
 import type { CompletedPart } from "@aws-sdk/client-s3";
 import { ToolkitError } from "../errors.js";
 import { InFlight } from "../in-flight.js";
@@ -8,7 +7,7 @@ import { copyBytes } from "../native/index.js";
 import { count } from "./counters.js";
 import type { S3Connection, S3Session } from "./s3-client.js";
 import { isConditionFailed, isMissing, isNotImplemented } from "./s3-errors.js";
-import { headObject } from "./s3-head.js";
+import { getSmallObject, headObject } from "./s3-objects.js";
 import type { Payer, S3Place } from "./s3-place.js";
 import type { CreateOptions, ObjectInfo, ObjectWriter } from "./store.js";
 
@@ -132,7 +131,8 @@ export class S3Writer implements ObjectWriter {
     // The signature covers the bytes: what was taken is what was sent.
     if (answer !== undefined) return { url: place.url, byteLength, version: answer.ETag ?? "", kind: "object" };
     // An earlier attempt may have written it, and only its answer was lost.
-    if (await this.holds(Body)) return this.confirm();
+    const found = await getSmallObject(this.connection, this.place, this.payer, this.signal);
+    if (found?.equals(Body)) return this.confirm();
     throw this.exists();
   }
 
@@ -163,14 +163,6 @@ export class S3Writer implements ObjectWriter {
         if (this.condition.IfNoneMatch === undefined || !isNotImplemented(error)) throw error;
         return send(session, {});
       }
-    });
-  }
-
-  /** Whether the object is these bytes. */
-  private holds(bytes: Uint8Array): Promise<boolean> {
-    return this.call(async ({ sdk, client, abort }) => {
-      const { Body } = await client.send(new sdk.GetObjectCommand(this.request()), abort);
-      return Buffer.concat(await (Body as Readable).toArray()).equals(bytes);
     });
   }
 

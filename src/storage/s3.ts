@@ -1,17 +1,14 @@
 // s3://bucket/key: any service that speaks S3. Keys are taken literally: `s3://b/a b+c%20d` names the object "a b+c%20d".
-import type { Readable } from "node:stream";
 import { ToolkitError } from "../errors.js";
 import type { BodyStream } from "./body.js";
 import { RequestGate } from "./gate.js";
 import { KnownObjects } from "./known-objects.js";
 import { LeaseKeeper } from "./lease.js";
-import { asTransient } from "./network-errors.js";
 import { type RangeAnswer, RangeReader, rangeAnswer } from "./ranges.js";
 import { RetryPolicy } from "./retry.js";
 import { S3Connection, type S3Options, type S3Session } from "./s3-client.js";
-import { isConditionFailed, isMissing, isNotImplemented } from "./s3-errors.js";
-import { headObject } from "./s3-head.js";
 import { S3Listing } from "./s3-list.js";
+import { getSmallObject, headObject } from "./s3-objects.js";
 import { type Payer, parseS3Url, type S3Place } from "./s3-place.js";
 import { S3Writer } from "./s3-writer.js";
 import type {
@@ -34,7 +31,7 @@ export class S3Store implements ObjectStore {
 
   constructor(options: S3Options = {}) {
     const retry = new RetryPolicy(options.retry);
-    const gate = new RequestGate(options.maxRequests ?? 32);
+    const gate = new RequestGate(options.maxRequests);
     this.connection = new S3Connection(options, retry, gate);
     this.ranges = new RangeReader(retry, gate, this.known);
     this.payer = options.requesterPays ? { RequestPayer: "requester" } : {};
@@ -87,37 +84,9 @@ export class S3Store implements ObjectStore {
     return new LeaseKeeper(this, folder).acquire(signal);
   }
 
-  /** See LeaseStore. Services without conditional writes (status 501) write regardless. */
-  async putSmall(url: string, content: string, ifAbsent: boolean, signal?: AbortSignal): Promise<boolean> {
-    const place = parseS3Url(url);
-    const input = { Bucket: place.bucket, Key: place.key, Body: Buffer.from(content), ...this.payer };
-    const put = async ({ sdk, client, abort }: S3Session) => {
-      try {
-        await client.send(new sdk.PutObjectCommand(ifAbsent ? { ...input, IfNoneMatch: "*" } : input), abort);
-      } catch (error) {
-        if (isConditionFailed(error)) return false;
-        if (!ifAbsent || !isNotImplemented(error)) throw error;
-        await client.send(new sdk.PutObjectCommand(input), abort);
-      }
-      return true;
-    };
-    return this.connection.call("cannot write it", place, put, signal);
-  }
-
   /** See LeaseStore. */
   async readSmall(url: string, signal?: AbortSignal): Promise<string | undefined> {
-    const place = parseS3Url(url);
-    const get = async ({ sdk, client, abort }: S3Session) => {
-      try {
-        const request = new sdk.GetObjectCommand({ Bucket: place.bucket, Key: place.key, ...this.payer });
-        const { Body } = await client.send(request, abort);
-        return Buffer.concat(await (Body as Readable).toArray()).toString();
-      } catch (error) {
-        if (isMissing(error)) return undefined;
-        throw asTransient(error);
-      }
-    };
-    return this.connection.call("cannot read it", place, get, signal);
+    return (await getSmallObject(this.connection, parseS3Url(url), this.payer, signal))?.toString();
   }
 
   async close(): Promise<void> {

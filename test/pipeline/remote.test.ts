@@ -15,16 +15,13 @@ import { sampleEntries, sha256 } from "../support/dataset.js";
 import { rejectsWith } from "../support/errors.js";
 import type { Fault, FaultProxy, SeenRequest } from "../support/fault-proxy.js";
 import { projectRoot, tarBytes, temporaryFolder, writeTar } from "../support/files.js";
-import { credentials, S3Server } from "../support/s3-server.js";
+import { credentials, logIn, S3Server } from "../support/s3-server.js";
 
 let server: S3Server;
 let proxy: FaultProxy;
 
 before(async () => {
-  Object.assign(process.env, {
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-  });
+  logIn();
   server = await S3Server.start();
   proxy = await server.proxy();
   await server.bucket("data");

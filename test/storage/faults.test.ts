@@ -7,7 +7,7 @@ import { S3Store } from "../../src/storage/s3.js";
 import type { S3Options } from "../../src/storage/s3-client.js";
 import { rejectsWith } from "../support/errors.js";
 import type { Fault, FaultProxy } from "../support/fault-proxy.js";
-import { credentials, S3Server } from "../support/s3-server.js";
+import { logIn, S3Server } from "../support/s3-server.js";
 
 const size = 20 << 20;
 const url = "s3://bucket/object";
@@ -18,10 +18,7 @@ let content: Buffer;
 let store: S3Store;
 
 before(async () => {
-  Object.assign(process.env, {
-    AWS_ACCESS_KEY_ID: credentials.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-  });
+  logIn();
   server = await S3Server.start();
   proxy = await server.proxy();
   await server.bucket("bucket");

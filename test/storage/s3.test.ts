@@ -13,7 +13,7 @@ import { configureStorage, joinUrl, openStore, putObject, readText } from "../..
 import { rejectsWith } from "../support/errors.js";
 import type { FaultProxy } from "../support/fault-proxy.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";
-import { credentials, S3Server, strangerCredentials } from "../support/s3-server.js";
+import { credentials, logIn, S3Server, strangerCredentials } from "../support/s3-server.js";
 
 let server: S3Server;
 let proxy: FaultProxy;
@@ -21,7 +21,7 @@ let proxy: FaultProxy;
 before(async () => {
   server = await S3Server.start();
   proxy = await server.proxy();
-  logIn(credentials);
+  logIn();
   await server.bucket("bucket");
 });
 
@@ -29,10 +29,6 @@ after(async () => {
   await proxy.stop();
   await server.stop();
 });
-
-function logIn({ accessKeyId, secretAccessKey }: typeof credentials): void {
-  Object.assign(process.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
-}
 
 /** A store of its own, closed after the test. */
 async function withStore<T>(options: S3Options, use: (store: S3Store) => Promise<T>): Promise<T> {
@@ -292,7 +288,7 @@ test("what is wrong with a bucket, a key, the credentials or the endpoint is sai
   await withStore({ ...options, profile: "no-such-profile" }, async (store) => {
     await rejectsWith("NO_CREDENTIALS", () => store.stat("s3://bucket/private"), /no credentials found/);
   });
-  logIn(credentials);
+  logIn();
   await withStore({ ...options, endpoint: "localhost:9000" }, async (store) => {
     await rejectsWith("INVALID_OPTION", () => store.stat("s3://bucket/x"), /a URL such as http:\/\/localhost:9000/);
   });
@@ -342,7 +338,7 @@ test("public objects need no credentials, and requesters pay when they say so", 
     assert.equal((await readAll(store.stream("s3://public/key"))).toString(), "hello");
     assert.equal((await store.list("s3://public")).length, 1);
   });
-  logIn(credentials);
+  logIn();
 });
 
 test("small reads that are asked for together are few requests, and each gets its own bytes or its own error", async () => {

@@ -33,6 +33,11 @@ export const strangerCredentials = {
   secretAccessKey: "another-secret-0123456789-0123456789-0123",
 };
 
+/** For everything in this process that goes by the environment. */
+export function logIn({ accessKeyId, secretAccessKey } = credentials): void {
+  Object.assign(process.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
+}
+
 export class S3Server {
   readonly endpoint: string;
   /** With retries of its own, and directly at the server: for preparing and checking. */

@@ -19,7 +19,7 @@ export interface BatchBytes {
 export interface BatchCache {
   readonly disk: DiskCache;
   /** Turns a batch into its expanded form, in another thread; undefined: the cache holds batches as they are stored. */
-  readonly expand: ((batch: BatchBytes, signal: AbortSignal) => Promise<Uint8Array>) | undefined;
+  readonly expand: ((batch: BatchBytes) => Promise<Uint8Array>) | undefined;
 }
 
 export class BatchSource {
@@ -38,20 +38,16 @@ export class BatchSource {
     const key = `${sha256}-${batch.offset}${expand === undefined ? "" : "-x"}`;
     const found = await this.fromCache(key);
     if (found !== undefined) return { url, codec, ...found };
-    const stored = await this.fill(batch.byteLength, (bytes) =>
-      readBatchBytes(url, this.manifest.codec, batch, bytes, signal),
-    );
-    const read = { url, codec: this.manifest.codec, ...stored };
-    if (cache === undefined) return read;
-    if (expand === undefined) {
-      await cache.disk.put(key, read.bytes);
-      return read;
-    }
+    const buffer = this.buffers.take(sizeClass(batch.byteLength));
     try {
-      await cache.disk.put(key, await expand(read, signal));
-      return read; // it is here already: the next epoch reads the other form
+      const bytes = new Uint8Array(buffer, 0, batch.byteLength);
+      await readBatchBytes(url, this.manifest.codec, batch, bytes, signal);
+      const read = { url, codec: this.manifest.codec, buffer, bytes };
+      // What is here already is used as it is: the next epoch reads the other form.
+      if (cache !== undefined) await cache.disk.put(key, expand === undefined ? bytes : await expand(read));
+      return read;
     } catch (error) {
-      this.buffers.giveBack(read.buffer);
+      this.buffers.giveBack(buffer);
       throw error;
     }
   }
@@ -65,18 +61,6 @@ export class BatchSource {
     if (bytes !== undefined && buffer !== undefined) return { buffer, bytes };
     if (buffer !== undefined) this.buffers.giveBack(buffer);
     return undefined;
-  }
-
-  private async fill(byteLength: number, read: (bytes: Uint8Array) => Promise<unknown>) {
-    const buffer = this.buffers.take(sizeClass(byteLength));
-    const bytes = new Uint8Array(buffer, 0, byteLength);
-    try {
-      await read(bytes);
-      return { buffer, bytes };
-    } catch (error) {
-      this.buffers.giveBack(buffer);
-      throw error;
-    }
   }
 
   private place({ shard, batch }: BatchRef): { url: string; sha256: string; batch: BatchEntry } {

@@ -1,4 +1,5 @@
-// What an object is, without its bytes.
+// What an object is, without its bytes, and the bytes of a small one.
+import type { Readable } from "node:stream";
 import type { BodyStream } from "./body.js";
 import type { S3Connection, S3Session } from "./s3-client.js";
 import { isMissing, statusOf } from "./s3-errors.js";
@@ -31,4 +32,23 @@ export function headObject(
     }
   };
   return connection.call("cannot look at it", place, look, signal);
+}
+
+/** All of an object of a few bytes, whatever version is there now; undefined when there is none. */
+export function getSmallObject(
+  connection: S3Connection,
+  { bucket: Bucket, key: Key, ...place }: S3Place,
+  payer: Payer,
+  signal?: AbortSignal,
+): Promise<Buffer | undefined> {
+  const get = async ({ sdk, client, abort }: S3Session): Promise<Buffer | undefined> => {
+    try {
+      const { Body } = await client.send(new sdk.GetObjectCommand({ Bucket, Key, ...payer }), abort);
+      return Buffer.concat(await (Body as Readable).toArray());
+    } catch (error) {
+      if (isMissing(error)) return undefined;
+      throw error;
+    }
+  };
+  return connection.call("cannot read it", { ...place, bucket: Bucket, key: Key }, get, signal);
 }
