@@ -11,12 +11,13 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Agent } from "undici";
 import { crc32c } from "../src/native/index.js";
-import { BatchSource } from "../src/pipeline/load/batch-source.js";
-import { Loader, type LoaderCacheOptions } from "../src/pipeline/load/loader.js";
-import { readGroups } from "../src/pipeline/load/prefetch.js";
+import { Loader } from "../src/pipeline/load/loader.js";
+import type { LoaderCacheOptions } from "../src/pipeline/load/options.js";
+import { RunReader } from "../src/pipeline/load/run-reader.js";
 import { preprocess } from "../src/pipeline/preprocess/preprocess.js";
 import { SharedBuffers } from "../src/pipeline/shared-buffers.js";
 import { TarWriter } from "../src/pipeline/tar-writer.js";
+import { openDataset } from "../src/shards/dataset.js";
 import { type LoadedManifest, readManifest } from "../src/shards/manifest.js";
 import { planEpoch } from "../src/shards/plan.js";
 import { closeStorage, configureStorage, joinUrl, openStore } from "../src/storage/store.js";
@@ -121,10 +122,18 @@ async function streams(manifest: LoadedManifest): Promise<void> {
 
 /** What the loader reads, without the views. */
 async function epoch(manifest: LoadedManifest): Promise<void> {
-  const groups = planEpoch(manifest, 1, 0);
-  const source = new BatchSource(manifest, buffers, undefined);
-  for await (const group of readGroups({ groups, firstGroup: 0, source, buffers }))
-    group.done(group.plan.samples.length);
+  const reader = new RunReader({
+    datasets: [await openDataset(manifest)],
+    plan: planEpoch(manifest, 1, 0),
+    shape: { globalBatch: 64, rank: 0, worldSize: 1, dropLast: false },
+    fromStep: 0,
+    prefetchBytes: 256 << 20,
+    buffers,
+    cache: undefined,
+    expand: undefined,
+    signal: new AbortController().signal,
+  });
+  for await (const batch of reader.read()) batch.release();
 }
 
 /** Both through a proxy in a process of its own, which delays or does not. */
@@ -168,13 +177,12 @@ async function writing(total: number): Promise<void> {
 async function cached(manifest: LoadedManifest): Promise<void> {
   const [shard] = manifest.shards;
   if (shard === undefined) return;
-  const one = { ...manifest, shards: [shard], samples: shard.samples };
+  const one = { ...manifest };
   for (const form of ["none", "stored", "expanded"] as const) {
     const folder = mkdtempSync(path.join(tmpdir(), "dctstream-bench-"));
     const cache: LoaderCacheOptions | undefined =
       form === "none" ? undefined : { folder, maxBytes: 2 ** 33, expanded: form === "expanded" };
-    const loader = new Loader({
-      manifest: one,
+    const loader = await Loader.open(one, {
       view: { kind: "dct", size: 224, augment: "train" },
       batchSize: Math.min(64, one.samples),
       workers: 1,

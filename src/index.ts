@@ -3,8 +3,8 @@ export { type ErrorCode, errorCodes, ToolkitError } from "./errors.js";
 export type {
   Codec,
   DecoderChoice,
+  PixelScaling,
   ResizeOptions,
-  RgbScaling,
   SimdLevel,
   StoredImage,
   ViewAxis,
@@ -12,16 +12,32 @@ export type {
 } from "./native/index.js";
 export { encodeJpeg, readJpeg, rebuildJpeg, renderView, unpackCoefficients } from "./native/index.js";
 export { type ExportOptions, type ExportReport, exportImages } from "./pipeline/export.js";
-export { type LoadedBatch, Loader, type LoaderCacheOptions, type LoaderOptions } from "./pipeline/load/loader.js";
-export { planView, type ViewOptions } from "./pipeline/load/view.js";
+export type { AugmentPolicy } from "./pipeline/load/augment.js";
+export type { Frequencies } from "./pipeline/load/frequencies.js";
+export { type LoadBatchesOptions, loadBatches } from "./pipeline/load/load-batches.js";
+export { type LoadedBatch, Loader } from "./pipeline/load/loader.js";
+export type { LoaderCacheOptions, LoaderOptions } from "./pipeline/load/options.js";
+export type { NamedArray } from "./pipeline/load/slot.js";
+export type { LoaderData, LoaderSource } from "./pipeline/load/sources.js";
+export type { LoaderState } from "./pipeline/load/state.js";
+export { type Normalization, planView, type ViewOptions } from "./pipeline/load/view.js";
 export type { PreprocessOptions, PreprocessProgress } from "./pipeline/preprocess/options.js";
 export { type PreprocessReport, preprocess } from "./pipeline/preprocess/preprocess.js";
+export { type Dataset, openDataset } from "./shards/dataset.js";
 export { findSample, type Inspection, inspect } from "./shards/inspect.js";
 export { type LoadedManifest, readManifest } from "./shards/manifest.js";
-export { type PlanOptions, planEpoch } from "./shards/plan.js";
+export {
+  EpochPlan,
+  type PlannedSample,
+  type PlanOptions,
+  type PlanSource,
+  planEpoch,
+  repeatsForWeights,
+} from "./shards/plan.js";
 export { readShard, readShardFile } from "./shards/reader.js";
 export type { SampleRecord } from "./shards/record.js";
 export type { RecordBatchView } from "./shards/record-view.js";
+export { type Selection, type SelectionOptions, selectSamples } from "./shards/selection.js";
 export { type VerifyOptions, type VerifyReport, verify } from "./shards/verify.js";
 export type { CacheCounters } from "./storage/cache.js";
 export { type StorageCounters, storageCounters } from "./storage/counters.js";

@@ -4,6 +4,7 @@ import * as dctstream from "../src/index.js";
 
 test("the public surface is this and nothing else", () => {
   assert.deepEqual(Object.keys(dctstream).sort(), [
+    "EpochPlan",
     "Loader",
     "ToolkitError",
     "closeStorage",
@@ -14,8 +15,10 @@ test("the public surface is this and nothing else", () => {
     "exportImages",
     "findSample",
     "inspect",
+    "loadBatches",
     "loadCheckpoint",
     "networks",
+    "openDataset",
     "planEpoch",
     "planView",
     "preprocess",
@@ -26,6 +29,8 @@ test("the public surface is this and nothing else", () => {
     "readShardFile",
     "rebuildJpeg",
     "renderView",
+    "repeatsForWeights",
+    "selectSamples",
     "storageCounters",
     "train",
     "unpackCoefficients",

@@ -34,7 +34,7 @@ function build(names) {
   const objects = path.join(work, "objects");
   mkdirSync(objects, { recursive: true });
   const cores = path.join(root, "src", "native");
-  const sources = readdirSync(cores).filter((name) => name.endsWith(".cc") && name !== "binding.cc");
+  const sources = readdirSync(cores).filter((name) => name.endsWith(".cc") && !name.startsWith("binding"));
   const commands = sources.map((name) => {
     const object = path.join(objects, name.replace(/\.cc$/, ".o"));
     return `clang++ ${[...flags, "-fsanitize=fuzzer-no-link", "-c", path.join(cores, name), "-o", object].join(" ")}`;

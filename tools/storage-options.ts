@@ -1,7 +1,7 @@
 // The options of every command that say how object storage is reached, and of those that read shards, where they are cached.
 import type { Argv } from "yargs";
 import { invalidOption } from "../src/errors.js";
-import type { LoaderCacheOptions } from "../src/pipeline/load/loader.js";
+import type { LoaderCacheOptions } from "../src/pipeline/load/options.js";
 import type { StorageOptions } from "../src/storage/store.js";
 import { argument } from "./command.js";
 import { parseSize } from "./quantity.js";

@@ -1,98 +1,20 @@
-// JavaScript values <-> the cores. The only file that knows Node; src/native/index.ts is its typed other side.
+// JavaScript values <-> the cores. Nothing but this file and its neighbour for views knows Node; src/native/index.ts is
+// its typed other side.
 // It checks the type and the length of every view; what the numbers mean was checked by the caller.
-#include <napi.h>
+#include "binding.h"
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
-#include <new>
-#include <stdexcept>
 
 #include "crc32c.h"
 #include "encode.h"
-#include "image_reader.h"
 #include "lock.h"
-#include "pack.h"
 #include "pixels.h"
 #include "scan.h"
-#include "view.h"
 
 namespace {
 
 using namespace dctstream;
-
-// One per environment (main thread or worker): buffers that keep their capacity from image to image.
-struct Scratch {
-  Simd simd = simd_from_environment();
-  ImageReader reader{simd};
-  Packer packer;
-  Unpacker unpacker{simd};
-  Viewer viewer{simd};
-  std::vector<PlaneStreams> streams;
-  std::vector<int16_t> coefficients;
-  std::vector<uint8_t> packed, rebuilt;
-};
-
-Napi::Value fail(Napi::Env env, const Status& status) {
-  Napi::Error error = Napi::Error::New(env, status.message);
-  error.Set("code", Napi::String::New(env, code_name(status.code)));
-  error.ThrowAsJavaScriptException();
-  return env.Undefined();
-}
-
-Napi::Value bad_argument(Napi::Env env, const char* what) {
-  return fail(env, Status::failure(Code::kInvalidArgument, what));
-}
-
-template <typename T>
-struct Span {
-  T* data = nullptr;
-  size_t length = 0;
-};
-
-template <typename T>
-bool get_span(const Napi::Value& value, napi_typedarray_type type, Span<T>* span) {
-  if (!value.IsTypedArray()) return false;
-  napi_typedarray_type found;
-  size_t length = 0;
-  void* data = nullptr;
-  if (napi_get_typedarray_info(value.Env(), value, &found, &length, &data, nullptr, nullptr) != napi_ok) return false;
-  if (found != type) return false;
-  *span = {static_cast<T*>(data), length};
-  return true;
-}
-
-bool get_bytes(const Napi::Value& value, Span<const uint8_t>* span) {
-  return get_span<const uint8_t>(value, napi_uint8_array, span);
-}
-
-bool get_codec(const Napi::Value& value, Codec* codec) {
-  if (!value.IsNumber()) return false;
-  const int id = value.As<Napi::Number>().Int32Value();
-  *codec = id == 0 ? Codec::kNone : Codec::kZstd;
-  return id == 0 || id == 1;
-}
-
-// [wide, high] per component.
-bool get_grids(const Napi::Value& value, std::vector<Grid>* grids) {
-  Span<const uint32_t> flat;
-  if (!get_span<const uint32_t>(value, napi_uint32_array, &flat) || flat.length % 2 != 0 ||
-      flat.length > 2 * kMaxComponents)
-    return false;
-  for (size_t i = 0; i < flat.length; i += 2) grids->push_back({flat.data[i], flat.data[i + 1]});
-  // A JPEG side has at most 65,535 samples: bounds every product below.
-  for (const Grid& grid : *grids) {
-    if (grid.blocks_wide == 0 || grid.blocks_high == 0 || grid.blocks_wide > 32768 || grid.blocks_high > 32768)
-      return false;
-  }
-  return !grids->empty();
-}
-
-Napi::Value new_bytes(Napi::Env env, const std::vector<uint8_t>& bytes) {
-  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes.size());
-  if (!bytes.empty()) std::memcpy(buffer.Data(), bytes.data(), bytes.size());
-  return Napi::Uint8Array::New(env, bytes.size(), buffer, 0);
-}
 
 // [shorter side, crop, quality, chroma step]
 bool get_resize(const Napi::Value& value, ResizeOptions* options) {
@@ -400,65 +322,13 @@ Napi::Value EncodeJpeg(const Napi::CallbackInfo& info) {
   return status.ok() ? new_bytes(env, jpeg) : fail(env, status);
 }
 
-constexpr size_t kAxisNumbers = 6;
-
-ViewAxis axis_from(const double* p) { return {p[0], p[1], p[2], p[3], int(p[4]), p[5] != 0}; }
-
-// [width, height, then per component h, v, stored blocks wide, stored blocks high]; quant: 64 per component
-bool get_image(const Napi::Value& geometry_value, const Napi::Value& quant_value, ViewImage* image) {
-  Span<const int32_t> geometry;
-  Span<const uint16_t> quant;
-  if (!get_span<const int32_t>(geometry_value, napi_int32_array, &geometry) ||
-      !get_span<const uint16_t>(quant_value, napi_uint16_array, &quant))
-    return false;
-  const size_t components = quant.length / kBlockSize;
-  if (components == 0 || components > kMaxComponents || quant.length % kBlockSize != 0 ||
-      geometry.length != 2 + 4 * components)
-    return false;
-  image->width = geometry.data[0];
-  image->height = geometry.data[1];
-  for (size_t i = 0; i < components; i++) {
-    const int32_t* g = geometry.data + 2 + 4 * i;
-    if (g[2] < 1 || g[3] < 1 || g[2] > 32768 || g[3] > 32768) return false;
-    image->components.push_back({g[0], g[1], {uint32_t(g[2]), uint32_t(g[3])}, quant.data + i * kBlockSize});
-  }
-  return true;
-}
-
-// renderView(geometry: Int32Array, quant: Uint16Array, packed: Uint8Array, codec, spec: Float64Array, y | rgb, cb?,
-// cr?) spec: kind (0 dct, 1 rgb), x axis, y axis (box start, box end, scaled size, out start, out count, flip),
-// scale[3], bias[3]
-Napi::Value RenderView(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  ViewImage image;
-  Span<const uint8_t> packed;
-  Codec codec;
-  Span<const double> numbers;
-  if (!get_image(info[0], info[1], &image) || !get_bytes(info[2], &packed) || !get_codec(info[3], &codec) ||
-      !get_span<const double>(info[4], napi_float64_array, &numbers) || numbers.length != 1 + 2 * kAxisNumbers + 6) {
-    return bad_argument(env, "renderView(geometry, quant, packed, codec, spec, out...)");
-  }
-  ViewSpec spec;
-  spec.kind = numbers.data[0] == 0 ? ViewKind::kDct : ViewKind::kRgb;
-  spec.x = axis_from(numbers.data + 1);
-  spec.y = axis_from(numbers.data + 1 + kAxisNumbers);
-  for (int c = 0; c < 3; c++) {
-    spec.scale[c] = float(numbers.data[1 + 2 * kAxisNumbers + c]);
-    spec.bias[c] = float(numbers.data[4 + 2 * kAxisNumbers + c]);
-  }
-  const bool dct = spec.kind == ViewKind::kDct;
-  const size_t luma = size_t(std::max(spec.x.out_count, 0)) * std::max(spec.y.out_count, 0);
-  float* out[3] = {};
-  for (int i = 0; i < (dct ? 3 : 1); i++) {
-    Span<float> span;
-    const size_t expected = dct ? (i == 0 ? luma : luma / (kDctChromaStep * kDctChromaStep)) : luma * 3;
-    if (!get_span<float>(info[5 + i], napi_float32_array, &span) || span.length != expected)
-      return bad_argument(env, "renderView: an output has the wrong type or length");
-    out[i] = span.data;
-  }
-  const Status status =
-      env.GetInstanceData<Scratch>()->viewer.render(image, packed.data, packed.length, codec, spec, out);
-  return status.ok() ? env.Undefined() : fail(env, status);
+// misalignment(bytes: Uint8Array, alignment): how far its first byte is behind a multiple of `alignment`
+Napi::Value Misalignment(const Napi::CallbackInfo& info) {
+  Span<const uint8_t> bytes;
+  if (!get_bytes(info[0], &bytes) || !info[1].IsNumber())
+    return bad_argument(info.Env(), "misalignment(Uint8Array, number)");
+  return Napi::Number::New(info.Env(),
+                           double(reinterpret_cast<uintptr_t>(bytes.data) % info[1].As<Napi::Number>().Uint32Value()));
 }
 
 Napi::Value Crc32c(const Napi::CallbackInfo& info) {
@@ -467,22 +337,10 @@ Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), crc32c(bytes.data, bytes.length, info[1].As<Napi::Number>().Uint32Value()));
 }
 
-// No C++ exception may reach Node: a grid too large for the machine is an error like any other.
-template <Napi::Value (*Function)(const Napi::CallbackInfo&)>
-Napi::Value Guarded(const Napi::CallbackInfo& info) {
-  try {
-    return Function(info);
-  } catch (const std::bad_alloc&) {
-    return fail(info.Env(), Status::failure(Code::kOutOfMemory, "not enough memory"));
-  } catch (const std::length_error&) {
-    return fail(info.Env(), Status::failure(Code::kOutOfMemory, "larger than memory can hold"));
-  }
-}
-
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Scratch* scratch = new Scratch();
   env.SetInstanceData(scratch);  // freed by node-addon-api when the environment ends
-  exports.Set("version", 3);     // raised when a function here changes; index.ts refuses another
+  exports.Set("version", 4);     // raised when a function here changes; index.ts refuses another
   exports.Set("simd", simd_name(scratch->simd));
   exports.Set("bestSimd", simd_name(best_simd()));
   exports.Set("rowsPerFrame", kRowsPerFrame);
@@ -500,6 +358,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("rebuildJpeg", Napi::Function::New(env, Guarded<RebuildJpeg>));
   exports.Set("encodeJpeg", Napi::Function::New(env, Guarded<EncodeJpeg>));
   exports.Set("renderView", Napi::Function::New(env, Guarded<RenderView>));
+  exports.Set("renderBatch", Napi::Function::New(env, Guarded<RenderBatch>));
+  exports.Set("batchSampleNumbers", int(kBatchSampleNumbers));
+  exports.Set("misalignment", Napi::Function::New(env, Guarded<Misalignment>));
   exports.Set("crc32c", Napi::Function::New(env, Guarded<Crc32c>));
   return exports;
 }

@@ -30,12 +30,63 @@ inline bool expand_one_scalar(uint64_t mask, ValueCursor* cursor, int16_t* out) 
   return true;
 }
 
-bool expand_scalar(const uint64_t* masks, size_t count, ValueCursor* cursor, int16_t* out) {
+bool expand_scalar(const uint8_t* masks, size_t count, ValueCursor* cursor, int16_t* out) {
   for (size_t i = 0; i < count; i++) {
-    if (cursor->values_end - cursor->values < __builtin_popcountll(masks[i])) return false;
-    if (!expand_one_scalar(masks[i], cursor, out + i * kBlockSize)) return false;
+    if (cursor->values_end - cursor->values < __builtin_popcountll(load_mask(masks, i))) return false;
+    if (!expand_one_scalar(load_mask(masks, i), cursor, out + i * kBlockSize)) return false;
   }
   return true;
+}
+
+bool skip_scalar(const uint8_t* masks, size_t count, ValueCursor* cursor, int* dc) {
+  for (size_t i = 0; i < count; i++) {
+    const int length = __builtin_popcountll(load_mask(masks, i));
+    if (cursor->values_end - cursor->values < length) return false;
+    int escapes = 0;
+    for (int k = 0; k < length; k++) escapes += cursor->values[k] == kEscape;
+    if (cursor->escapes_end - cursor->escapes < 2 * escapes) return false;
+    if (load_mask(masks, i) & 1)
+      *dc += cursor->values[0] == kEscape ? load_escape(cursor->escapes) : int8_t(cursor->values[0]);
+    cursor->values += length;
+    cursor->escapes += 2 * escapes;
+  }
+  return true;
+}
+
+// Inlined into a function per instruction set; in runs short enough for sums of bytes, which compilers turn into
+// byte-wide vector additions.
+inline __attribute__((always_inline)) size_t escapes_among(const uint8_t* values, size_t count) {
+  size_t escapes = 0;
+  while (count > 0) {
+    const size_t run = count < 255 ? count : 255;
+    uint8_t found = 0;
+    for (size_t i = 0; i < run; i++) found = uint8_t(found + (values[i] == kEscape));
+    escapes += found;
+    values += run;
+    count -= run;
+  }
+  return escapes;
+}
+
+inline bool pass_values(size_t count, size_t (*count_escapes)(const uint8_t*, size_t), ValueCursor* cursor) {
+  if (size_t(cursor->values_end - cursor->values) < count) return false;
+  const size_t escapes = count_escapes(cursor->values, count);
+  cursor->values += count;
+  if (size_t(cursor->escapes_end - cursor->escapes) < 2 * escapes) return false;
+  cursor->escapes += 2 * escapes;
+  return true;
+}
+
+size_t count_escapes_scalar(const uint8_t* values, size_t count) { return escapes_among(values, count); }
+
+inline __attribute__((always_inline)) size_t count_values(const uint8_t* masks, size_t count) {
+  size_t values = 0;
+  for (size_t i = 0; i < count; i++) values += size_t(__builtin_popcountll(load_mask(masks, i)));
+  return values;
+}
+
+bool pass_scalar(const uint8_t* masks, size_t count, ValueCursor* cursor) {
+  return pass_values(count_values(masks, count), count_escapes_scalar, cursor);
 }
 
 #if defined(__x86_64__)
@@ -64,11 +115,11 @@ constexpr ScanPositions make_scan_positions() {
 constexpr ScanPositions kScanPosition = make_scan_positions();
 
 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,popcnt,bmi"))) bool expand_avx512(
-    const uint64_t* masks, size_t count, ValueCursor* cursor, int16_t* out) {
+    const uint8_t* masks, size_t count, ValueCursor* cursor, int16_t* out) {
   const __m512i order = _mm512_load_si512(kScanPosition.at);
   const __m512i escape = _mm512_set1_epi8(char(kEscape));
   for (size_t i = 0; i < count; i++, out += kBlockSize) {
-    const uint64_t mask = masks[i];
+    const uint64_t mask = load_mask(masks, i);
     const int length = __builtin_popcountll(mask);
     if (cursor->values_end - cursor->values < length) return false;
     // The load is masked to the block's own bytes, so that it never touches memory behind the stream.
@@ -83,6 +134,86 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,popcnt,b
     if (__builtin_expect(escaped != 0, 0) && !patch_escapes(escaped, cursor, out)) return false;
   }
   return true;
+}
+
+// One step of walking past a block of `length` values, of which `escaped` marks the escapes.
+inline bool step_over(uint64_t mask, int length, uint64_t escaped, ValueCursor* cursor, int* dc) {
+  if (__builtin_expect(escaped != 0, 0)) {
+    const int escapes = __builtin_popcountll(escaped);
+    if (cursor->escapes_end - cursor->escapes < 2 * escapes) return false;
+    if (mask & 1) *dc += escaped & 1 ? load_escape(cursor->escapes) : int8_t(cursor->values[0]);
+    cursor->escapes += 2 * escapes;
+  } else if (mask & 1) {
+    *dc += int8_t(cursor->values[0]);
+  }
+  cursor->values += length;
+  return true;
+}
+
+__attribute__((target("avx512f,avx512bw,avx512vl,popcnt,bmi,bmi2"))) bool skip_avx512(const uint8_t* masks,
+                                                                                      size_t count, ValueCursor* cursor,
+                                                                                      int* dc) {
+  const __m512i escape = _mm512_set1_epi8(char(kEscape));
+  for (size_t i = 0; i < count; i++) {
+    const int length = __builtin_popcountll(load_mask(masks, i));
+    if (cursor->values_end - cursor->values < length) return false;
+    const __mmask64 own = length == 64 ? ~uint64_t(0) : (uint64_t(1) << length) - 1;
+    const __m512i values = _mm512_maskz_loadu_epi8(own, cursor->values);
+    const uint64_t escaped = _mm512_mask_cmpeq_epi8_mask(own, values, escape);
+    if (!step_over(load_mask(masks, i), length, escaped, cursor, dc)) return false;
+  }
+  return true;
+}
+
+__attribute__((target("avx2,popcnt,bmi,bmi2"))) bool skip_avx2(const uint8_t* masks, size_t count, ValueCursor* cursor,
+                                                               int* dc) {
+  const __m256i escape = _mm256_set1_epi8(char(kEscape));
+  for (size_t i = 0; i < count; i++) {
+    // Whole loads read up to 64 bytes: near the end of the stream the scalar twin takes over.
+    if (cursor->values_end - cursor->values < kBlockSize) {
+      if (!skip_scalar(masks + i * 8, 1, cursor, dc)) return false;
+      continue;
+    }
+    const int length = __builtin_popcountll(load_mask(masks, i));
+    const __m256i* values = reinterpret_cast<const __m256i*>(cursor->values);
+    const uint32_t low = uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(values), escape)));
+    const uint32_t high = uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(values + 1), escape)));
+    const uint64_t own = length == 64 ? ~uint64_t(0) : (uint64_t(1) << length) - 1;
+    if (!step_over(load_mask(masks, i), length, (uint64_t(high) << 32 | low) & own, cursor, dc)) return false;
+  }
+  return true;
+}
+
+__attribute__((target("avx512f,avx512bw,popcnt,bmi2"))) size_t count_escapes_avx512(const uint8_t* values,
+                                                                                    size_t count) {
+  const __m512i escape = _mm512_set1_epi8(char(kEscape));
+  size_t escapes = 0;
+  for (size_t i = 0; i < count; i += 64) {
+    const size_t run = count - i < 64 ? count - i : 64;
+    const __mmask64 own = run == 64 ? ~uint64_t(0) : (uint64_t(1) << run) - 1;
+    const __m512i bytes = _mm512_maskz_loadu_epi8(own, values + i);
+    escapes += size_t(__builtin_popcountll(_mm512_cmpeq_epi8_mask(bytes, escape)));
+  }
+  return escapes;
+}
+
+__attribute__((target("avx512f,avx512vpopcntdq,popcnt"))) bool pass_avx512(const uint8_t* masks, size_t count,
+                                                                           ValueCursor* cursor) {
+  __m512i bits = _mm512_setzero_si512();
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8)
+    bits = _mm512_add_epi64(bits, _mm512_popcnt_epi64(_mm512_loadu_si512(masks + i * sizeof(uint64_t))));
+  size_t values = size_t(_mm512_reduce_add_epi64(bits));
+  for (; i < count; i++) values += size_t(__builtin_popcountll(load_mask(masks, i)));
+  return pass_values(values, count_escapes_avx512, cursor);
+}
+
+__attribute__((target("avx2"))) size_t count_escapes_avx2(const uint8_t* values, size_t count) {
+  return escapes_among(values, count);
+}
+
+__attribute__((target("popcnt"))) bool pass_avx2(const uint8_t* masks, size_t count, ValueCursor* cursor) {
+  return pass_values(count_values(masks, count), count_escapes_avx2, cursor);
 }
 
 // Tables for the AVX2 expander: byte shuffles that spread packed bytes over a mask byte, and the controls that gather
@@ -120,16 +251,16 @@ __attribute__((target("avx2,popcnt,bmi"))) inline __m256i gather_half(const __m2
   return gathered;
 }
 
-__attribute__((target("avx2,popcnt,bmi"))) bool expand_avx2(const uint64_t* masks, size_t count, ValueCursor* cursor,
+__attribute__((target("avx2,popcnt,bmi"))) bool expand_avx2(const uint8_t* masks, size_t count, ValueCursor* cursor,
                                                             int16_t* out) {
   alignas(32) uint8_t scan[kBlockSize];
   const __m256i escape = _mm256_set1_epi8(char(kEscape));
   for (size_t i = 0; i < count; i++, out += kBlockSize) {
-    const uint64_t mask = masks[i];
+    const uint64_t mask = load_mask(masks, i);
     // Eight-byte loads read up to 7 bytes past a block's own values: near the end of the stream the scalar twin takes
     // over.
     if (cursor->values_end - cursor->values < kBlockSize + 8) {
-      if (!expand_scalar(masks + i, 1, cursor, out)) return false;
+      if (!expand_scalar(masks + i * 8, 1, cursor, out)) return false;
       continue;
     }
     const uint8_t* values = cursor->values;
@@ -174,16 +305,13 @@ ExpandBlocks expand_blocks_for(Simd level) {
   return expand_scalar;
 }
 
-bool skip_blocks(const uint64_t* masks, size_t count, ValueCursor* cursor) {
-  size_t values = 0;
-  for (size_t i = 0; i < count; i++) values += size_t(__builtin_popcountll(masks[i]));
-  if (size_t(cursor->values_end - cursor->values) < values) return false;
-  size_t escapes = 0;
-  for (size_t i = 0; i < values; i++) escapes += cursor->values[i] == kEscape;
-  if (size_t(cursor->escapes_end - cursor->escapes) < 2 * escapes) return false;
-  cursor->values += values;
-  cursor->escapes += 2 * escapes;
-  return true;
+SkipBlocks skip_blocks_for(Simd level) {
+#if defined(__x86_64__)
+  if (level == Simd::kAvx512) return {skip_avx512, pass_avx512, count_escapes_avx512};
+  if (level == Simd::kAvx2) return {skip_avx2, pass_avx2, count_escapes_avx2};
+#endif
+  (void)level;
+  return {skip_scalar, pass_scalar, count_escapes_scalar};
 }
 
 }  // namespace dctstream

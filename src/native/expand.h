@@ -2,6 +2,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "simd.h"
 
@@ -15,15 +16,28 @@ struct ValueCursor {
   const uint8_t* escapes_end;
 };
 
-// Expands `count` blocks: bit k of masks[i] says that the k-th coefficient in scan order is non-zero; its value is the
-// next byte (int8), or, where that byte is -128, the next escape. Writes 64 int16 per block in natural order; the DC
-// place holds the stored difference. Returns false, with `out` partly written, when the cursor runs dry.
-using ExpandBlocks = bool (*)(const uint64_t* masks, size_t count, ValueCursor* cursor, int16_t* out);
+// Masks are little-endian uint64, aligned anyhow: where records are stored uncompressed they are read in place.
+inline uint64_t load_mask(const uint8_t* masks, size_t i) {
+  uint64_t mask;
+  std::memcpy(&mask, masks + i * sizeof(mask), sizeof(mask));
+  return mask;
+}
+
+// Expands `count` blocks: bit k of the i-th mask says that the k-th coefficient in scan order is non-zero; its value is
+// the next byte (int8), or, where that byte is -128, the next escape. Writes 64 int16 per block in natural order; the
+// DC place holds the stored difference. Returns false, with `out` partly written, when the cursor runs dry.
+using ExpandBlocks = bool (*)(const uint8_t* masks, size_t count, ValueCursor* cursor, int16_t* out);
 
 // The implementation for a level. kScalar is the truth that the tests hold the others against, bit for bit.
 ExpandBlocks expand_blocks_for(Simd level);
 
-// Skips the values of `count` blocks without expanding them; same failure.
-bool skip_blocks(const uint64_t* masks, size_t count, ValueCursor* cursor);
+// Goes past `count` blocks; same failure. A form that adds up their DC differences, and one that does not look at them.
+struct SkipBlocks {
+  bool (*with_dc)(const uint8_t* masks, size_t count, ValueCursor* cursor, int* dc);
+  bool (*alone)(const uint8_t* masks, size_t count, ValueCursor* cursor);
+  size_t (*count_escapes)(const uint8_t* values, size_t count);
+};
+
+SkipBlocks skip_blocks_for(Simd level);
 
 }  // namespace dctstream

@@ -99,7 +99,8 @@ export interface ViewAxis {
   readonly flip: boolean;
 }
 
-export interface RgbScaling {
+/** Per channel: value * scale + bias, of values in 0..255. */
+export interface PixelScaling {
   readonly scale: readonly [number, number, number];
   readonly bias: readonly [number, number, number];
 }
@@ -107,7 +108,100 @@ export interface RgbScaling {
 /** Where a view goes. DCT: y [h/8, w/8, 64], cb and cr [h/16, w/16, 64], dequantised; RGB: [h, w, 3], 0..255 before scaling. */
 export type ViewTarget =
   | { readonly kind: "dct"; readonly y: Float32Array; readonly cb: Float32Array; readonly cr: Float32Array }
-  | { readonly kind: "rgb"; readonly rgb: Float32Array; readonly scaling?: RgbScaling };
+  | { readonly kind: "rgb"; readonly rgb: Float32Array; readonly scaling?: PixelScaling };
+
+export type ViewArray = Float32Array | Int16Array | Uint8Array;
+
+/** What the views of a batch have in common. */
+export interface ViewForm {
+  readonly kind: "dct" | "pixels";
+  /** int16 coefficients are in sixteenths; uint8 pixels are rounded and clipped. */
+  readonly type: "float32" | "int16" | "uint8";
+  /** In luma pixels. */
+  readonly width: number;
+  readonly height: number;
+  /** DCT: luma blocks per chroma block on each axis. */
+  readonly chromaStep: 1 | 2;
+  /** DCT: coefficient * scale + bias per component and frequency, as [scale or bias, 3, 64]. */
+  readonly tables?: Float32Array | undefined;
+  /** DCT: the frequencies of each component that are kept, in natural order's numbers. */
+  readonly kept?: readonly [Uint8Array, Uint8Array, Uint8Array] | undefined;
+  /** Pixels: RGB, or Y Cb Cr with chroma centred on 128. */
+  readonly color: "rgb" | "ycbcr";
+  readonly scaling?: PixelScaling | undefined;
+}
+
+/** One sample to be rendered in a batch. Its fields may be set anew for each: they are copied. */
+export interface BatchSample {
+  /** Index of the memory it lies in; -1: in a file. Offsets are in that memory, or in the file. */
+  memory: number;
+  file: number;
+  offset: number;
+  byteLength: number;
+  crc32c: number;
+  /** Whether the CRC-32C is still to be checked. */
+  checked: boolean;
+  codec: Codec;
+  width: number;
+  height: number;
+  /** Index of the table of layouts, index in it, and where in `grids` its stored grids are: as the sample index has them. */
+  layouts: number;
+  layout: number;
+  grids: Uint16Array;
+  gridAt: number;
+  /** Its place in the batch. */
+  place: number;
+  x: ViewAxis;
+  y: ViewAxis;
+  color: ColorChange;
+  erase: PixelBox | undefined;
+}
+
+/** Factors on luma and chroma, the level shift taken off; then, in grey levels, an offset, and a multiple of the view's mean luma. */
+export interface ColorChange {
+  readonly luma: number;
+  readonly chroma: number;
+  readonly offset: number;
+  readonly offsetOfMean: number;
+}
+
+/** In luma pixels. */
+export interface PixelBox {
+  readonly top: number;
+  readonly left: number;
+  readonly bottom: number;
+  readonly right: number;
+}
+
+/** Two views of a batch that are mixed: each becomes `share` of itself and the rest of the other, or they exchange a box. */
+export interface MixedPair {
+  readonly a: number;
+  readonly b: number;
+  readonly mix: { readonly share: number } | { readonly box: PixelBox };
+}
+
+/** A sample that could not be rendered. */
+export interface BatchFailure {
+  /** Its index in the call. */
+  readonly sample: number;
+  readonly code: string;
+  readonly message: string;
+  /** The sample whose view stands in its place; -1: zeros. */
+  readonly copyOf: number;
+}
+
+export interface RenderBatchOptions {
+  readonly memory: readonly Uint8Array[];
+  readonly layouts: readonly Uint8Array[];
+  readonly samples: BatchSamples;
+  readonly form: ViewForm;
+  /** Each of `views` views. */
+  readonly out: readonly ViewArray[];
+  readonly views: number;
+  readonly pairs: readonly MixedPair[];
+  /** Put a neighbour's view in the place of a sample that fails. */
+  readonly replace: boolean;
+}
 
 /** What a view needs to know of a stored image. */
 export interface StoredImage {
@@ -162,13 +256,30 @@ interface Addon {
     quant: Uint16Array,
     packed: Uint8Array,
     codec: number,
-    spec: Float64Array,
-    ...out: Float32Array[]
+    form: Float64Array,
+    axes: Float64Array,
+    tables: Float32Array | undefined,
+    kept: readonly Uint8Array[] | undefined,
+    out: readonly ViewArray[],
   ): void;
+  readonly batchSampleNumbers: number;
+  renderBatch(
+    memory: readonly Uint8Array[],
+    layouts: readonly Uint8Array[],
+    samples: Float64Array,
+    form: Float64Array,
+    tables: Float32Array | undefined,
+    kept: readonly Uint8Array[] | undefined,
+    out: readonly ViewArray[],
+    views: number,
+    pairs: Float64Array,
+    replace: boolean,
+  ): BatchFailure[] | undefined;
+  misalignment(bytes: Uint8Array, alignment: number): number;
   crc32c(bytes: Uint8Array, before: number): number;
 }
 
-const expectedVersion = 3;
+const expectedVersion = 4;
 
 function loadAddon(): Addon {
   const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -358,32 +469,145 @@ export function encodeJpeg(
   return addon.encodeJpeg(pixels, width, height, channels, options);
 }
 
-const axisNumbers = (axis: ViewAxis): number[] => [
-  axis.boxStart,
-  axis.boxEnd,
-  axis.scaledSize,
-  axis.outStart,
-  axis.outCount,
-  axis.flip ? 1 : 0,
-];
+const formTypes = ["float32", "int16", "uint8"] as const;
+
+/** In the order of the addon's FormNumber. */
+function formNumbers({ kind, type, chromaStep, color, scaling, width, height }: ViewForm): Float64Array {
+  const { scale, bias } = scaling ?? { scale: [1, 1, 1], bias: [0, 0, 0] };
+  const head = [kind === "dct" ? 0 : 1, formTypes.indexOf(type), chromaStep, color === "rgb" ? 1 : 0];
+  return Float64Array.from([...head, ...scale, ...bias, width, height]);
+}
+
+function writeAxis(out: Float64Array, at: number, axis: ViewAxis): void {
+  out[at] = axis.boxStart;
+  out[at + 1] = axis.boxEnd;
+  out[at + 2] = axis.scaledSize;
+  out[at + 3] = axis.outStart;
+  out[at + 4] = axis.outCount;
+  out[at + 5] = axis.flip ? 1 : 0;
+}
+
+function writeColor(out: Float64Array, at: number, color: ColorChange): void {
+  out[at] = color.luma;
+  out[at + 1] = color.chroma;
+  out[at + 2] = color.offset;
+  out[at + 3] = color.offsetOfMean;
+}
+
+function writeBox(out: Float64Array, at: number, box: PixelBox): void {
+  out[at] = box.top;
+  out[at + 1] = box.left;
+  out[at + 2] = box.bottom;
+  out[at + 3] = box.right;
+}
+
+const axisNumbers = 6;
+export const unchangedColor: ColorChange = { luma: 1, chroma: 1, offset: 0, offsetOfMean: 0 };
 
 /** Renders a crop, resize and flip of a stored image into `target`. CORRUPT_RECORD, INVALID_ARGUMENT. */
 export function renderView(image: StoredImage, x: ViewAxis, y: ViewAxis, target: ViewTarget): void {
+  const out = target.kind === "dct" ? [target.y, target.cb, target.cr] : [target.rgb];
+  const form: ViewForm = {
+    kind: target.kind === "dct" ? "dct" : "pixels",
+    type: "float32",
+    chromaStep: 2,
+    color: "rgb",
+    scaling: target.kind === "rgb" ? target.scaling : undefined,
+    width: x.outCount,
+    height: y.outCount,
+  };
+  renderForm(image, x, y, form, unchangedColor, out);
+}
+
+/** The same in any form, and with its colours changed; `out` as in a batch of one view. */
+export function renderForm(
+  image: StoredImage,
+  x: ViewAxis,
+  y: ViewAxis,
+  form: ViewForm,
+  color: ColorChange,
+  out: readonly ViewArray[],
+): void {
   const geometry = Int32Array.from([
     image.width,
     image.height,
     ...image.components.flatMap((c) => [c.h, c.v, c.storedWide, c.storedHigh]),
   ]);
-  const { scale, bias } = (target.kind === "rgb" && target.scaling) || { scale: [1, 1, 1], bias: [0, 0, 0] };
-  const spec = Float64Array.from([
-    target.kind === "dct" ? 0 : 1,
-    ...axisNumbers(x),
-    ...axisNumbers(y),
-    ...scale,
-    ...bias,
-  ]);
-  const out = target.kind === "dct" ? [target.y, target.cb, target.cr] : [target.rgb];
-  addon.renderView(geometry, image.quantTables, image.packed, codecId(image.codec), spec, ...out);
+  const axes = new Float64Array(2 * axisNumbers + 4);
+  writeAxis(axes, 0, x);
+  writeAxis(axes, axisNumbers, y);
+  writeColor(axes, 2 * axisNumbers, color);
+  const { packed, quantTables, codec } = image;
+  addon.renderView(geometry, quantTables, packed, codecId(codec), formNumbers(form), axes, form.tables, form.kept, out);
+}
+
+const sampleNumbers = addon.batchSampleNumbers;
+const gridAt = 11;
+const placeAt = gridAt + 6;
+const axesAt = placeAt + 1;
+const colorAt = axesAt + 2 * axisNumbers;
+const eraseAt = colorAt + 4;
+
+/** Samples of a batch, as the addon takes them: numbers in a row, in the order of its SampleNumber. Used again and again. */
+export class BatchSamples {
+  private numbers = new Float64Array(sampleNumbers * 32);
+  length = 0;
+
+  clear(): void {
+    this.length = 0;
+  }
+
+  add(sample: BatchSample): void {
+    const at = this.length * sampleNumbers;
+    if (at + sampleNumbers > this.numbers.length) {
+      const grown = new Float64Array(2 * this.numbers.length);
+      grown.set(this.numbers);
+      this.numbers = grown;
+    }
+    const out = this.numbers;
+    out[at] = sample.memory;
+    out[at + 1] = sample.file;
+    out[at + 2] = sample.offset;
+    out[at + 3] = sample.byteLength;
+    out[at + 4] = sample.crc32c;
+    out[at + 5] = sample.checked ? 1 : 0;
+    out[at + 6] = codecId(sample.codec);
+    out[at + 7] = sample.width;
+    out[at + 8] = sample.height;
+    out[at + 9] = sample.layouts;
+    out[at + 10] = sample.layout;
+    for (let i = 0; i < 6; i++) out[at + gridAt + i] = sample.grids[sample.gridAt + i] as number;
+    out[at + placeAt] = sample.place;
+    writeAxis(out, at + axesAt, sample.x);
+    writeAxis(out, at + axesAt + axisNumbers, sample.y);
+    writeColor(out, at + colorAt, sample.color);
+    writeBox(out, at + eraseAt, sample.erase ?? noBox);
+    this.length++;
+  }
+
+  get all(): Float64Array {
+    return this.numbers.subarray(0, this.length * sampleNumbers);
+  }
+}
+
+const noBox: PixelBox = { top: 0, left: 0, bottom: 0, right: 0 };
+const pairNumbers = 7;
+
+/** Renders samples into the places of a batch and mixes pairs of them. Undefined: all went well. INVALID_ARGUMENT. */
+export function renderBatch(options: RenderBatchOptions): BatchFailure[] | undefined {
+  const { memory, layouts, samples, form, out, views, pairs, replace } = options;
+  const mixed = new Float64Array(pairs.length * pairNumbers);
+  for (const [i, { a, b, mix }] of pairs.entries()) {
+    mixed.set([a, b, "share" in mix ? mix.share : -1], i * pairNumbers);
+    if ("box" in mix) writeBox(mixed, i * pairNumbers + 3, mix.box);
+  }
+  const numbers = formNumbers(form);
+  return addon.renderBatch(memory, layouts, samples.all, numbers, form.tables, form.kept, out, views, mixed, replace);
+}
+
+/** How many bytes a buffer begins behind a multiple of `alignment`: JavaScript engines align to 16 at most. */
+export function misalignment(buffer: ArrayBufferLike, alignment: number): number {
+  return addon.misalignment(new Uint8Array(buffer, 0, 1), alignment);
 }
 
 /** CRC-32C (Castagnoli), unsigned; `before` is that of the bytes in front of these. */

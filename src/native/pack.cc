@@ -11,6 +11,7 @@ namespace dctstream {
 namespace {
 
 constexpr int kStreams = 3;
+constexpr size_t kMaskBytes = sizeof(uint64_t);
 constexpr size_t kDirectoryEntryBytes = kStreams * sizeof(uint32_t);
 
 void put_u32(uint8_t* p, uint32_t value) {
@@ -50,10 +51,41 @@ void split_into_byte_planes(const uint64_t* masks, size_t count, uint8_t* bytes)
   }
 }
 
+// Sixteen masks at a time: bytes of two planes are interleaved, then pairs, then quads.
 void join_byte_planes(const uint8_t* bytes, size_t count, uint64_t* masks) {
-  for (size_t i = 0; i < count; i++) {
+  typedef uint8_t V __attribute__((vector_size(16)));
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    V a[8], b[8];
+    for (int p = 0; p < 8; p++) std::memcpy(&a[p], bytes + size_t(p) * count + i, 16);
+    // b[2 p]: planes 2 p and 2 p + 1 of masks 0..7; b[2 p + 1]: of masks 8..15
+    for (int p = 0; p < 4; p++) {
+      b[2 * p] =
+          __builtin_shufflevector(a[2 * p], a[2 * p + 1], 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+      b[2 * p + 1] =
+          __builtin_shufflevector(a[2 * p], a[2 * p + 1], 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+    }
+    // a[4 h + q]: four planes, from 4 h on, of masks 4 q..4 q + 3
+    for (int h = 0; h < 2; h++) {
+      for (int half = 0; half < 2; half++) {
+        const V low = b[4 * h + half], high = b[4 * h + 2 + half];
+        a[4 * h + 2 * half] =
+            __builtin_shufflevector(low, high, 0, 1, 16, 17, 2, 3, 18, 19, 4, 5, 20, 21, 6, 7, 22, 23);
+        a[4 * h + 2 * half + 1] =
+            __builtin_shufflevector(low, high, 8, 9, 24, 25, 10, 11, 26, 27, 12, 13, 28, 29, 14, 15, 30, 31);
+      }
+    }
+    for (int q = 0; q < 4; q++) {
+      const V low = __builtin_shufflevector(a[q], a[4 + q], 0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23);
+      const V high =
+          __builtin_shufflevector(a[q], a[4 + q], 8, 9, 10, 11, 24, 25, 26, 27, 12, 13, 14, 15, 28, 29, 30, 31);
+      std::memcpy(masks + i + 4 * q, &low, 16);
+      std::memcpy(masks + i + 4 * q + 2, &high, 16);
+    }
+  }
+  for (; i < count; i++) {
     uint64_t mask = 0;
-    for (int b = 0; b < 8; b++) mask |= uint64_t(bytes[b * count + i]) << (8 * b);
+    for (int b = 0; b < 8; b++) mask |= uint64_t(bytes[size_t(b) * count + i]) << (8 * b);
     masks[i] = mask;
   }
 }
@@ -86,6 +118,8 @@ uint32_t append(const uint8_t* stream, size_t size, ZSTD_CCtx* context, std::vec
   out->insert(out->end(), stream, stream + size);
   return uint32_t(size);
 }
+
+constexpr const char* kValuesRunOut = "a frame's values run out before its blocks";
 
 Status corrupt(const char* what) { return Status::failure(Code::kCorruptRecord, what); }
 
@@ -130,7 +164,8 @@ Status Packer::pack(const std::vector<PlaneStreams>& planes, Codec codec, std::v
   return {};
 }
 
-Unpacker::Unpacker(Simd simd) : expand_(expand_blocks_for(simd)), zstd_(ZSTD_createDCtx()) {}
+Unpacker::Unpacker(Simd simd)
+    : expand_(expand_blocks_for(simd)), skip_(skip_blocks_for(simd)), zstd_(ZSTD_createDCtx()) {}
 
 Unpacker::~Unpacker() { ZSTD_freeDCtx(zstd_); }
 
@@ -172,73 +207,105 @@ Status Unpacker::load_stream(const uint8_t* stored, size_t stored_bytes, size_t 
   return {};
 }
 
-Status Unpacker::open_frame(const Frame& frame, size_t blocks) {
+Status Unpacker::open_frame(const Frame& frame, size_t blocks, Reading* reading) {
   const uint8_t* bytes = nullptr;
   if (Status s = load_stream(frame.streams[0], frame.stored_bytes[0], blocks * 8, &mask_bytes_, &bytes); !s.ok())
     return s;
-  masks_.resize(blocks);
+  reading->masks = bytes;
   if (codec_ == Codec::kZstd) {
-    join_byte_planes(bytes, blocks, masks_.data());
-  } else {
-    std::memcpy(masks_.data(), bytes, blocks * 8);
+    reading->joined.resize(blocks);
+    join_byte_planes(bytes, blocks, reading->joined.data());
+    reading->masks = reinterpret_cast<const uint8_t*>(reading->joined.data());
   }
-  size_t values = 0;
-  for (const uint64_t mask : masks_) values += size_t(__builtin_popcountll(mask));
-  if (Status s = load_stream(frame.streams[1], frame.stored_bytes[1], values, &values_, &bytes); !s.ok()) return s;
-  cursor_.values = bytes;
-  cursor_.values_end = bytes + values;
-  const size_t escapes = 2 * size_t(std::count(bytes, bytes + values, kEscape));
-  if (Status s = load_stream(frame.streams[2], frame.stored_bytes[2], escapes, &escapes_, &bytes); !s.ok()) return s;
-  cursor_.escapes = bytes;
-  cursor_.escapes_end = bytes + escapes;
+  // Uncompressed streams are as long as they say, and reading them stops at their ends.
+  size_t values = frame.stored_bytes[1];
+  if (codec_ == Codec::kZstd) {
+    values = 0;
+    for (const uint64_t mask : reading->joined) values += size_t(__builtin_popcountll(mask));
+  }
+  if (Status s = load_stream(frame.streams[1], frame.stored_bytes[1], values, &reading->values, &bytes); !s.ok())
+    return s;
+  reading->cursor.values = bytes;
+  reading->cursor.values_end = bytes + values;
+  size_t escapes = frame.stored_bytes[2];
+  if (codec_ == Codec::kZstd) escapes = 2 * skip_.count_escapes(bytes, values);
+  if (Status s = load_stream(frame.streams[2], frame.stored_bytes[2], escapes, &reading->escapes, &bytes); !s.ok())
+    return s;
+  reading->cursor.escapes = bytes;
+  reading->cursor.escapes_end = bytes + escapes;
+  reading->first_dc = 0;
   return {};
 }
 
-// Blocks left of the range are expanded too, into scratch, for their DC differences; right of it they are skipped.
-bool Unpacker::unpack_row(uint32_t row_in_frame, const Grid& grid, BlockRange range, ValueCursor* cursor, int* first_dc,
-                          int16_t* out) {
-  const uint64_t* masks = masks_.data() + size_t(row_in_frame) * grid.blocks_wide;
-  left_of_range_.resize(size_t(range.column_start) * kBlockSize);
-  if (!expand_(masks, range.column_start, cursor, left_of_range_.data())) return false;
-  const uint32_t wide = range.column_end - range.column_start;
-  if (!expand_(masks + range.column_start, wide, cursor, out)) return false;
-  if (!skip_blocks(masks + range.column_end, grid.blocks_wide - range.column_end, cursor)) return false;
-  int dc = *first_dc;
-  for (uint32_t i = 0; i < range.column_start; i++) {
-    dc += left_of_range_[size_t(i) * kBlockSize];
-    if (i == 0) *first_dc = dc;
+// One row: blocks outside the range's columns are walked over for the sake of their DC differences and lengths.
+bool Unpacker::read_row(const uint8_t* masks, uint32_t blocks_wide, Reading* reading, int16_t* out) {
+  const BlockRange& range = reading->range;
+  ValueCursor* const cursor = &reading->cursor;
+  int dc = reading->first_dc;
+  if (range.column_start > 0) {
+    if (!skip_.with_dc(masks, 1, cursor, &dc)) return false;
+    reading->first_dc = dc;
+    if (!skip_.with_dc(masks + kMaskBytes, range.column_start - 1, cursor, &dc)) return false;
   }
+  const uint32_t wide = range.column_end - range.column_start;
+  if (!expand_(masks + range.column_start * kMaskBytes, wide, cursor, out)) return false;
   for (uint32_t i = 0; i < wide; i++) {
     dc += out[size_t(i) * kBlockSize];
     out[size_t(i) * kBlockSize] = int16_t(dc);
-    if (range.column_start == 0 && i == 0) *first_dc = dc;
+    if (range.column_start == 0 && i == 0) reading->first_dc = dc;
   }
-  return true;
+  return skip_.alone(masks + range.column_end * kMaskBytes, blocks_wide - range.column_end, cursor);
 }
 
-Status Unpacker::unpack(size_t component, BlockRange range, int16_t* out) {
+Status Unpacker::begin(size_t component, BlockRange range) {
   const Grid& grid = grids_[component];
   if (range.row_end > grid.blocks_high || range.column_end > grid.blocks_wide || range.row_start > range.row_end ||
       range.column_start >= range.column_end) {
     return Status::failure(Code::kInvalidArgument, "block range outside the component's grid");
   }
+  readings_[component].range = range;
+  readings_[component].row = range.row_start;
+  return {};
+}
+
+// Opens the frame that the next row is in and walks to that row.
+Status Unpacker::enter_frame(size_t component) {
+  Reading& reading = readings_[component];
+  const Grid& grid = grids_[component];
+  const uint32_t first = reading.row / kRowsPerFrame * kRowsPerFrame;
+  const uint32_t rows = std::min(kRowsPerFrame, grid.blocks_high - first);
+  const Frame& frame = frames_[component][first / kRowsPerFrame];
+  if (Status s = open_frame(frame, size_t(rows) * grid.blocks_wide, &reading); !s.ok()) return s;
+  for (uint32_t row = first; row < reading.row; row++) {
+    const uint8_t* masks = reading.masks + size_t(row - first) * grid.blocks_wide * kMaskBytes;
+    if (!skip_.with_dc(masks, 1, &reading.cursor, &reading.first_dc) ||
+        !skip_.alone(masks + kMaskBytes, grid.blocks_wide - 1, &reading.cursor))
+      return corrupt(kValuesRunOut);
+  }
+  return {};
+}
+
+Status Unpacker::next_row(size_t component, int16_t* out) {
+  Reading& reading = readings_[component];
+  const Grid& grid = grids_[component];
+  if (reading.row == reading.range.row_start || reading.row % kRowsPerFrame == 0) {
+    if (Status s = enter_frame(component); !s.ok()) return s;
+  }
+  const uint8_t* masks = reading.masks + size_t(reading.row % kRowsPerFrame) * grid.blocks_wide * kMaskBytes;
+  if (!read_row(masks, grid.blocks_wide, &reading, out)) return corrupt(kValuesRunOut);
+  reading.row++;
+  const bool frame_ends = reading.row % kRowsPerFrame == 0 || reading.row == grid.blocks_high;
+  if (frame_ends &&
+      (reading.cursor.values != reading.cursor.values_end || reading.cursor.escapes != reading.cursor.escapes_end))
+    return corrupt("a frame has more values than its blocks");
+  return {};
+}
+
+Status Unpacker::unpack(size_t component, BlockRange range, int16_t* out) {
+  if (Status s = begin(component, range); !s.ok()) return s;
   const size_t row_values = size_t(range.column_end - range.column_start) * kBlockSize;
-  for (uint32_t first = range.row_start / kRowsPerFrame * kRowsPerFrame; first < range.row_end;
-       first += kRowsPerFrame) {
-    const uint32_t end = std::min(first + kRowsPerFrame, grid.blocks_high);
-    const Frame& frame = frames_[component][first / kRowsPerFrame];
-    if (Status s = open_frame(frame, size_t(end - first) * grid.blocks_wide); !s.ok()) return s;
-    int first_dc = 0;
-    for (uint32_t row = first; row < std::min(end, range.row_end); row++) {
-      const bool wanted = row >= range.row_start;
-      // Of a row above the range only its first DC is needed: expand one block into scratch.
-      const BlockRange part = wanted ? range : BlockRange{0, 0, 0, 1};
-      if (!wanted) scratch_block_.resize(kBlockSize);
-      if (!unpack_row(row - first, grid, part, &cursor_, &first_dc, wanted ? out : scratch_block_.data())) {
-        return corrupt("a frame's values run out before its blocks");
-      }
-      if (wanted) out += row_values;
-    }
+  for (uint32_t row = range.row_start; row < range.row_end; row++, out += row_values) {
+    if (Status s = next_row(component, out); !s.ok()) return s;
   }
   return {};
 }
@@ -252,12 +319,20 @@ Status Unpacker::store_plain(std::vector<uint8_t>* out) {
     const Grid& grid = grids_[component];
     for (uint32_t frame = 0; frame < frame_count(grid); frame++, entry += kDirectoryEntryBytes) {
       const uint32_t rows = std::min(kRowsPerFrame, grid.blocks_high - frame * kRowsPerFrame);
-      if (Status s = open_frame(frames_[component][frame], size_t(rows) * grid.blocks_wide); !s.ok()) return s;
-      const uint8_t* const mask_bytes = reinterpret_cast<const uint8_t*>(masks_.data());
+      Reading& reading = readings_[component];
+      if (Status s = open_frame(frames_[component][frame], size_t(rows) * grid.blocks_wide, &reading); !s.ok())
+        return s;
+      size_t values = 0;
+      for (size_t i = 0; i < size_t(rows) * grid.blocks_wide; i++)
+        values += size_t(__builtin_popcountll(load_mask(reading.masks, i)));
+      const ValueCursor& cursor = reading.cursor;
+      if (size_t(cursor.values_end - cursor.values) != values ||
+          size_t(cursor.escapes_end - cursor.escapes) != 2 * skip_.count_escapes(cursor.values, values))
+        return corrupt("a stream has the wrong length");
       const std::pair<const uint8_t*, const uint8_t*> streams[kStreams] = {
-          {mask_bytes, mask_bytes + masks_.size() * sizeof(uint64_t)},
-          {cursor_.values, cursor_.values_end},
-          {cursor_.escapes, cursor_.escapes_end}};
+          {reading.masks, reading.masks + size_t(rows) * grid.blocks_wide * kMaskBytes},
+          {reading.cursor.values, reading.cursor.values_end},
+          {reading.cursor.escapes, reading.cursor.escapes_end}};
       for (int s = 0; s < kStreams; s++) {
         put_u32(out->data() + entry + 4 * s, uint32_t(streams[s].second - streams[s].first));
         out->insert(out->end(), streams[s].first, streams[s].second);

@@ -61,6 +61,11 @@ class Unpacker {
   // Writes the range's blocks, row after row, DC restored: quantised, natural order.
   Status unpack(size_t component, BlockRange range, int16_t* out);
 
+  // The same row by row: `begin` chooses the range, each `next_row` writes one more of its rows. Components are read
+  // independently of each other. Frames that no row of the range lies in are not looked at.
+  Status begin(size_t component, BlockRange range);
+  Status next_row(size_t component, int16_t* out);
+
   // Replaces `out` by the packed form of the same coefficients under Codec::kNone.
   Status store_plain(std::vector<uint8_t>* out);
 
@@ -70,21 +75,31 @@ class Unpacker {
     uint32_t stored_bytes[3];
   };
 
-  Status open_frame(const Frame& frame, size_t blocks);
+  // Where the reading of a component stands, and the memory of the frame it is in.
+  struct Reading {
+    BlockRange range;
+    uint32_t row = 0;
+    int first_dc = 0;
+    ValueCursor cursor{};
+    const uint8_t* masks = nullptr;  // of the frame, little-endian uint64
+    std::vector<uint64_t> joined;    // where they were byte planes
+    std::vector<uint8_t> values, escapes;
+  };
+
+  Status open_frame(const Frame& frame, size_t blocks, Reading* reading);
   Status load_stream(const uint8_t* stored, size_t stored_bytes, size_t raw_bytes, std::vector<uint8_t>* scratch,
                      const uint8_t** out);
-  bool unpack_row(uint32_t row_in_frame, const Grid& grid, BlockRange range, ValueCursor* cursor, int* first_dc,
-                  int16_t* out);
+  Status enter_frame(size_t component);
+  bool read_row(const uint8_t* masks, uint32_t blocks_wide, Reading* reading, int16_t* out);
 
   ExpandBlocks expand_;
+  SkipBlocks skip_;
   ZSTD_DCtx_s* zstd_;
   Codec codec_ = Codec::kNone;
   std::vector<Grid> grids_;
   std::vector<std::vector<Frame>> frames_;
-  std::vector<uint64_t> masks_;
-  std::vector<uint8_t> mask_bytes_, values_, escapes_;
-  std::vector<int16_t> left_of_range_, scratch_block_;
-  ValueCursor cursor_{};
+  Reading readings_[kMaxComponents];
+  std::vector<uint8_t> mask_bytes_;
 };
 
 }  // namespace dctstream

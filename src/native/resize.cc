@@ -98,7 +98,7 @@ Status Resizer::resize(const JpegFacts& facts, const std::vector<uint8_t>& packe
   out->facts.color_space = grey ? ColorSpace::kGrey : ColorSpace::kYCbCr;
   out->facts.warnings = facts.warnings;
   out->facts.components.resize(facts.components.size());
-  float* targets[3] = {};
+  void* targets[3] = {};
   size_t values = 0;
   for (size_t i = 0; i < facts.components.size(); i++) {
     JpegComponent& component = out->facts.components[i];

@@ -5,7 +5,8 @@ namespace dctstream {
 
 enum class Simd { kScalar, kAvx2, kAvx512 };
 
-// The best level of this processor. kAvx512 means F, BW, VL, VBMI and VBMI2, which vpexpandb and vpermb need.
+// The best level of this processor. kAvx512 means F, BW, VL, VBMI and VBMI2, which vpexpandb and vpermb need, and
+// VPOPCNTDQ, which came with them.
 Simd best_simd();
 
 // best_simd(), lowered to what DCTSTREAM_SIMD (scalar, avx2, avx512) names. A level the processor lacks is not raised.

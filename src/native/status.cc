@@ -22,6 +22,8 @@ const char* code_name(Code code) {
       return "INVALID_ARGUMENT";
     case Code::kIoError:
       return "IO_ERROR";
+    case Code::kChecksumMismatch:
+      return "CHECKSUM_MISMATCH";
     case Code::kCannotRebuild:
       return "CANNOT_REBUILD";
   }

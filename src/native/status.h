@@ -15,6 +15,7 @@ enum class Code {
   kCorruptRecord,    // packed bytes that do not describe the stated block grid
   kInvalidArgument,  // the caller's mistake
   kIoError,
+  kChecksumMismatch,
   kCannotRebuild,  // header bytes that are not a single sequential Huffman scan
 };
 

@@ -7,7 +7,7 @@ import { version } from "../version.js";
 import { checkDocument, parseJson } from "./document.js";
 import { frequencySchema, sumsSchema } from "./statistics.js";
 
-export const manifestVersion = 3;
+export const manifestVersion = 4;
 export const manifestName = "manifest.json";
 
 const count = z.number().int().nonnegative();
@@ -16,6 +16,8 @@ const batchSchema = z.object({
   offset: count,
   byteLength: count,
   samples: count,
+  /** Where the coefficients begin, from the batch's own first byte: all samples' one after another. */
+  coefficients: count,
   crc32c: z.number().int().min(0).max(0xffffffff),
 });
 
@@ -62,6 +64,8 @@ const manifestSchema = z.object({
   classes: z.array(classSchema),
   frequencies: z.array(frequencySchema),
   shards: z.array(shardSchema),
+  /** The index beside the manifest, of all samples in the order of the shards. */
+  index: z.object({ name: z.string().min(1), byteLength: count, crc32c: z.number().int().min(0).max(0xffffffff) }),
 });
 
 const sidecarSchema = z.object({
@@ -76,6 +80,8 @@ const sidecarSchema = z.object({
   next: count,
   /** Absent when a source held no good sample at all. */
   shard: shardSchema.optional(),
+  /** The shard's part of the index, an Arrow file in base64. */
+  index: z.string().optional(),
   inputBytes: count,
   failures: z.array(failureSchema),
   converted: count,

@@ -22,6 +22,32 @@ export function randomFor(seed: number, purpose: string, ...key: readonly (strin
   );
 }
 
+/** Streams for many small keys of one purpose, such as the samples of an epoch: hashed once, then mixed with integers. */
+export function randomFamily(
+  seed: number,
+  purpose: string,
+  ...key: readonly (string | number)[]
+): (first: number, second?: number) => Random {
+  const digest = createHash("sha256")
+    .update(JSON.stringify([seed, purpose, ...key]))
+    .digest();
+  const words = [0, 4, 8, 12].map((at) => digest.readUInt32LE(at)) as [number, number, number, number];
+  return (first, second = 0) => {
+    const a = scramble(words[0] ^ scramble(first ^ words[1]));
+    const b = scramble(words[1] ^ scramble(second ^ words[2]) ^ a);
+    const c = scramble(words[2] ^ scramble(Math.floor(first / 2 ** 32) ^ words[3]) ^ b);
+    return xoshiro128(a, b, c, scramble(words[3] ^ c) | 1);
+  };
+}
+
+/** The finaliser of MurmurHash3 (Appleby): every bit of the input changes every bit of the result. */
+function scramble(word: number): number {
+  let x = word | 0;
+  x = Math.imul(x ^ (x >>> 16), 0x85ebca6b);
+  x = Math.imul(x ^ (x >>> 13), 0xc2b2ae35);
+  return (x ^ (x >>> 16)) >>> 0;
+}
+
 const rotate = (x: number, bits: number) => ((x << bits) | (x >>> (32 - bits))) >>> 0;
 
 /** xoshiro128** 1.1 (Blackman and Vigna 2018); the state must not be all zero. */
@@ -38,14 +64,19 @@ function xoshiro128(a: number, b: number, c: number, d: number): Random {
     return result;
   };
   const next = () => ((step() >>> 5) * 67108864 + (step() >>> 6)) / 9007199254740992;
-  return { next, below: (bound) => Math.floor(next() * bound) };
+  // 32 bits: what that favours among n values is less than n / 2^32.
+  return { next, below: (bound) => Math.floor((step() / 4294967296) * bound) };
 }
 
 /** Fisher-Yates, in place. */
-export function shuffle<T>(items: T[], random: Random): T[] {
+export function shuffle<T>(items: T[], random: Random): T[];
+export function shuffle(items: Uint32Array, random: Random): Uint32Array;
+export function shuffle<T>(items: T[] | Uint32Array, random: Random): T[] | Uint32Array {
   for (let i = items.length - 1; i > 0; i--) {
     const j = random.below(i + 1);
-    [items[i], items[j]] = [items[j] as T, items[i] as T];
+    const held = items[i] as T;
+    items[i] = items[j] as T;
+    items[j] = held;
   }
   return items;
 }

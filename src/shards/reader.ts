@@ -4,8 +4,8 @@ import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import { type Codec, crc32c } from "../native/index.js";
-import { countRetry } from "../storage/counters.js";
 import { isRemote, joinUrl, openStore } from "../storage/store.js";
+import { maxReads, readChecked } from "./checked-read.js";
 import { codecOfSchema, shardSchema } from "./record.js";
 import { hex, RecordBatchView } from "./record-view.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
@@ -14,9 +14,6 @@ import type { BatchEntry, ShardEntry } from "./writer.js";
 const magic = "ARROW1";
 const magicBytes = 8;
 const decoder = new TextDecoder();
-
-/** Reads of a batch whose checksum is wrong: bits do flip on the way. */
-const maxReads = 5;
 
 const schemaMessages = new Map<Codec, Uint8Array>();
 
@@ -62,13 +59,14 @@ export async function readBatchBytes(
   signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const range = { start: batch.offset, end: batch.offset + batch.byteLength };
-  for (let reads = 1; ; reads++) {
-    const bytes = await openStore(url).read(url, range, target, signal);
+  const bytes = target ?? new Uint8Array(batch.byteLength);
+  const faultOf = () => {
     const found = crc32c(bytes);
-    if (found === batch.crc32c) return bytes;
-    if (reads < maxReads) countRetry("checksum");
-    else throw batchMismatch(found, codec, bytes, batch, url);
-  }
+    return found === batch.crc32c ? undefined : found;
+  };
+  const found = await readChecked(url, range, bytes, faultOf, signal);
+  if (found !== undefined) throw batchMismatch(found, codec, bytes, batch, url);
+  return bytes;
 }
 
 function batchMismatch(

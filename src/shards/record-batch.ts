@@ -32,6 +32,10 @@ class BytesColumn {
     return this.offsets.at(-1) as number;
   }
 
+  get memory(): ArrayBufferLike {
+    return this.bytes.buffer;
+  }
+
   push(value: Uint8Array | undefined): void {
     const start = this.byteLength;
     const end = start + (value?.length ?? 0);
@@ -130,6 +134,11 @@ export class RecordBatchBuilder {
 
   get samples(): number {
     return this.numbers.label.length;
+  }
+
+  /** The memory of that column, and of nothing else, until the next `append`. */
+  get coefficientMemory(): ArrayBufferLike {
+    return this.bytes.coefficients.memory;
   }
 
   /** Of the columns that matter for size. */

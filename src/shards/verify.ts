@@ -1,9 +1,11 @@
 // Checks that a data set on disk is what its manifest says: every file, checksum, count and record.
-import { asToolkitError, ToolkitError, type WireError } from "../errors.js";
+import { asToolkitError, ToolkitError, toWire, type WireError } from "../errors.js";
 import { joinUrl, openStore, readText } from "../storage/store.js";
+import { openDataset } from "./dataset.js";
 import { type LoadedManifest, parseSidecar, readManifest, sidecarName } from "./manifest.js";
 import { readShard, sha256Of } from "./reader.js";
 import { restoreJpeg } from "./restore.js";
+import { indexHolds, type SampleIndex } from "./sample-index.js";
 import type { ShardEntry } from "./writer.js";
 
 export interface VerifyOptions {
@@ -24,19 +26,31 @@ export interface VerifyReport {
 export async function verify(manifestUrl: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   const manifest = await readManifest(manifestUrl);
   const corrupt: WireError[] = [];
+  const dataset = await openDataset(manifest).catch((error: unknown) => {
+    corrupt.push(toWire(error, { source: manifest.url }));
+    return undefined;
+  });
   let samples = 0;
-  for (const [index, shard] of manifest.shards.entries()) {
+  for (const [number, shard] of manifest.shards.entries()) {
     options.signal?.throwIfAborted();
-    samples += await verifyShard(manifest, shard, options, corrupt);
-    options.onProgress?.(index + 1, manifest.shards.length, samples);
+    const index = dataset && { index: dataset.index, first: dataset.firstSamples[number] as number };
+    samples += await verifyShard(manifest, shard, options, index, corrupt);
+    options.onProgress?.(number + 1, manifest.shards.length, samples);
   }
   return { samples, shards: manifest.shards.length, corrupt };
+}
+
+/** The index, and where a shard's samples begin in it. */
+interface ShardIndex {
+  readonly index: SampleIndex;
+  readonly first: number;
 }
 
 async function verifyShard(
   manifest: LoadedManifest,
   shard: ShardEntry,
   options: VerifyOptions,
+  index: ShardIndex | undefined,
   corrupt: WireError[],
 ): Promise<number> {
   const source = joinUrl(manifest.folder, shard.name);
@@ -52,7 +66,7 @@ async function verifyShard(
     if (asToolkitError(error).code === "MISSING_SHARD") return 0;
   }
   // Even when the file's checksum is wrong, the records say which samples are affected.
-  return verifyRecords(manifest, shard, options, note).catch((error) => {
+  return verifyRecords(manifest, shard, options, index, note).catch((error) => {
     note(error);
     return 0;
   });
@@ -84,21 +98,29 @@ async function verifyRecords(
   manifest: LoadedManifest,
   shard: ShardEntry,
   options: VerifyOptions,
+  index: ShardIndex | undefined,
   note: (error: unknown) => void,
 ): Promise<number> {
   const source = joinUrl(manifest.folder, shard.name);
   let good = 0;
+  let number = index?.first ?? 0;
   for await (const batch of readShard(manifest, shard, { checked: false, signal: options.signal })) {
     options.signal?.throwIfAborted();
     for (let row = 0; row < batch.length; row++) {
       try {
         const sample = batch.sample(row);
         batch.checkPacked(sample);
+        if (index !== undefined && !indexHolds(index.index, number, sample))
+          throw new ToolkitError("CORRUPT_INDEX", "the index says something else of this sample", {
+            source,
+            key: sample.key,
+          });
         if (options.rebuild ?? true) restoreJpeg(sample, batch.codec, source);
         good++;
       } catch (error) {
         note(asToolkitError(error, { source, key: batch.key(row) }));
       }
+      number++;
     }
   }
   return good;

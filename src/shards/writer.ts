@@ -1,16 +1,19 @@
 // Samples -> one shard file: record batches of bounded size, a running SHA-256, published whole or not at all.
 import { createHash } from "node:crypto";
-import { RecordBatchFileWriter, RecordBatchWriter, type Schema } from "apache-arrow";
+import { type RecordBatch, RecordBatchFileWriter, RecordBatchWriter, type Schema } from "apache-arrow";
 import { crc32c } from "../native/index.js";
 import { joinUrl, type ObjectWriter, openStore } from "../storage/store.js";
 import type { SampleRecord } from "./record.js";
 import { RecordBatchBuilder } from "./record-batch.js";
+import { SampleIndexBuilder } from "./sample-index.js";
 
 /** Where a record batch lies in its file: a reader fetches `byteLength` bytes from `offset` and has whole samples. */
 export interface BatchEntry {
   readonly offset: number;
   readonly byteLength: number;
   readonly samples: number;
+  /** Where the coefficients begin, from the batch's own first byte: all samples' one after another. */
+  readonly coefficients: number;
   /** CRC-32C of these bytes: a reader of a range cannot check the shard's own SHA-256. */
   readonly crc32c: number;
 }
@@ -32,9 +35,13 @@ const maxBatchBytes = 32 << 20;
 /** Hands out the bytes as they are written, instead of queueing the whole file. */
 class CollectingFileWriter extends RecordBatchFileWriter {
   private chunks: Uint8Array[] = [];
+  /** Memory whose place in the file is wanted, and that place once it was written. */
+  private watched: ArrayBufferLike | undefined;
+  private watchedAt = 0;
 
   override _write(chunk: ArrayBufferView): this {
     if (!this._started || chunk.byteLength === 0) return this;
+    if (chunk.buffer === this.watched) this.watchedAt = this._position;
     this.chunks.push(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength));
     this._position += chunk.byteLength;
     return this;
@@ -52,10 +59,17 @@ class CollectingFileWriter extends RecordBatchFileWriter {
     return taken;
   }
 
-  get lastBlock(): { offset: number; byteLength: number } {
+  /** Writes a batch; `coefficients` is the memory of that column and of nothing else. */
+  writeBatch(
+    batch: RecordBatch,
+    coefficients: ArrayBufferLike,
+  ): Pick<BatchEntry, "offset" | "byteLength" | "coefficients"> {
+    this.watched = coefficients;
+    this.write(batch);
     const block = this._recordBatchBlocks.at(-1);
-    if (block === undefined) throw new RangeError("no record batch was written yet");
-    return { offset: block.offset, byteLength: block.metaDataLength + block.bodyLength };
+    if (block === undefined) throw new RangeError("no record batch was written");
+    const { offset, metaDataLength, bodyLength } = block;
+    return { offset, byteLength: metaDataLength + bodyLength, coefficients: this.watchedAt - offset };
   }
 }
 
@@ -64,6 +78,7 @@ export class ShardWriter {
   private readonly hash = createHash("sha256");
   private readonly batches: BatchEntry[] = [];
   private readonly pending: RecordBatchBuilder;
+  private readonly index = new SampleIndexBuilder();
   private writtenBytes = 0;
 
   private constructor(
@@ -87,23 +102,20 @@ export class ShardWriter {
   /** The sample's memory is free again when this returns. */
   async append(sample: SampleRecord): Promise<void> {
     this.pending.append(sample);
+    this.index.add(sample);
     if (this.pending.samples >= batchSamples || this.pending.byteLength >= maxBatchBytes) await this.flushBatch();
   }
 
-  /** Publishes the shard under its name. */
-  async finish(): Promise<ShardEntry> {
+  /** Publishes the shard under its name; its part of the index comes back with its entry. */
+  async finish(): Promise<{ readonly shard: ShardEntry; readonly index: Uint8Array }> {
     await this.flushBatch();
     this.arrow.close();
     await this.writeChunks();
     const info = await this.out.commit();
     const samples = this.batches.reduce((sum, batch) => sum + batch.samples, 0);
-    return {
-      name: this.name,
-      byteLength: info.byteLength,
-      sha256: this.hash.digest("hex"),
-      samples,
-      batches: this.batches,
-    };
+    const { name, batches } = this;
+    const shard = { name, byteLength: info.byteLength, sha256: this.hash.digest("hex"), samples, batches };
+    return { shard, index: this.index.finish() };
   }
 
   async abort(): Promise<void> {
@@ -113,11 +125,11 @@ export class ShardWriter {
   private async flushBatch(): Promise<void> {
     const { samples } = this.pending;
     if (samples === 0) return;
-    this.arrow.write(this.pending.build());
-    const block = this.arrow.lastBlock;
+    const block = this.arrow.writeBatch(this.pending.build(), this.pending.coefficientMemory);
     // The first batch's chunks begin with the file's head.
     const crc = await this.writeChunks(block.offset);
-    this.batches.push({ ...block, samples, crc32c: crc });
+    const { offset, byteLength, coefficients } = block;
+    this.batches.push({ offset, byteLength, samples, coefficients, crc32c: crc });
     this.pending.clear();
   }
 

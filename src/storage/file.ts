@@ -23,7 +23,7 @@ const streamChunkBytes = 1 << 20;
 export class FileStore implements ObjectStore {
   async stat(url: string): Promise<ObjectInfo | undefined> {
     try {
-      const found = await stat(toPath(url));
+      const found = await stat(localPath(url));
       const kind = found.isDirectory() ? "folder" : "object";
       return { url, byteLength: found.size, version: `${found.size}-${Math.round(found.mtimeMs)}`, kind };
     } catch (error) {
@@ -88,13 +88,13 @@ export class FileStore implements ObjectStore {
   }
 
   async list(url: string, { namePrefix = "" }: ListOptions = {}): Promise<ObjectInfo[]> {
-    const names = (await readdir(toPath(url))).filter((name) => name.startsWith(namePrefix)).sort();
-    const found = await Promise.all(names.map((name) => this.stat(path.join(toPath(url), name))));
+    const names = (await readdir(localPath(url))).filter((name) => name.startsWith(namePrefix)).sort();
+    const found = await Promise.all(names.map((name) => this.stat(path.join(localPath(url), name))));
     return found.filter((info) => info !== undefined);
   }
 
   async create(url: string, { ifAbsent = false }: CreateOptions = {}): Promise<ObjectWriter> {
-    const target = toPath(url);
+    const target = localPath(url);
     const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomUUID()}.tmp`);
     try {
       await mkdir(path.dirname(target), { recursive: true });
@@ -108,13 +108,13 @@ export class FileStore implements ObjectStore {
   }
 
   async remove(url: string): Promise<void> {
-    await rm(toPath(url), { force: true });
+    await rm(localPath(url), { force: true });
   }
 
   /** The system's own lock: it ends with the process, however that ends. */
   async lock(folder: string): Promise<Lock | undefined> {
     try {
-      const path = toPath(folder);
+      const path = localPath(folder);
       await mkdir(path, { recursive: true });
       const descriptor = lockPath(path);
       if (descriptor === undefined) return undefined;
@@ -128,9 +128,9 @@ export class FileStore implements ObjectStore {
   async close(): Promise<void> {}
 
   async sweep(folder: string, isName: (name: string) => boolean): Promise<void> {
-    for (const file of await readdir(toPath(folder))) {
+    for (const file of await readdir(localPath(folder))) {
       const name = temporaryName.exec(file)?.[1];
-      if (name !== undefined && isName(name)) await rm(path.join(toPath(folder), file), { force: true });
+      if (name !== undefined && isName(name)) await rm(path.join(localPath(folder), file), { force: true });
     }
   }
 }
@@ -195,13 +195,14 @@ async function syncFolder(folder: string): Promise<void> {
 
 async function openForReading(url: string): Promise<FileHandle> {
   try {
-    return await open(toPath(url), "r");
+    return await open(localPath(url), "r");
   } catch (error) {
     throw ioError("cannot open", url, error);
   }
 }
 
-function toPath(url: string): string {
+/** The path of a `file://` URL or a path. */
+export function localPath(url: string): string {
   return url.startsWith("file://") ? fileURLToPath(url) : url;
 }
 

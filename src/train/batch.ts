@@ -1,6 +1,7 @@
 // A loaded batch -> tensors over the same memory. They must be disposed before the batch is released.
 import type { Tensor } from "@tensorflow/tfjs-node-gpu";
 import type { LoadedBatch } from "../pipeline/load/loader.js";
+import type { NamedArray } from "../pipeline/load/slot.js";
 import type { Tf } from "./engine/tensorflow.js";
 
 export interface BatchTensors {
@@ -11,17 +12,14 @@ export interface BatchTensors {
   dispose(): void;
 }
 
-export function toTensors(tf: Tf, batch: LoadedBatch, inputSize: number): BatchTensors {
+/** Without the places that are padding. */
+export function toTensors(tf: Tf, batch: LoadedBatch): BatchTensors {
   const { arrays, samples } = batch;
-  const luma = inputSize / 8;
-  const inputs =
-    arrays.kind === "rgb"
-      ? [tf.tensor4d(arrays.rgb, [samples, inputSize, inputSize, 3])]
-      : [
-          tf.tensor4d(arrays.y, [samples, luma, luma, 64]),
-          tf.tensor4d(arrays.cb, [samples, luma / 2, luma / 2, 64]),
-          tf.tensor4d(arrays.cr, [samples, luma / 2, luma / 2, 64]),
-        ];
-  const labels = tf.tensor1d(arrays.labels, "int32");
+  const inputs = arrays.map(({ data, shape }: NamedArray) => {
+    const [places = 1, ...rest] = shape;
+    const values = data.subarray(0, (data.length / places) * samples);
+    return tf.tensor(values as Float32Array, [samples, ...rest], "float32");
+  });
+  const labels = tf.tensor1d(batch.labels.subarray(0, samples), "int32");
   return { inputs, labels, dispose: () => tf.dispose([...inputs, labels]) };
 }

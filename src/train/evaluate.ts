@@ -1,7 +1,8 @@
 // A network over a data set: loss, top-1, top-5, and which classes it mistakes for which.
 import type { LayersModel, Tensor } from "@tensorflow/tfjs-node-gpu";
 import { ToolkitError } from "../errors.js";
-import { Loader, type LoaderCacheOptions } from "../pipeline/load/loader.js";
+import { Loader } from "../pipeline/load/loader.js";
+import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { toTensors } from "./batch.js";
 import type { Tf } from "./engine/tensorflow.js";
@@ -96,8 +97,7 @@ export async function evaluateModel(
   }
   const batchSize = Math.min(options.batchSize, manifest.samples);
   const view = { kind, size: inputSize, augment: "eval" } as const;
-  const loader = new Loader({
-    manifest,
+  const loader = await Loader.open(manifest, {
     view,
     batchSize,
     shuffle: false,
@@ -109,9 +109,9 @@ export async function evaluateModel(
   const started = performance.now();
   try {
     for await (const batch of loader.epoch(0)) {
-      const tensors = toTensors(tf, batch, inputSize);
+      const tensors = toTensors(tf, batch);
       const { loss, ranked, perSample } = score(tf, logits, tensors.inputs, tensors.labels, classes);
-      tally.add(batch.arrays.labels, ranked, perSample, loss * batch.samples);
+      tally.add(batch.labels.subarray(0, batch.samples), ranked, perSample, loss * batch.samples);
       tensors.dispose();
       batch.release();
       options.onProgress?.(tally.samples, manifest.samples);

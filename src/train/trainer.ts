@@ -1,7 +1,8 @@
 // The training loop: batches in, one optimiser step each, a checkpoint at the end.
 import type { NamedTensorMap, Scalar, Tensor, Variable } from "@tensorflow/tfjs-node-gpu";
 import { invalidOption, ToolkitError } from "../errors.js";
-import { type LoadedBatch, Loader, type LoaderCacheOptions } from "../pipeline/load/loader.js";
+import { type LoadedBatch, Loader } from "../pipeline/load/loader.js";
+import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import { type LoadedManifest, readManifest } from "../shards/manifest.js";
 import type { CacheCounters } from "../storage/cache.js";
 import { countersSince, type StorageCounters, storageCounters } from "../storage/counters.js";
@@ -107,8 +108,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
   const classes = classCount(manifest);
   const { inputSize, batchSize, seed, signal, workers } = settings;
   const view = { kind: definition.input, size: inputSize, augment: settings.augment ? "train" : "eval" } as const;
-  const loader = new Loader({
-    manifest,
+  const loader = await Loader.open(manifest, {
     view,
     batchSize,
     seed,
@@ -121,7 +121,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
     const network = buildNetwork(tf, settings.network, { classes, inputSize, width: settings.width, seed });
     const steps = Math.min(settings.maxSteps ?? Infinity, Math.ceil(settings.epochs * loader.steps));
     const run = await runSteps(
-      new Stepper(tf, network, classes, defaultRecipe(batchSize, steps, settings.learningRate), inputSize),
+      new Stepper(tf, network, classes, defaultRecipe(batchSize, steps, settings.learningRate)),
       loader,
       steps,
       settings,
@@ -249,7 +249,6 @@ class Stepper {
     private readonly network: Network,
     private readonly classes: number,
     private readonly recipe: Recipe,
-    private readonly inputSize: number,
   ) {
     this.optimizer = new MomentumSgd(tf, recipe);
     // A layer's weight is a wrapper; the variable behind it is what gradients are taken of.
@@ -267,7 +266,7 @@ class Stepper {
   /** Returns the batch's loss before the update. */
   step(batch: LoadedBatch, index: number): number {
     const { tf } = this;
-    const { inputs, labels, dispose } = toTensors(tf, batch, this.inputSize);
+    const { inputs, labels, dispose } = toTensors(tf, batch);
     const { value, grads } = tf.variableGrads(() => this.loss(inputs, labels), this.variables);
     this.optimizer.apply(this.variables, grads as NamedTensorMap, this.learningRate(index));
     const loss = value.dataSync()[0] as number;

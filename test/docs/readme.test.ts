@@ -19,7 +19,7 @@ test("the README's program runs as it stands", async (t) => {
   t.after(() => rmSync(program, { force: true }));
   writeFileSync(
     program,
-    code.replace("batch.release();", "console.log(batch.arrays.y.length, batch.samples); batch.release();"),
+    code.replace("const [y,", "console.log(batch.arrays[0].data.length, batch.samples); const [y,"),
   );
   const done = spawnSync(process.execPath, [program], { cwd: folder, encoding: "utf8" });
   assert.equal(done.status, 0, done.stderr);

@@ -40,6 +40,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ViewSpec spec;
   spec.kind = ViewKind(input.byte() % 3);
   spec.chroma_step = input.byte() % 4;
+  spec.type = SampleType(input.byte() % 3);
+  spec.rgb = input.byte() & 1;
+  if (input.byte() & 1) spec.color = {float(input.fraction()), float(input.fraction()), 3, float(input.fraction())};
+  const uint8_t kept[3] = {0, uint8_t(input.byte() % 64), 63};
+  if (input.byte() & 1) {
+    for (int i = 0; i < 3; i++) {
+      spec.kept[i] = kept;
+      spec.kept_count[i] = 1 + input.byte() % 3;
+    }
+  }
   spec.x = axis_from(&input, image.width);
   spec.y = axis_from(&input, image.height);
   if (spec.kind == ViewKind::kDct) {
@@ -49,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::vector<uint8_t> packed = input.rest();
   for (const Simd level : levels()) {
     std::vector<float> planes[3];
-    float* out[3];
+    void* out[3];
     for (int i = 0; i < 3; i++) {
       planes[i].resize(3 * 96 * 96);  // the largest of any kind
       out[i] = planes[i].data();

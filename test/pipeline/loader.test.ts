@@ -1,12 +1,17 @@
 import assert from "node:assert/strict";
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { renderView } from "../../src/native/index.js";
-import { type LoadedBatch, Loader, type LoaderOptions } from "../../src/pipeline/load/loader.js";
+import { loadBatches } from "../../src/pipeline/load/load-batches.js";
+import { type LoadedBatch, Loader } from "../../src/pipeline/load/loader.js";
+import type { LoaderOptions } from "../../src/pipeline/load/options.js";
+import { imagenetScaling } from "../../src/pipeline/load/slot.js";
+import type { LoaderData } from "../../src/pipeline/load/sources.js";
 import { planView, type ViewOptions } from "../../src/pipeline/load/view.js";
 import { SharedBuffers } from "../../src/pipeline/shared-buffers.js";
 import { type LoadedManifest, readManifest } from "../../src/shards/manifest.js";
+import { planEpoch } from "../../src/shards/plan.js";
 import { randomFor } from "../../src/shards/random.js";
 import { readShard } from "../../src/shards/reader.js";
 import { makeDataset, sha256 } from "../support/dataset.js";
@@ -19,111 +24,293 @@ async function dataset(t: TestContext, count: number, options = {}): Promise<Loa
   return readManifest((await makeDataset(temporaryFolder(t), count, options)).manifest);
 }
 
-/** One fingerprint per sample, in order; every batch released. */
-async function fingerprints(options: LoaderOptions, epoch = 0): Promise<string[]> {
-  const loader = new Loader(options);
-  const prints: string[] = [];
-  try {
-    for await (const batch of loader.epoch(epoch)) {
-      prints.push(...printsOf(batch));
-      batch.release();
-    }
-  } finally {
-    await loader.close();
-  }
-  return prints;
-}
-
-function printsOf({ arrays, samples }: LoadedBatch): string[] {
-  const planes = arrays.kind === "dct" ? [arrays.y, arrays.cb, arrays.cr] : [arrays.rgb];
+/** Label, key and fingerprint of every sample's view, in order. */
+function printsOf({ arrays, labels, keys, samples }: LoadedBatch): string[] {
   return Array.from({ length: samples }, (_, i) => {
-    const parts = planes.map((plane) => plane.slice((i * plane.length) / samples, ((i + 1) * plane.length) / samples));
-    return `${arrays.labels[i]}:${sha256(Buffer.concat(parts.map((part) => Buffer.from(part.buffer)))).slice(0, 12)}`;
+    const parts = arrays.map(({ data, shape }) => {
+      const size = data.length / (shape[0] as number);
+      const part = data.slice(i * size, (i + 1) * size);
+      return Buffer.from(part.buffer, 0, part.byteLength);
+    });
+    return `${labels[i]} ${keys[i]} ${sha256(Buffer.concat(parts)).slice(0, 12)}`;
   });
 }
 
-test("an epoch is the same for any number of workers, batches ahead and codec; another epoch is another order", async (t) => {
+async function prints(data: LoaderData, options: LoaderOptions, epoch = 0, fromStep = 0): Promise<string[]> {
+  await using loader = await Loader.open(data, options);
+  return await printsOfEpoch(loader, epoch, fromStep);
+}
+
+async function printsOfEpoch(loader: Loader, epoch: number, fromStep = 0): Promise<string[]> {
+  const all: string[] = [];
+  for await (const batch of loader.epoch(epoch, fromStep)) {
+    all.push(...printsOf(batch));
+    batch.release();
+  }
+  return all;
+}
+
+test("an epoch is the same for any number of workers, batches and bytes ahead and codec; another epoch is another order", async (t) => {
   const manifest = await dataset(t, 200, { maxShardBytes: 100_000 });
-  const common = { manifest, view, batchSize: 16, seed: 3 };
-  const order = await fingerprints({ ...common, workers: 1, prefetchBatches: 1 });
-  assert.equal(order.length, 192, "the last, smaller batch is left out when shuffling");
-  assert.deepEqual(await fingerprints({ ...common, workers: 3, prefetchBatches: 5 }), order);
-  assert.notDeepEqual(await fingerprints({ ...common, workers: 2 }, 1), order);
-  const uncompressed = await dataset(t, 200, { maxShardBytes: 100_000, codec: "none" });
-  assert.equal(uncompressed.samples, 200);
+  const common = { view, batchSize: 16, seed: 3 };
+  const order = await prints(manifest, { ...common, workers: 1, prefetchBatches: 1 });
+  assert.equal(order.length, 192, "the last, incomplete step is left out when shuffling");
+  assert.equal(new Set(order).size, 192);
+  assert.deepEqual(await prints(manifest, { ...common, workers: 3, prefetchBatches: 5 }), order);
+  assert.deepEqual(await prints(manifest, { ...common, workers: 2, prefetchBytes: 1 }), order);
+  assert.notDeepEqual(await prints(manifest, { ...common, workers: 2 }, 1), order);
+  const plain = await dataset(t, 200, { maxShardBytes: 100_000, codec: "none" });
+  const shown = (list: string[]) => list.map((line) => line.split(" ").slice(1).join(" ")).sort();
+  // Other bytes make other runs, and so another order of the same views.
+  assert.deepEqual(
+    shown(await prints(plain, { ...common, dropLast: false })),
+    shown(await prints(manifest, { ...common, dropLast: false })),
+  );
 });
 
-test("in manifest order every sample comes once, the last batch is smaller, and views are those of the geometry", async (t) => {
+test("in manifest order every sample comes once, the last step is padded and masked, and views are those of the geometry", async (t) => {
   const manifest = await dataset(t, 50);
-  const found = await fingerprints({
-    manifest,
-    view: { kind: "rgb", size: 24, augment: "eval" },
-    batchSize: 16,
-    shuffle: false,
-  });
+  const whole = { kind: "rgb", size: 24, augment: "eval" } as const;
+  await using loader = await Loader.open(manifest, { view: whole, batchSize: 16, shuffle: false });
+  const found: string[] = [];
+  for await (const batch of loader.epoch(0)) {
+    found.push(...printsOf(batch));
+    const [rgb] = batch.arrays;
+    assert.deepEqual(rgb?.shape, [16, 24, 24, 3]);
+    assert.deepEqual(rgb?.axes, ["sample", "row", "column", "channel"]);
+    const last = batch.step === 3;
+    assert.equal(batch.samples, last ? 2 : 16);
+    assert.equal(
+      batch.mask.reduce((a, b) => a + b),
+      batch.samples,
+    );
+    if (last) {
+      assert.ok(batch.labels.subarray(2).every((label) => label === -1));
+      assert.ok(rgb?.data.subarray(2 * 24 * 24 * 3).every((value) => value === 0));
+    }
+    batch.release();
+  }
   const expected: string[] = [];
   for (const shard of manifest.shards) {
     for await (const batch of readShard(manifest, shard)) {
       for (let row = 0; row < batch.length; row++) {
         const sample = batch.sample(row);
-        const { x, y } = planView(
-          sample.width,
-          sample.height,
-          { kind: "rgb", size: 24, augment: "eval" },
-          randomFor(0, "unused"),
-        );
+        const { x, y } = planView(sample.width, sample.height, whole, randomFor(0, "unused"));
         const rgb = new Float32Array(24 * 24 * 3);
-        const { imagenetScaling: scaling } = await import("../../src/pipeline/load/slot.js");
-        renderView({ ...sample, codec: batch.codec }, x, y, { kind: "rgb", rgb, scaling });
-        expected.push(`${sample.label}:${sha256(Buffer.from(rgb.buffer)).slice(0, 12)}`);
+        renderView({ ...sample, codec: batch.codec }, x, y, { kind: "rgb", rgb, scaling: imagenetScaling });
+        expected.push(`${sample.label} ${sample.key} ${sha256(Buffer.from(rgb.buffer)).slice(0, 12)}`);
       }
     }
   }
-  assert.equal(found.length, 50);
   assert.deepEqual(found, expected);
 });
 
-test("a damaged record stops the epoch with its sample's name", async (t) => {
+test("ranks share every step, whatever their number; each has the same number of steps", async (t) => {
+  const manifest = await dataset(t, 103);
+  const common = { view, batchSize: 12, seed: 1, shuffleBytes: 1 << 20 };
+  for (const dropLast of [true, false]) {
+    const steps: string[][] = [];
+    for await (const batch of loadBatches(manifest, { ...common, dropLast })) steps.push(printsOf(batch));
+    assert.equal(steps.length, dropLast ? 8 : 9);
+    for (const worldSize of [2, 3]) {
+      const byRank = await Promise.all(
+        Array.from({ length: worldSize }, async (_, rank) => {
+          const own: string[][] = [];
+          for await (const batch of loadBatches(manifest, { ...common, dropLast, rank, worldSize }))
+            own.push(printsOf(batch));
+          return own;
+        }),
+      );
+      assert.ok(byRank.every((own) => own.length === steps.length));
+      assert.deepEqual(
+        steps.map((_, step) => byRank.flatMap((own) => own[step] as string[])),
+        steps,
+      );
+    }
+  }
+});
+
+test("a state is small, and going on from it is exact, with other ranks too; a state of other data is refused", async (t) => {
+  const manifest = await dataset(t, 90);
+  const options = { view, batchSize: 8, seed: 4, epochs: 3 };
+  const all: string[][] = [];
+  const states: string[] = [];
+  for await (const batch of loadBatches(manifest, options)) {
+    all.push(printsOf(batch));
+    states.push(JSON.stringify(batch.state));
+  }
+  assert.equal(all.length, 33);
+  for (const after of [0, 9, 10, 20]) {
+    assert.ok((states[after] as string).length < 300);
+    const state = JSON.parse(states[after] as string);
+    const rest: string[][] = [];
+    for await (const batch of loadBatches(manifest, { ...options, state })) rest.push(printsOf(batch));
+    assert.deepEqual(rest, all.slice(after + 1));
+    const halves: string[][] = [];
+    for await (const batch of loadBatches(manifest, { ...options, state, rank: 1, worldSize: 2 }))
+      halves.push(printsOf(batch));
+    assert.deepEqual(
+      halves,
+      all.slice(after + 1).map((step) => step.slice(4)),
+    );
+  }
+  const state = JSON.parse(states[3] as string);
+  const resume =
+    (change: object, given: unknown = state) =>
+    async () => {
+      for await (const _ of loadBatches(manifest, { ...options, ...change, state: given })) break;
+    };
+  await rejectsWith("STATE_MISMATCH", resume({ seed: 5 }), /seed 4, now it is 5/);
+  await rejectsWith("STATE_MISMATCH", resume({ batchSize: 16 }), /globalBatch/);
+  await rejectsWith("BAD_STATE", resume({}, { epoch: 1 }), /format/);
+  const other = await dataset(t, 91);
+  await rejectsWith(
+    "STATE_MISMATCH",
+    async () => {
+      for await (const _ of loadBatches(other, { ...options, state })) break;
+    },
+    /data/,
+  );
+});
+
+test("classes, fractions and splits choose samples; manifests are mixed by repeats or weights", async (t) => {
+  const manifest = await dataset(t, 80);
+  const common = { view: { ...view, augment: "eval" }, batchSize: 4, dropLast: false } as const;
+  const keysOf = async (data: LoaderData) => (await prints(data, common)).map((line) => line.split(" ")[1] as string);
+  const odd = await keysOf([{ manifest, classes: ["class 1"] }]);
+  assert.equal(odd.length, 40);
+  assert.ok(odd.every((key) => Number(key.slice(1)) % 2 === 1));
+  const split = (part: "train" | "validation") => keysOf([{ manifest, split: { validation: 0.25, part }, seed: 7 }]);
+  const [train, validation] = [await split("train"), await split("validation")];
+  assert.equal(validation.length, 20);
+  assert.equal(new Set([...train, ...validation]).size, 80);
+  const [tenth, half] = [await keysOf([{ manifest, fraction: 0.1 }]), await keysOf([{ manifest, fraction: 0.5 }])];
+  assert.deepEqual([tenth.length, half.length], [8, 40]);
+  assert.ok(
+    tenth.every((key) => half.includes(key)),
+    "a smaller share is a part of a larger one",
+  );
+  const other = await dataset(t, 20);
+  assert.equal((await keysOf([{ manifest }, { manifest: other, repeat: 3 }])).length, 140);
+  const weighted = await Loader.open(
+    [
+      { manifest, weight: 1 },
+      { manifest: other, weight: 1 },
+    ],
+    common,
+  );
+  const counts = [0, 0];
+  for await (const batch of weighted.epoch(0)) {
+    for (const source of batch.sources) counts[source] = (counts[source] as number) + 1;
+    batch.release();
+  }
+  await weighted.close();
+  assert.deepEqual(counts, [50, 50]);
+  await rejectsWith("INVALID_OPTION", () => keysOf([{ manifest, classes: ["zebra"] }]), /class 0/);
+  await rejectsWith("INVALID_OPTION", () => keysOf([{ manifest, weight: 1 }, { manifest: other }]), /every source/);
+});
+
+/** Flips a bit in the middle of the named samples' coefficients. */
+async function damage(manifest: LoadedManifest, rows: readonly number[]): Promise<void> {
+  const shard = manifest.shards[0] as LoadedManifest["shards"][number];
+  const file = path.join(manifest.folder, shard.name);
+  const bytes = readFileSync(file);
+  for await (const batch of readShard(manifest, shard)) {
+    for (const row of rows) {
+      const { packed } = batch.sample(row);
+      const at = bytes.indexOf(Buffer.from(packed)) + (packed.length >> 1);
+      bytes[at] = (bytes[at] as number) ^ 0x40;
+    }
+    break;
+  }
+  writeFileSync(file, bytes);
+}
+
+test("a damaged sample stops the epoch with its name, or is counted and replaced by its neighbour, or masked", async (t) => {
+  const manifest = await dataset(t, 40);
+  const common = { view, batchSize: 8, seed: 2 };
+  const clean = await prints(manifest, { ...common, workers: 1 });
+  await damage(manifest, [11, 12]);
+  await rejectsWith("CHECKSUM_MISMATCH", () => prints(manifest, common), /s001[12]/);
+  const runs: string[][] = [];
+  for (const workers of [1, 3]) {
+    await using loader = await Loader.open(manifest, { ...common, workers, onBadSample: "skip" });
+    runs.push(await printsOfEpoch(loader, 0));
+    assert.deepEqual(loader.skipped, { CHECKSUM_MISMATCH: 2 });
+  }
+  assert.deepEqual(runs[0], runs[1], "the same for any number of workers");
+  const changed = clean.filter((line, i) => line !== runs[0]?.[i]);
+  assert.deepEqual(changed.map((line) => line.split(" ")[1]).sort(), ["s0011", "s0012"]);
+  assert.equal(runs[0]?.length, clean.length, "batches are full");
+  await using padded = await Loader.open(manifest, { ...common, onBadSample: "skip", dropLast: false, shuffle: false });
+  let counted = 0;
+  for await (const batch of padded.epoch(0)) {
+    counted += batch.mask.reduce((a, b) => a + b);
+    if (batch.step === 1) assert.deepEqual([...batch.labels.subarray(2, 6)], [0, -1, -1, 1]);
+    batch.release();
+  }
+  assert.equal(counted, 38);
+  rmSync(path.join(manifest.folder, manifest.shards[0]?.name ?? ""));
+  await rejectsWith("NOT_FOUND", () => prints(manifest, { ...common, onBadSample: "skip" }), /shard-00000-00000/);
+});
+
+test("a shard cut short is damage like any other; an index that is wrong is refused", async (t) => {
   const manifest = await dataset(t, 30);
   const file = path.join(manifest.folder, manifest.shards[0]?.name ?? "");
   const bytes = readFileSync(file);
-  for await (const batch of readShard(manifest, manifest.shards[0] as LoadedManifest["shards"][number])) {
-    const { packed } = batch.sample(11);
-    const at = bytes.indexOf(Buffer.from(packed));
-    bytes[at + packed.length - 5] = (bytes[at + packed.length - 5] as number) ^ 0x40;
-  }
-  writeFileSync(file, bytes);
-  await rejectsWith("CHECKSUM_MISMATCH", () => fingerprints({ manifest, view, batchSize: 8 }), /s0011/);
-  rmSync(file);
-  await rejectsWith("NOT_FOUND", () => fingerprints({ manifest, view, batchSize: 8 }), /shard-00000-00000/);
+  writeFileSync(file, bytes.subarray(0, 5000));
+  await rejectsWith("CORRUPT_RECORD", () => prints(manifest, { view, batchSize: 4 }), /ends before the sample/);
+  const index = path.join(manifest.folder, manifest.index.name);
+  const good = readFileSync(index);
+  good[good.length >> 1] = (good[good.length >> 1] as number) ^ 1;
+  writeFileSync(index, good);
+  await rejectsWith("CHECKSUM_MISMATCH", () => prints(manifest, { view, batchSize: 4 }), /index/);
 });
 
-test("leaving an epoch early, with a batch unreleased, leaves a loader that goes on", async (t) => {
-  const manifest = await dataset(t, 100);
-  const loader = new Loader({ manifest, view, batchSize: 8, prefetchBatches: 2 });
-  for await (const _ of loader.epoch(0)) break;
-  let samples = 0;
-  for await (const batch of loader.epoch(1)) {
-    samples += batch.samples;
-    batch.release();
-  }
-  assert.equal(samples, 96);
-  await loader.close();
-});
-
-test("memory is bounded: batches ahead of a slow consumer are as many as asked for, and slots are used again", async (t) => {
-  const manifest = await dataset(t, 160);
-  const loader = new Loader({ manifest, view, batchSize: 8, prefetchBatches: 2 });
-  const buffers = new Set<ArrayBufferLike>();
-  for (const epoch of [0, 1, 2]) {
-    for await (const batch of loader.epoch(epoch)) {
-      buffers.add(batch.arrays.labels.buffer);
-      batch.release();
+/** Files of a folder that this process has open. */
+const openIn = (folder: string) =>
+  readdirSync("/proc/self/fd").filter((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+    } catch {
+      return false; // closed meanwhile
     }
-  }
-  assert.equal(loader.steps, 20);
-  assert.ok(buffers.size <= 3, `${buffers.size} buffers for 60 batches`);
+  });
+
+test("leaving early, with a batch unreleased, leaves a loader that goes on; leaving the loop closes everything", async (t) => {
+  const manifest = await dataset(t, 100);
+  const loader = await Loader.open(manifest, { view, batchSize: 8, prefetchBatches: 2 });
+  for await (const _ of loader.epoch(0)) break;
+  assert.equal((await printsOfEpoch(loader, 1)).length, 96);
+  assert.ok(openIn(manifest.folder).length > 0);
   await loader.close();
+  await loader.close();
+  for await (const _ of loadBatches(manifest, { view, batchSize: 8 })) break;
+  const abort = new AbortController();
+  await assert.rejects(async () => {
+    for await (const batch of loadBatches(manifest, { view, batchSize: 8, signal: abort.signal }))
+      if (batch.step === 2) abort.abort(new Error("enough"));
+  }, /enough/);
+  assert.deepEqual(openIn(manifest.folder), []);
+});
+
+test("memory is bounded: batches ahead of a slow consumer are as many as asked for or fit, and slots are used again", async (t) => {
+  const manifest = await dataset(t, 160);
+  for (const ahead of [{ prefetchBatches: 2 }, { prefetchBatches: 50, prefetchBytes: 120_000 }]) {
+    const loader = await Loader.open(manifest, { view, batchSize: 8, ...ahead });
+    const buffers = new Set<ArrayBufferLike>();
+    for (const epoch of [0, 1, 2]) {
+      for await (const batch of loader.epoch(epoch)) {
+        const [y] = batch.arrays;
+        buffers.add(y?.data.buffer as ArrayBufferLike);
+        batch.release();
+        batch.release();
+      }
+    }
+    assert.equal(loader.steps, 20);
+    assert.ok(buffers.size <= 3, `${buffers.size} buffers for 60 batches`);
+    await loader.close();
+  }
 });
 
 test("shared buffers are used again when they are large enough", () => {
@@ -136,19 +323,24 @@ test("shared buffers are used again when they are large enough", () => {
   assert.equal(buffers.take(10), small);
 });
 
-test("options are checked, and a batch is released once", async (t) => {
+test("options are checked", async (t) => {
   const manifest = await dataset(t, 12);
-  const make = (options: object) => () => new Loader({ manifest, view, batchSize: 4, ...options });
-  await rejectsWith("INVALID_OPTION", make({ batchSize: 13 }), /at most the 12 samples/);
-  await rejectsWith("INVALID_OPTION", make({ view: { ...view, size: 40 } }), /multiple of 16/);
-  await rejectsWith("INVALID_OPTION", make({ workers: 0 }));
-  await make({ workers: undefined })().close();
-  const loader = make({})();
-  for await (const batch of loader.epoch(0)) {
-    batch.release();
-    assert.throws(() => batch.release(), /twice/);
-  }
-  await loader.close();
+  const open = (options: object) => () => Loader.open(manifest, { view, batchSize: 4, ...options });
+  await rejectsWith("INVALID_OPTION", open({ batchSize: 13 }), /at most the 12 samples/);
+  await rejectsWith("INVALID_OPTION", open({ view: { ...view, size: 40 } }), /multiple of 16/);
+  await rejectsWith("INVALID_OPTION", open({ workers: 0 }));
+  await rejectsWith("INVALID_OPTION", open({ worldSize: 3 }), /multiple of the 3 ranks/);
+  await rejectsWith("INVALID_OPTION", open({ rank: 1 }), /from 0 to 0/);
+  await rejectsWith("INVALID_OPTION", open({ view: { ...view, type: "uint8" } }), /int16/);
+  await rejectsWith("INVALID_OPTION", open({ view: { ...view, frequencies: 25 } }), /24, 48, 64/);
+  await rejectsWith("INVALID_OPTION", open({ view: { ...view, normalize: "imagenet" } }), /normalize/);
+  await rejectsWith("INVALID_OPTION", open({ view: { ...view, policy: { grey: 2 } } }), /probability/);
+  await rejectsWith(
+    "INVALID_OPTION",
+    open({ batchSize: 6, worldSize: 2, view: { ...view, policy: { mixup: 1 } } }),
+    /even/,
+  );
+  await (await open({ workers: undefined })()).close();
 });
 
 test("random crops stay inside the image, vary, and fall back to a centred box for extreme shapes", () => {
@@ -172,45 +364,44 @@ test("the evaluation view is torchvision's: shorter side to 256 for 224, centre 
   assert.deepEqual([x.scaledSize, x.outStart, x.outCount, y.scaledSize, y.outStart], [341, 59, 224, 256, 16]);
 });
 
+/** Runs of an epoch: what a cache holds an entry of. */
+function runsOf(manifest: LoadedManifest, options: { seed: number; shuffleBytes: number }): number {
+  const plan = planEpoch(manifest, options.seed, 0, { shuffleBytes: options.shuffleBytes });
+  const runs = new Set<number>();
+  for (let group = 0; group < plan.groups; group++) {
+    const order = plan.group(group);
+    for (let i = 0; i < order.length; i++) runs.add(plan.run(order.at(i).run).first);
+  }
+  return runs.size;
+}
+
 for (const expanded of [false, true]) {
-  test(`with a cache${expanded ? " of expanded batches" : ""} an epoch is the same, the next reads nothing else, and damage in it costs a read`, async (t) => {
+  test(`with a cache${expanded ? " of expanded samples" : ""} an epoch is the same, the next reads nothing else, and damage in it costs a read`, async (t) => {
     const manifest = await dataset(t, 150, { maxShardBytes: 40_000 });
     const folder = temporaryFolder(t);
-    const common = { manifest, view, batchSize: 16, seed: 3, workers: 2 };
-    const order = [await fingerprints(common, 0), await fingerprints(common, 1)];
+    const common = { view, batchSize: 16, seed: 3, workers: 2, shuffleBytes: 64 << 20, dropLast: false };
+    const order = [await prints(manifest, common, 0), await prints(manifest, common, 1)];
     const cache = { folder, maxBytes: 10 << 20, expanded };
-    const loader = new Loader({ ...common, cache });
-    const epoch = async (number: number) => {
-      const prints: string[] = [];
-      for await (const batch of loader.epoch(number)) {
-        prints.push(...printsOf(batch));
-        batch.release();
-      }
-      return prints;
-    };
-    const batches = manifest.shards.reduce((sum, shard) => sum + shard.batches.length, 0);
-    assert.deepEqual(await epoch(0), order[0]);
-    assert.deepEqual(loader.cacheCounters, { hits: 0, misses: batches, filled: batches, evicted: 0, damaged: 0 });
+    const loader = await Loader.open(manifest, { ...common, cache });
+    const runs = runsOf(manifest, common);
+    assert.ok(runs > 10);
+    assert.deepEqual(await printsOfEpoch(loader, 0), order[0]);
+    assert.deepEqual(loader.cacheCounters, { hits: 0, misses: runs, filled: runs, evicted: 0, damaged: 0 });
     const own = path.join(folder, "dctstream-cache-1");
     const [entry = ""] = (await namesIn(own)).filter((name) => name.endsWith(".entry"));
     const bytes = readFileSync(path.join(own, entry));
     bytes[bytes.length >> 1] = (bytes[bytes.length >> 1] as number) ^ 1;
     writeFileSync(path.join(own, entry), bytes);
-    assert.deepEqual(await epoch(1), order[1]);
-    assert.deepEqual(loader.cacheCounters, {
-      hits: batches - 1,
-      misses: batches + 1,
-      filled: batches + 1,
-      evicted: 0,
-      damaged: 1,
-    });
+    assert.deepEqual(await printsOfEpoch(loader, 1), order[1]);
+    const after = { hits: runs - 1, misses: runs + 1, filled: runs + 1, evicted: 0, damaged: 1 };
+    assert.deepEqual(loader.cacheCounters, after);
     await loader.close();
     for (const shard of manifest.shards) rmSync(path.join(manifest.folder, shard.name));
     assert.deepEqual(
-      await fingerprints({ ...common, cache }, 0),
+      await prints(manifest, { ...common, cache }, 0),
       order[0],
       "all from the cache, by another process too",
     );
-    await rejectsWith("NOT_FOUND", () => fingerprints({ ...common, cache: { ...cache, expanded: !expanded } }));
+    await rejectsWith("NOT_FOUND", () => prints(manifest, { ...common, cache: { ...cache, expanded: !expanded } }));
   });
 }

@@ -54,8 +54,7 @@ async function contentsOf(folder: string): Promise<Record<string, string>> {
 /** Every sample's label and view, by what the view is. */
 async function epochOf(manifest: LoadedManifest): Promise<string[]> {
   const seen: string[] = [];
-  await using loader = new Loader({
-    manifest,
+  await using loader = await Loader.open(manifest, {
     view: { kind: "dct", size: 32, augment: "eval" },
     batchSize: 16,
     shuffle: true,
@@ -64,12 +63,11 @@ async function epochOf(manifest: LoadedManifest): Promise<string[]> {
     workers: 1,
   });
   for await (const batch of loader.epoch(0)) {
-    const { arrays } = batch;
-    if (arrays.kind === "dct")
-      for (let i = 0; i < batch.samples; i++) {
-        const y = arrays.y.slice((i * arrays.y.length) / 16, ((i + 1) * arrays.y.length) / 16);
-        seen.push(`${arrays.labels[i]} ${sha256(new Uint8Array(y.buffer))}`);
-      }
+    const values = batch.arrays[0]?.data as Float32Array;
+    for (let i = 0; i < batch.samples; i++) {
+      const y = values.slice((i * values.length) / 16, ((i + 1) * values.length) / 16);
+      seen.push(`${batch.labels[i]} ${sha256(new Uint8Array(y.buffer))}`);
+    }
     batch.release();
   }
   return seen;

@@ -1,48 +1,158 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { planEpoch } from "../../src/shards/plan.js";
-import { randomFor, shuffle } from "../../src/shards/random.js";
+import { epochLength, type PlanSource, planEpoch, repeatsForWeights } from "../../src/shards/plan.js";
+import { randomFamily, randomFor, shuffle } from "../../src/shards/random.js";
+import { rejectsWith } from "../support/errors.js";
 
-const entry = (name: string, counts: readonly number[]) => ({
-  name,
-  byteLength: 0,
-  sha256: "",
-  samples: 0,
-  batches: counts.map((samples, i) => ({ offset: i, byteLength: 1 << 20, samples, crc32c: 0 })),
-});
-const manifest = { shards: Array.from({ length: 20 }, (_, i) => entry(`s${i}`, [128, 128, 128, 40 + i])) };
-const total = manifest.shards.flatMap((shard) => shard.batches).reduce((sum, { samples }) => sum + samples, 0);
+/** Shards of record batches with these numbers of samples, of `bytes` each. */
+function manifestOf(shards: readonly (readonly number[])[], bytes = 8192): PlanSource["manifest"] {
+  return {
+    shards: shards.map((counts, shard) => {
+      const samples = counts.reduce((a, b) => a + b, 0);
+      const batches = counts.map((rows) => ({
+        offset: 0,
+        byteLength: rows * bytes,
+        samples: rows,
+        coefficients: 0,
+        crc32c: 0,
+      }));
+      return { name: `s${shard}`, byteLength: samples * bytes, sha256: "", samples, batches };
+    }),
+  };
+}
 
-const flatten = (groups: ReturnType<typeof planEpoch>) =>
-  groups.flatMap((group) =>
-    group.samples.map(({ batch, row }) => `${group.batches[batch]?.shard}/${group.batches[batch]?.batch}/${row}`),
-  );
+const manifest = manifestOf(Array.from({ length: 20 }, (_, i) => [128, 128, 128, 40 + i]));
+const total = epochLength([{ manifest }]);
+const samplesOf = (...args: Parameters<typeof planEpoch>) => Array.from(planEpoch(...args), ({ sample }) => sample);
+/** Groups of this many bytes: several of them, of runs of a few samples. */
+const small = { shuffleBytes: 1 << 24 };
 
-test("an epoch holds every sample once, and depends on seed and epoch only", () => {
-  const order = flatten(planEpoch(manifest, 1, 0));
-  assert.equal(order.length, total);
-  assert.equal(new Set(order).size, total);
-  assert.deepEqual(flatten(planEpoch(manifest, 1, 0)), order);
-  assert.notDeepEqual(flatten(planEpoch(manifest, 1, 1)), order);
-  assert.notDeepEqual(flatten(planEpoch(manifest, 2, 0)), order);
+test("an epoch holds every sample once, whatever the groups, and depends on seed and epoch only", () => {
+  for (const options of [{}, small, { shuffleBytes: 1 }, { shuffleBytes: 1 << 22 }]) {
+    const order = samplesOf(manifest, 1, 0, options);
+    assert.equal(order.length, total);
+    assert.deepEqual(
+      [...order].sort((a, b) => a - b),
+      Array.from({ length: total }, (_, i) => i),
+    );
+    assert.deepEqual(samplesOf(manifest, 1, 0, options), order);
+    assert.notDeepEqual(samplesOf(manifest, 1, 1, options), order);
+    assert.notDeepEqual(samplesOf(manifest, 2, 0, options), order);
+  }
 });
 
 test("without shuffling the order is the manifest's", () => {
-  const order = flatten(planEpoch(manifest, 1, 0, { shuffle: false }));
-  assert.deepEqual(order.slice(0, 2), ["0/0/0", "0/0/1"]);
-  assert.equal(order.at(-1), "19/3/58");
+  const order = samplesOf(manifest, 1, 0, { ...small, shuffle: false });
+  assert.deepEqual(
+    order,
+    Array.from({ length: total }, (_, i) => i),
+  );
 });
 
-test("groups stay within their batches and bytes; a batch larger than the bound is a group of its own", () => {
-  const groups = planEpoch(manifest, 1, 0, { groupBatches: 16, groupBytes: 5 << 20 });
-  assert.ok(groups.every((group) => group.batches.length <= 5));
-  assert.ok(planEpoch(manifest, 1, 0, { groupBytes: 1 }).every((group) => group.batches.length === 1));
+test("any group is made alone, and holds what the whole order holds there", () => {
+  const plan = planEpoch(manifest, 5, 3, small);
+  const whole = Array.from(plan, ({ sample }) => sample);
+  assert.ok(plan.groups > 3);
+  for (const position of [0, 1000, 5000, plan.length - 1]) {
+    const group = plan.group(plan.groupOf(position));
+    assert.ok(position >= group.start && position < group.start + group.length);
+    assert.equal(group.at(position - group.start).sample, whole[position]);
+    const { run, sample } = group.at(position - group.start);
+    const { first, length } = plan.run(run);
+    assert.ok(sample >= first && sample < first + length, "a sample lies in its run");
+  }
 });
 
-test("neighbours in an epoch come from different shards: a group is mixed", () => {
-  const order = flatten(planEpoch(manifest, 1, 0)).map((name) => name.split("/")[0]);
-  const changes = order.filter((shard, i) => shard !== order[i - 1]).length;
-  assert.ok(changes / order.length > 0.8, `only ${changes} changes in ${order.length}`);
+const byClass = { classes: 1000, perClass: 130, batch: 128 };
+
+/** Mean over batches of the entropy of their classes, in nats. */
+function meanEntropy(order: readonly number[]): number {
+  const { perClass, batch } = byClass;
+  let sum = 0;
+  let batches = 0;
+  for (let first = 0; first + batch <= order.length; first += batch, batches++) {
+    const counts = new Map<number, number>();
+    for (const sample of order.slice(first, first + batch)) {
+      const label = Math.floor(sample / perClass);
+      counts.set(label, (counts.get(label) ?? 0) + 1);
+    }
+    for (const count of counts.values()) sum -= (count / batch) * Math.log(count / batch);
+  }
+  return sum / batches;
+}
+
+function rankCorrelation(a: readonly number[], b: readonly number[]): number {
+  const place = new Map(a.map((sample, i) => [sample, i]));
+  const mean = (a.length - 1) / 2;
+  const sum = b.reduce((s, sample, i) => s + ((place.get(sample) as number) - mean) * (i - mean), 0);
+  return sum / ((a.length * (a.length ** 2 - 1)) / 12);
+}
+
+test("a data set written class by class, larger than a group, is mixed like a full permutation", () => {
+  const { classes, perClass } = byClass;
+  const samples = classes * perClass;
+  // 110 KB a sample, as ImageNet's originals: 13 groups at the default.
+  const data = manifestOf(
+    Array.from({ length: samples / 1300 }, () => Array.from({ length: 10 }, () => 130)),
+    110_000,
+  );
+  const orders = [0, 1].map((epoch) => samplesOf(data, 1, epoch));
+  const full = [0, 1].map((epoch) =>
+    shuffle(
+      Array.from({ length: samples }, (_, i) => i),
+      randomFor(epoch, "full"),
+    ),
+  );
+  assert.ok(planEpoch(data, 1, 0).groups >= 10);
+  const entropy = meanEntropy(orders[0] as number[]) / meanEntropy(full[0] as number[]);
+  assert.ok(entropy > 0.98, `${entropy} of a full permutation's entropy`);
+  const correlation = rankCorrelation(orders[0] as number[], orders[1] as number[]);
+  assert.ok(Math.abs(correlation) < 0.02, `rank correlation ${correlation}`);
+});
+
+test("a source is repeated, and a half of it is another half in every epoch", () => {
+  const other = manifestOf([[100], [50]]);
+  const sources = [{ manifest: other, repeat: 2.5 }, { manifest }];
+  const planned = [...planEpoch(sources, 1, 0, small)];
+  assert.equal(planned.length, 375 + total);
+  assert.equal(epochLength(sources), planned.length);
+  const own = planned.filter(({ source }) => source === 0);
+  const times = (pass: number) => own.filter((one) => one.pass === pass).map(({ sample }) => sample);
+  assert.equal(new Set(times(0)).size, 150);
+  assert.equal(new Set(times(1)).size, 150);
+  assert.equal(new Set(times(2)).size, 75);
+  const later = [...planEpoch(sources, 1, 1, small)].filter(({ source, pass }) => source === 0 && pass === 2);
+  assert.equal(later.length, 75);
+  const halves = Array.from({ length: 8 }, (_, epoch) =>
+    samplesOf([{ manifest, repeat: 0.5 }], 1, epoch, small)
+      .sort((a, b) => a - b)
+      .join(),
+  );
+  assert.equal(new Set(halves).size, 8);
+});
+
+test("weights become repeats", async () => {
+  assert.deepEqual(
+    repeatsForWeights([
+      { samples: 100, weight: 1 },
+      { samples: 300, weight: 1 },
+    ]),
+    [2, 2 / 3],
+  );
+  await rejectsWith("INVALID_OPTION", () => repeatsForWeights([{ samples: 100, weight: 0 }]));
+});
+
+test("a selection leaves the others out, and must fit", async () => {
+  const selection = new Uint8Array(total);
+  for (let i = 0; i < total; i += 3) selection[i] = 1;
+  const order = samplesOf([{ manifest, selection }], 1, 0, small);
+  assert.deepEqual(
+    order.sort((a, b) => a - b),
+    Array.from(selection.keys()).filter((i) => i % 3 === 0),
+  );
+  await rejectsWith("INVALID_OPTION", () => planEpoch([{ manifest, selection: new Uint8Array(5) }], 1, 0), /one byte/);
+  await rejectsWith("INVALID_OPTION", () => planEpoch([{ manifest, repeat: -1 }], 1, 0), /repeat/);
+  await rejectsWith("INVALID_OPTION", () => planEpoch([{ manifest, repeat: 0 }], 1, 0), /at least one sample/);
 });
 
 test("draws are uniform, reproducible, and different for every purpose", () => {
@@ -64,6 +174,25 @@ test("draws are uniform, reproducible, and different for every purpose", () => {
     ).size,
     5,
   );
+});
+
+test("the streams of a family are independent of each other, and of their neighbours' keys", () => {
+  const family = randomFamily(3, "views", 0);
+  const firsts = Array.from({ length: 20000 }, (_, i) => family(i).next());
+  assert.equal(new Set(firsts).size, firsts.length);
+  const mean = firsts.reduce((a, b) => a + b, 0) / firsts.length;
+  assert.ok(Math.abs(mean - 0.5) < 0.01, `mean ${mean}`);
+  const products = firsts.slice(1).map((value, i) => (value - 0.5) * ((firsts[i] as number) - 0.5));
+  assert.ok(Math.abs(products.reduce((a, b) => a + b, 0) / products.length) < 0.003, "neighbours correlate");
+  assert.equal(family(7, 1).next(), randomFamily(3, "views", 0)(7, 1).next());
+  const others = [
+    family(7),
+    family(7, 1),
+    family(7 + 2 ** 32),
+    randomFamily(3, "views", 1)(7),
+    randomFamily(4, "views", 0)(7),
+  ];
+  assert.equal(new Set(others.map((random) => random.next())).size, others.length);
 });
 
 test("a shuffle is a permutation that reaches every place evenly", () => {

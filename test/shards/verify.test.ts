@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { crc32c } from "../../src/native/index.js";
+import { openDataset } from "../../src/shards/dataset.js";
 import { findSample, inspect, renderSample } from "../../src/shards/inspect.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import { verify } from "../../src/shards/verify.js";
@@ -34,6 +36,29 @@ test("a flipped byte in a record is found, with the shard and the sample", async
     ],
   );
   assert.equal(samples, 19);
+});
+
+test("an index that says something else than the records is found, sample by sample", async (t) => {
+  const { manifest: url } = await makeDataset(temporaryFolder(t), 30, { maxShardBytes: 30_000 });
+  assert.deepEqual((await verify(url)).corrupt, []);
+  const manifest = JSON.parse(readFileSync(url, "utf8"));
+  const file = path.join(path.dirname(url), manifest.index.name);
+  const bytes = readFileSync(file);
+  const { index } = await openDataset(url);
+  const at = bytes.indexOf(Buffer.from(index.crc32c.slice().buffer));
+  assert.ok(at > 0);
+  bytes[at + 4 * 17] = (bytes[at + 4 * 17] as number) ^ 1;
+  writeFileSync(file, bytes);
+  assert.deepEqual(
+    (await verify(url)).corrupt.map(({ code }) => code),
+    ["CHECKSUM_MISMATCH"],
+  );
+  manifest.index.crc32c = crc32c(bytes);
+  writeFileSync(url, JSON.stringify(manifest));
+  assert.deepEqual(
+    (await verify(url)).corrupt.map(({ code, key }) => [code, key]),
+    [["CORRUPT_INDEX", "s0017"]],
+  );
 });
 
 test("a missing sidecar, a missing shard and a shortened one are each named", async (t) => {

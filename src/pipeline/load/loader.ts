@@ -1,211 +1,402 @@
-// The read half, wired: plan -> prefetched groups (from a cache where there is one) -> view workers -> batches in shared memory.
-import { availableParallelism } from "node:os";
+// The read half, wired: plan -> (for data far away: bytes in memory, ahead of their use) -> view workers -> batches in shared memory.
+import { closeSync } from "node:fs";
 import { Piscina } from "piscina";
-import { fromWire, invalidOption, ToolkitError, type WireError } from "../../errors.js";
+import { asToolkitError, fromWire, invalidOption, ToolkitError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
+import type { BatchFailure, MixedPair, ViewForm } from "../../native/index.js";
+import type { Dataset } from "../../shards/dataset.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
-import { planEpoch } from "../../shards/plan.js";
-import { type CacheCounters, type CacheOptions, DiskCache } from "../../storage/cache.js";
+import { type EpochPlan, epochLength, type PlanSource, planEpoch } from "../../shards/plan.js";
+import { type Random, randomFamily } from "../../shards/random.js";
+import { type CacheCounters, DiskCache } from "../../storage/cache.js";
+import { isRemote } from "../../storage/store.js";
 import { SharedBuffers } from "../shared-buffers.js";
-import { type BatchBytes, type BatchCache, BatchSource } from "./batch-source.js";
-import { type ReadGroup, readGroups } from "./prefetch.js";
-import { type BatchArrays, slotArrays, slotBytes } from "./slot.js";
-import { checkViewOptions, type ViewOptions } from "./view.js";
-import type { ExpandAnswer, ExpandTask, SharedBatch, ViewTask } from "./view-task.js";
+import { drawMix } from "./augment.js";
+import { type BatchPlan, type BatchShape, localBatch, planBatches, stepsOf } from "./batch-plan.js";
+import { type LoaderCacheOptions, type LoaderOptions, type LoaderSettings, resolveOptions } from "./options.js";
+import { type ReadBatch, RunReader } from "./run-reader.js";
+import { formOf, type NamedArray, slotArrays, slotBytes } from "./slot.js";
+import { fingerprint, type LoaderData, type OpenedSource, openSources } from "./sources.js";
+import { checkState, type LoaderState, makeState, type OrderState } from "./state.js";
+import { viewUnit } from "./view.js";
+import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings, WorkerSource } from "./view-task.js";
 
-export interface LoaderOptions {
-  readonly manifest: LoadedManifest;
-  readonly view: ViewOptions;
-  readonly batchSize: number;
-  /** Decides order and augmentation, with the epoch. Default 0. */
-  readonly seed?: number;
-  /** False: manifest order. Default true. */
-  readonly shuffle?: boolean;
-  /** Leave out the last, smaller batch of an epoch. Default true when shuffling. */
-  readonly dropLast?: boolean;
-  /** View threads. Default: one less than the cores, at least 1. Never changes what is produced. */
-  readonly workers?: number | undefined;
-  /** Batches made ahead of the one in use. Default 3. */
-  readonly prefetchBatches?: number;
-  /** Keep what is read on the local disk, for the next epoch and other processes. Default: none. */
-  readonly cache?: LoaderCacheOptions | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface LoaderCacheOptions extends CacheOptions {
-  /** Keep record batches uncompressed: twice the bytes, and much less work to read them. Default false. */
-  readonly expanded?: boolean;
-}
-
-/** A batch in shared memory. Its arrays are overwritten some time after `release`, which must be called exactly once. */
+/** A batch in shared memory. Its arrays are overwritten some time after `release`. */
 export interface LoadedBatch {
-  readonly arrays: BatchArrays;
-  /** How many of the batch's places are samples; all but in a last, smaller batch. */
+  readonly epoch: number;
+  readonly step: number;
+  /** The inputs, in the order of a network's: y, cb and cr, or pixels. Places beyond `samples` are padding. */
+  readonly arrays: readonly NamedArray[];
+  /** [places]; -1 where `mask` is 0. */
+  readonly labels: Int32Array;
+  /** [places]: 1 for a sample, 0 for padding. */
+  readonly mask: Float32Array;
+  /** With mixup or CutMix: every place's second label, and the share of the first. */
+  readonly mixed: { readonly labels: Int32Array; readonly shares: Float32Array } | undefined;
+  /** How many of the batch's places are samples or stand for one; all but in the last step of an epoch. */
   readonly samples: number;
+  /** Which source each place's sample is from, and its number there, in the manifest's order. */
+  readonly sources: Uint16Array;
+  readonly sampleNumbers: Uint32Array;
+  /** The keys of the samples. */
+  readonly keys: readonly string[];
+  /** Where a loader goes on after this batch. */
+  readonly state: LoaderState;
+  /** The memory may be used again. Calling it again does nothing. */
   release(): void;
 }
 
-/** Samples of one worker task: small enough to spread a batch over the workers. */
-const taskSamples = 8;
+/** Samples of one worker task: small enough to spread a batch over the workers. Even, so that pairs stay together. */
+const taskSamples = 32;
 
 export class Loader {
+  /** Samples of this rank per step. */
   readonly batchSize: number;
+  /** Samples of an epoch, of all ranks. */
+  readonly samples: number;
+  /** Steps per epoch. */
+  readonly steps: number;
+  private readonly shape: BatchShape;
   private readonly pool: Piscina;
-  private readonly settings: Required<Omit<LoaderOptions, "signal" | "cache">>;
-  private readonly signal: AbortSignal | undefined;
-  private readonly cacheOptions: LoaderCacheOptions | undefined;
-  private disk: DiskCache | undefined;
+  private readonly workerSources: readonly WorkerSource[];
+  private readonly order: OrderState;
   private readonly slots = new SharedBuffers();
-  private readonly groupBuffers = new SharedBuffers();
-  private nextGroup = 0;
+  private readonly runBuffers = new SharedBuffers();
+  private readonly skippedByCode: Record<string, number> = {};
+  private disk: DiskCache | undefined;
+  private closed = false;
 
-  constructor(options: LoaderOptions) {
-    const {
-      seed = 0,
-      shuffle = true,
-      workers = Math.max(1, availableParallelism() - 1),
-      prefetchBatches = 3,
-    } = options;
-    const { dropLast = shuffle } = options;
-    const { manifest, view, batchSize, cache, signal } = options;
-    checkViewOptions(view);
-    if (!Number.isInteger(batchSize) || batchSize < 1) throw invalidOption("batch-size", "an integer >= 1", batchSize);
-    if (!Number.isInteger(workers) || workers < 1) throw invalidOption("workers", "an integer >= 1", workers);
-    if (!Number.isInteger(prefetchBatches) || prefetchBatches < 1)
-      throw invalidOption("prefetch-batches", "an integer >= 1", prefetchBatches);
-    if (dropLast && manifest.samples < batchSize) {
-      throw invalidOption("batch-size", `at most the ${manifest.samples} samples of the data set`, batchSize);
-    }
-    this.batchSize = batchSize;
-    this.signal = signal;
-    this.cacheOptions = cache;
-    this.settings = { manifest, view, batchSize, seed, shuffle, dropLast, workers, prefetchBatches };
+  private constructor(
+    private readonly sources: readonly OpenedSource[],
+    private readonly settings: LoaderSettings,
+    private readonly cacheOptions: LoaderCacheOptions | undefined,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    const { batchSize: globalBatch, rank, worldSize, dropLast, workers, view, seed, shuffle, shuffleBytes } = settings;
+    this.shape = { globalBatch, rank, worldSize, dropLast };
+    this.batchSize = localBatch(this.shape);
+    this.samples = epochLength(this.planSources());
+    this.steps = stepsOf(this.samples, this.shape);
+    if (this.steps === 0)
+      throw invalidOption("batch-size", `at most the ${this.samples} samples of the data set`, globalBatch);
+    this.order = { seed, globalBatch, shuffle, dropLast, shuffleBytes, data: fingerprint(sources) };
+    this.workerSources = sources.map(({ dataset }) => this.workerSource(dataset));
+    const form: ViewForm = formOf(view, (sources[0] as OpenedSource).dataset.manifest.frequencies);
+    const replace = settings.onBadSample === "skip" && dropLast;
+    const workerSettings: WorkerSettings = {
+      sources: this.workerSources,
+      view,
+      form,
+      seed,
+      batchSize: this.batchSize,
+      replace,
+    };
     // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it begins.
     this.pool = new Piscina({
       filename: new URL("./view-entry.cjs", import.meta.url).href,
       minThreads: workers,
       maxThreads: workers,
-      concurrentTasksPerWorker: (prefetchBatches + 1) * Math.ceil(batchSize / taskSamples),
+      concurrentTasksPerWorker: (this.batchesAhead + 1) * Math.ceil(this.batchSize / taskSamples),
+      // Files opened by one worker are used by all, and closed at the end by this thread.
+      trackUnmanagedFds: false,
+      workerData: { settings: workerSettings },
     });
   }
 
-  /** Batches per epoch. */
-  get steps(): number {
-    const { manifest, batchSize, dropLast } = this.settings;
-    return dropLast ? Math.floor(manifest.samples / batchSize) : Math.ceil(manifest.samples / batchSize);
+  /** NOT_FOUND, BAD_MANIFEST, CORRUPT_INDEX, INVALID_OPTION, OUTPUT_NOT_WRITABLE (the cache). */
+  static async open(data: LoaderData, options: LoaderOptions): Promise<Loader> {
+    const settings = resolveOptions(options);
+    const loader = new Loader(await openSources(data), settings, options.cache, options.signal);
+    try {
+      if (options.cache !== undefined) loader.disk = await DiskCache.open(options.cache);
+    } catch (error) {
+      await loader.close();
+      throw error;
+    }
+    return loader;
   }
 
-  /** Every sample once, in the order of (seed, epoch). CORRUPT_SHARD, CHECKSUM_MISMATCH, IO_ERROR. */
-  async *epoch(epoch: number): AsyncGenerator<LoadedBatch> {
-    const { manifest, seed, shuffle, prefetchBatches } = this.settings;
-    const groups = planEpoch(manifest, seed, epoch, { shuffle });
-    const buffers = this.groupBuffers;
-    const source = new BatchSource(manifest, buffers, await this.openCache());
-    const options = { groups, firstGroup: this.nextGroup, source, buffers, signal: this.signal };
-    this.nextGroup += groups.length;
-    const render = (batch: BatchPlan) => this.render(batch, epoch);
-    yield* mapOrdered(this.inBatches(readGroups(options)), render, { limit: prefetchBatches, signal: this.signal });
+  /** The manifests of the sources. */
+  get manifests(): readonly LoadedManifest[] {
+    return this.sources.map(({ dataset }) => dataset.manifest);
   }
 
-  /** Of the disk cache, once an epoch has begun; undefined without one. */
+  /** Of the disk cache; undefined without one. */
   get cacheCounters(): CacheCounters | undefined {
     return this.disk?.counters;
   }
 
+  /** Damaged samples so far, by the code of what was wrong. */
+  get skipped(): Readonly<Record<string, number>> {
+    return this.skippedByCode;
+  }
+
+  /** Where the loader stands before a step of an epoch. */
+  stateAt(epoch: number, step: number): LoaderState {
+    const carried = epoch + Math.floor(step / this.steps);
+    return makeState(carried, step % this.steps, this.order);
+  }
+
+  /** The epoch and step of a saved state. BAD_STATE, STATE_MISMATCH when it belongs to another order. */
+  resume(state: unknown): { readonly epoch: number; readonly step: number } {
+    const { epoch, step } = checkState(state, this.order);
+    return { epoch, step };
+  }
+
+  /** The rank's batches of an epoch, from a step on. CHECKSUM_MISMATCH, CORRUPT_RECORD, NOT_FOUND, IO_ERROR and what stores throw. */
+  async *epoch(epoch: number, fromStep = 0): AsyncGenerator<LoadedBatch> {
+    const plan = this.plan(epoch);
+    const mixRandom = randomFamily(this.settings.seed, "mix", epoch);
+    const render = (item: BatchPlan | ReadBatch) =>
+      "memory" in item
+        ? this.render(item.plan, epoch, mixRandom, item).finally(() => item.release())
+        : this.render(item, epoch, mixRandom, undefined);
+    const own = new AbortController();
+    const signal = this.signal === undefined ? own.signal : AbortSignal.any([this.signal, own.signal]);
+    const batches = this.readsFiles ? planBatches(plan, this.shape, fromStep) : this.readAhead(plan, fromStep, signal);
+    try {
+      yield* mapOrdered(batches as AsyncIterable<BatchPlan | ReadBatch>, render, { limit: this.batchesAhead, signal });
+    } finally {
+      own.abort();
+    }
+  }
+
+  /** Ends the workers and closes the shards. */
   async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
     await this.pool.destroy();
+    for (const { files } of this.workerSources) for (const file of files ?? []) if (file >= 0) closeSync(file);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
 
-  private async openCache(): Promise<BatchCache | undefined> {
-    if (this.cacheOptions === undefined) return undefined;
-    this.disk ??= await DiskCache.open(this.cacheOptions);
-    const expand = async ({ url, codec, bytes }: BatchBytes) => {
-      const task: ExpandTask = { expand: { url, codec, bytes } };
-      const answer: ExpandAnswer = await this.pool.run(task);
-      if ("error" in answer) throw fromWire(answer.error);
-      return answer.bytes;
+  private get readsFiles(): boolean {
+    return this.workerSources.every(({ files }) => files !== undefined);
+  }
+
+  private get batchesAhead(): number {
+    const { prefetchBatches, prefetchBytes, view } = this.settings;
+    return Math.max(1, Math.min(prefetchBatches, Math.floor(prefetchBytes / slotBytes(view, this.batchSize))));
+  }
+
+  private workerSource({ manifest, indexBytes, offsets, firstSamples }: Dataset): WorkerSource {
+    const remote =
+      this.sources.some(({ dataset }) => isRemote(dataset.manifest.folder)) || this.cacheOptions !== undefined;
+    return {
+      indexBytes,
+      offsets,
+      firstSamples,
+      folder: manifest.folder,
+      shardNames: manifest.shards.map(({ name }) => name),
+      codec: manifest.codec,
+      files: remote ? undefined : new Int32Array(new SharedArrayBuffer(4 * manifest.shards.length)).fill(-1),
     };
-    return { disk: this.disk, expand: this.cacheOptions.expanded ? expand : undefined };
   }
 
-  private async *inBatches(groups: AsyncIterable<ReadGroup>): AsyncGenerator<BatchPlan> {
-    let plan = new BatchPlan();
-    for await (const group of groups) {
-      for (const { batch, row } of group.plan.samples) {
-        plan.add(group, batch, row);
-        if (plan.length < this.batchSize) continue;
-        yield plan;
-        plan = new BatchPlan();
-      }
-    }
-    if (plan.length > 0 && !this.settings.dropLast) yield plan;
-    else plan.done();
+  private plan(epoch: number): EpochPlan {
+    const { seed, shuffle, shuffleBytes } = this.settings;
+    return planEpoch(this.planSources(), seed, epoch, { shuffle, shuffleBytes });
   }
 
-  private async render(plan: BatchPlan, epoch: number): Promise<LoadedBatch> {
-    const { view, batchSize, seed } = this.settings;
-    const slot = this.slots.take(slotBytes(view, batchSize));
-    const tasks: Promise<WireError | undefined>[] = [];
-    for (let first = 0; first < plan.length; first += taskSamples) {
-      const samples = Int32Array.from(plan.samples.slice(2 * first, 2 * (first + taskSamples)));
-      const task: ViewTask = { batches: plan.batches, samples, view, seed, epoch, slot, batchSize, firstIndex: first };
-      tasks.push(this.pool.run(task));
-    }
-    const failures = (await Promise.allSettled(tasks)).map((result) =>
-      result.status === "rejected" ? asWire(result.reason) : result.value,
-    );
-    plan.done();
-    const failure = failures.find((wire) => wire !== undefined);
-    if (failure !== undefined) {
+  private planSources(): PlanSource[] {
+    return this.sources.map(({ dataset: { manifest }, selection, repeat }) => ({ manifest, selection, repeat }));
+  }
+
+  private readAhead(plan: EpochPlan, fromStep: number, signal: AbortSignal): AsyncGenerator<ReadBatch> {
+    const expand = (task: ExpandTask): Promise<ExpandAnswer> => this.pool.run(task);
+    const reader = new RunReader({
+      datasets: this.sources.map(({ dataset }) => dataset),
+      plan,
+      shape: this.shape,
+      fromStep,
+      prefetchBytes: this.settings.prefetchBytes,
+      buffers: this.runBuffers,
+      cache: this.disk,
+      expand: this.cacheOptions?.expanded === true ? expand : undefined,
+      signal,
+    });
+    return reader.read();
+  }
+
+  private async render(
+    plan: BatchPlan,
+    epoch: number,
+    mixRandom: (sample: number, pass: number) => Random,
+    read: ReadBatch | undefined,
+  ): Promise<LoadedBatch> {
+    const { view } = this.settings;
+    const slot = this.slots.take(slotBytes(view, this.batchSize));
+    const pairs = this.drawPairs(plan, mixRandom);
+    try {
+      const tasks: Promise<TaskFailures>[] = [];
+      for (let first = 0; first < plan.sample.length; first += taskSamples)
+        tasks.push(this.runTask(plan, epoch, read, slot, pairs, first));
+      const failures = (await settled(tasks)).flat();
+      return this.finish(plan, epoch, slot, pairs, failures);
+    } catch (error) {
       this.slots.giveBack(slot);
-      throw fromWire(failure);
+      throw error;
     }
+  }
+
+  private async runTask(
+    plan: BatchPlan,
+    epoch: number,
+    read: ReadBatch | undefined,
+    slot: SharedArrayBuffer,
+    pairs: readonly Pair[],
+    firstPlace: number,
+  ): Promise<TaskFailures> {
+    const end = Math.min(firstPlace + taskSamples, plan.sample.length);
+    const task: ViewTask = {
+      epoch,
+      source: plan.source.slice(firstPlace, end),
+      sample: plan.sample.slice(firstPlace, end),
+      pass: plan.pass.slice(firstPlace, end),
+      memory: read && partOf(read.memory, firstPlace, end),
+      slot,
+      firstPlace,
+      pairs: pairs.filter(({ a }) => a >= firstPlace && a < end),
+    };
+    const answer: ViewAnswer = await this.pool.run(task).catch((reason) => ({
+      error: { code: "INTERNAL", message: `a view worker failed: ${(reason as Error).message}` } as const,
+    }));
+    if ("error" in answer) throw fromWire(answer.error);
+    return (answer.failures ?? []).map((failure) => ({
+      ...failure,
+      place: firstPlace + failure.sample,
+      copyOf: failure.copyOf < 0 ? -1 : firstPlace + failure.copyOf,
+    }));
+  }
+
+  /** Neighbours in the order of the whole step, so that pairs do not depend on the number of ranks. */
+  private drawPairs(plan: BatchPlan, random: (sample: number, pass: number) => Random): Pair[] {
+    const { view } = this.settings;
+    const { policy } = view;
+    if (view.augment !== "train" || policy === undefined) return [];
+    const pairs: Pair[] = [];
+    for (let a = 0; a + 1 < plan.sample.length; a += 2) {
+      const stream = random((plan.source[a] as number) * 2 ** 32 + (plan.sample[a] as number), plan.pass[a] as number);
+      const drawn = drawMix(policy, view.size, viewUnit(view), stream);
+      if (drawn !== undefined) pairs.push({ a, b: a + 1, ...drawn });
+    }
+    return pairs;
+  }
+
+  private finish(
+    plan: BatchPlan,
+    epoch: number,
+    slot: SharedArrayBuffer,
+    pairs: readonly Pair[],
+    failures: TaskFailures,
+  ): LoadedBatch {
+    const shown = { source: plan.source, sample: plan.sample };
+    const labels = new Int32Array(this.batchSize).fill(-1);
+    const mask = new Float32Array(this.batchSize);
+    for (const failure of failures) this.judge(failure, plan);
+    for (const { place, copyOf } of failures) {
+      if (copyOf < 0) continue;
+      shown.source[place] = plan.source[copyOf] as number;
+      shown.sample[place] = plan.sample[copyOf] as number;
+    }
+    for (let i = 0; i < plan.sample.length; i++) {
+      labels[i] = this.indexOf(shown.source[i] as number).label[shown.sample[i] as number] as number;
+      mask[i] = 1;
+    }
+    for (const { place, copyOf } of failures) {
+      if (copyOf >= 0) continue;
+      labels[place] = -1;
+      mask[place] = 0;
+    }
+    const samples = plan.sample.length;
+    if (samples < this.batchSize) this.clearPadding(slot, samples);
     let released = false;
     const release = () => {
-      if (released) throw new ToolkitError("INTERNAL", "a batch was released twice");
+      if (!released) this.slots.giveBack(slot);
       released = true;
-      this.slots.giveBack(slot);
     };
-    return { arrays: slotArrays(slot, view, batchSize, plan.length), samples: plan.length, release };
+    const keyOf = (i: number) => this.indexOf(shown.source[i] as number).key(shown.sample[i] as number);
+    let keys: string[] | undefined;
+    return {
+      epoch,
+      step: plan.step,
+      arrays: slotArrays(slot, this.settings.view, this.batchSize),
+      labels,
+      mask,
+      mixed: pairs.length === 0 ? undefined : mixedLabels(labels, pairs),
+      samples,
+      sources: shown.source,
+      sampleNumbers: shown.sample,
+      get keys() {
+        keys ??= Array.from(shown.sample, (_, i) => keyOf(i));
+        return keys;
+      },
+      state: this.stateAt(epoch, plan.step + 1),
+      release,
+    };
+  }
+
+  /** Counts a damaged sample, or ends the epoch with its error. */
+  private judge(failure: TaskFailures[number], plan: BatchPlan): void {
+    const { place, code, message, copyOf } = failure;
+    const source = plan.source[place] as number;
+    const { dataset } = this.sources[source] as OpenedSource;
+    const error = asToolkitError(Object.assign(new Error(message), { code }));
+    const damaged = error.code === "CHECKSUM_MISMATCH" || error.code === "CORRUPT_RECORD";
+    const nothingLeft = this.shape.dropLast && copyOf < 0;
+    if (this.settings.onBadSample === "fail" || !damaged || nothingLeft) {
+      const shard = dataset.manifest.shards.findLast(
+        (_, i) => (dataset.firstSamples[i] as number) <= (plan.sample[place] as number),
+      );
+      const facts = {
+        source: `${dataset.manifest.folder}/${shard?.name}`,
+        key: dataset.index.key(plan.sample[place] as number),
+      };
+      throw new ToolkitError(error.code, message, facts);
+    }
+    this.skippedByCode[error.code] = (this.skippedByCode[error.code] ?? 0) + 1;
+  }
+
+  private indexOf(source: number): Dataset["index"] {
+    return (this.sources[source] as OpenedSource).dataset.index;
+  }
+
+  private clearPadding(slot: SharedArrayBuffer, samples: number): void {
+    for (const { data } of slotArrays(slot, this.settings.view, this.batchSize))
+      data.fill(0, (data.length / this.batchSize) * samples);
   }
 }
 
-/** A batch-sized piece of the epoch's order, with the record batches it needs. */
-class BatchPlan {
-  readonly batches: SharedBatch[] = [];
-  /** Pairs: index into `batches`, row. */
-  readonly samples: number[] = [];
-  private readonly groups = new Map<ReadGroup, { count: number; readonly places: Map<number, number> }>();
+type Pair = MixedPair & { readonly share: number };
+type TaskFailures = (BatchFailure & { readonly place: number })[];
 
-  get length(): number {
-    return this.samples.length / 2;
-  }
-
-  add(group: ReadGroup, batch: number, row: number): void {
-    let use = this.groups.get(group);
-    if (use === undefined) {
-      use = { count: 0, places: new Map() };
-      this.groups.set(group, use);
-    }
-    let place = use.places.get(batch);
-    if (place === undefined) {
-      place = this.batches.push(group.batches[batch] as SharedBatch) - 1;
-      use.places.set(batch, place);
-    }
-    this.samples.push(place, row);
-    use.count++;
-  }
-
-  /** Its samples are rendered, or dropped: their groups may go. */
-  done(): void {
-    for (const [group, { count }] of this.groups) group.done(count);
-  }
+/** All results, once nothing works on the slot any more; the first error otherwise. */
+async function settled<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(tasks);
+  return Promise.all(tasks);
 }
 
-function asWire(reason: unknown): WireError {
-  return { code: "INTERNAL", message: `a view worker failed: ${(reason as Error).message}` };
+function mixedLabels(labels: Int32Array, pairs: readonly Pair[]) {
+  const mixed = { labels: labels.slice(), shares: new Float32Array(labels.length).fill(1) };
+  for (const { a, b, share } of pairs) {
+    mixed.labels[a] = labels[b] as number;
+    mixed.labels[b] = labels[a] as number;
+    mixed.shares[a] = mixed.shares[b] = share;
+  }
+  return mixed;
+}
+
+function partOf(memory: ReadBatch["memory"], first: number, end: number): ReadBatch["memory"] {
+  const used = [...new Set(memory.buffer.subarray(first, end))];
+  const places = new Map(used.map((buffer, i) => [buffer, i]));
+  return {
+    buffers: used.map((i) => memory.buffers[i] as Uint8Array),
+    codecs: used.map((i) => memory.codecs[i] as "none" | "zstd"),
+    buffer: memory.buffer.slice(first, end).map((buffer) => places.get(buffer) as number),
+    offset: memory.offset.slice(first, end),
+    byteLength: memory.byteLength.slice(first, end),
+  };
 }

@@ -1,59 +1,116 @@
-// The memory of a batch: one shared buffer that workers fill and the trainer reads without copying.
-import type { RgbScaling } from "../../native/index.js";
+// The memory of a batch: one shared buffer that workers fill and the trainer reads without copying; and the form of what is in it.
+import { misalignment, type PixelScaling, type ViewArray, type ViewForm } from "../../native/index.js";
+import type { FrequencyStatistics } from "../../shards/statistics.js";
+import { keptFrequencies } from "./frequencies.js";
 import type { ViewOptions } from "./view.js";
 
 /** ImageNet's channel means and deviations, in 0..255: what pixel networks are fed since AlexNet's successors. */
-export const imagenetScaling: RgbScaling = {
-  scale: [1 / 58.395, 1 / 57.12, 1 / 57.375],
-  bias: [-123.675 / 58.395, -116.28 / 57.12, -103.53 / 57.375],
+const imagenet = { mean: [123.675, 116.28, 103.53], std: [58.395, 57.12, 57.375] } as const;
+
+const scalingOf = ({
+  mean,
+  std,
+}: {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}): PixelScaling => {
+  const [a, b, c] = std.map((deviation) => 1 / deviation) as [number, number, number];
+  const [x, y, z] = mean as [number, number, number];
+  return { scale: [a, b, c], bias: [-x * a, -y * b, -z * c] };
 };
 
-/** Views of a slot, sized for `samples` of `batchSize`. */
-export type BatchArrays =
-  | {
-      readonly kind: "dct";
-      readonly y: Float32Array;
-      readonly cb: Float32Array;
-      readonly cr: Float32Array;
-      readonly labels: Int32Array;
-    }
-  | { readonly kind: "rgb"; readonly rgb: Float32Array; readonly labels: Int32Array };
+export const imagenetScaling: PixelScaling = scalingOf(imagenet);
 
-/** Tensor libraries take 64-byte aligned memory as it is and copy everything else. */
+/** An array of a batch. */
+export interface NamedArray<T extends ViewArray = ViewArray> {
+  /** "y", "cb", "cr", "rgb" or "ycbcr". */
+  readonly name: string;
+  readonly data: T;
+  /** As many numbers as axes. */
+  readonly shape: readonly number[];
+  readonly axes: readonly ["sample", "row", "column", "frequency" | "channel"];
+}
+
+/** Tensor libraries take 64-byte aligned memory as it is and copy everything else; and whole cache lines are written twice as fast. */
 const alignment = 64;
 const aligned = (bytes: number) => Math.ceil(bytes / alignment) * alignment;
 
-/** float32 values per sample and plane: y, cb, cr or rgb. */
-function planeSizes({ kind, size }: ViewOptions): number[] {
-  return kind === "dct" ? [size * size, (size * size) / 4, (size * size) / 4] : [size * size * 3];
+const typedArrays = { float32: Float32Array, int16: Int16Array, uint8: Uint8Array } as const;
+
+/** What the kernels are told of a batch; `frequencies` are the statistics of its data set. */
+export function formOf(view: ViewOptions, frequencies: readonly FrequencyStatistics[]): ViewForm {
+  const { kind, size, type = "float32", chroma = "half" } = view;
+  const normalize = view.normalize ?? (kind === "rgb" && type === "float32" ? "imagenet" : "none");
+  const form = { type, width: size, height: size, chromaStep: chroma === "half" ? 2 : 1 } as const;
+  if (kind === "dct")
+    return {
+      ...form,
+      kind,
+      color: "ycbcr",
+      kept: keptFrequencies(view.frequencies),
+      tables: tablesOf(normalize, frequencies),
+    };
+  const scaling =
+    normalize === "imagenet" ? imagenetScaling : typeof normalize === "object" ? scalingOf(normalize) : undefined;
+  return { ...form, kind: "pixels", color: kind, scaling };
 }
+
+/** [scale, bias][3][64]; frequencies that never vary are only shifted. */
+function tablesOf(
+  normalize: NonNullable<ViewOptions["normalize"]>,
+  frequencies: readonly FrequencyStatistics[],
+): Float32Array | undefined {
+  if (normalize === "none" || normalize === "imagenet") return undefined;
+  const tables = new Float32Array(2 * 3 * 64);
+  for (let component = 0; component < 3; component++) {
+    for (let k = 0; k < 64; k++) {
+      const [mean, std] =
+        normalize === "dataset"
+          ? [frequencies[component]?.mean[k] ?? 0, frequencies[component]?.std[k] ?? 1]
+          : [normalize.mean[component] as number, normalize.std[component] as number];
+      const scale = std > 0 ? 1 / std : 1;
+      tables[component * 64 + k] = scale;
+      tables[192 + component * 64 + k] = -mean * scale;
+    }
+  }
+  return tables;
+}
+
+interface Plane {
+  readonly name: string;
+  readonly rows: number;
+  readonly depth: number;
+}
+
+/** The arrays of a view, one place of a row and column of which is `depth` values. */
+function planesOf({ kind, size, chroma = "half", frequencies }: ViewOptions): Plane[] {
+  if (kind !== "dct") return [{ name: kind, rows: size, depth: 3 }];
+  const kept = keptFrequencies(frequencies);
+  const chromaRows = size / (chroma === "half" ? 16 : 8);
+  return ["y", "cb", "cr"].map((name, i) => ({
+    name,
+    rows: i === 0 ? size / 8 : chromaRows,
+    depth: kept?.[i]?.length ?? 64,
+  }));
+}
+
+const valuesOf = ({ rows, depth }: Plane) => rows * rows * depth;
 
 /** Bytes of the shared buffer that holds a batch. */
 export function slotBytes(view: ViewOptions, batchSize: number): number {
-  const planes = planeSizes(view).reduce((sum, values) => sum + aligned(values * batchSize * 4), 0);
-  return planes + aligned(batchSize * 4);
+  const { BYTES_PER_ELEMENT: bytes } = typedArrays[view.type ?? "float32"];
+  return planesOf(view).reduce((sum, plane) => sum + aligned(valuesOf(plane) * batchSize * bytes), alignment);
 }
 
-/** The first `samples` samples of every plane of a slot. */
-export function slotArrays(
-  slot: SharedArrayBuffer,
-  view: ViewOptions,
-  batchSize: number,
-  samples: number,
-): BatchArrays {
-  let offset = 0;
-  const take = (values: number) => {
-    const plane = new Float32Array(slot, offset, values * samples);
-    offset += aligned(values * batchSize * 4);
-    return plane;
-  };
-  const [first, cb, cr] = planeSizes(view).map(take) as [Float32Array, Float32Array, Float32Array];
-  const labels = new Int32Array(slot, offset, samples);
-  return view.kind === "dct" ? { kind: "dct", y: first, cb, cr, labels } : { kind: "rgb", rgb: first, labels };
-}
-
-/** The part of one sample in a plane of `samples` samples. */
-export function sampleOf(plane: Float32Array, samples: number, index: number): Float32Array {
-  const size = plane.length / samples;
-  return plane.subarray(index * size, (index + 1) * size);
+/** The arrays of a slot. */
+export function slotArrays(slot: SharedArrayBuffer, view: ViewOptions, batchSize: number): NamedArray[] {
+  const Typed = typedArrays[view.type ?? "float32"];
+  let offset = (alignment - misalignment(slot, alignment)) % alignment;
+  return planesOf(view).map((plane) => {
+    const { name, rows, depth } = plane;
+    const data: ViewArray = new Typed(slot as never, offset, valuesOf(plane) * batchSize);
+    offset += aligned(data.byteLength);
+    const last = view.kind === "dct" ? "frequency" : "channel";
+    return { name, data, shape: [batchSize, rows, rows, depth], axes: ["sample", "row", "column", last] };
+  });
 }

@@ -3,7 +3,7 @@ import type { ExpandTask, ViewTask } from "./view-task.js" with { "resolution-mo
 
 async function work(task: ViewTask | ExpandTask): Promise<unknown> {
   const worker = await import("./view-worker.js");
-  return "expand" in task ? worker.expand(task) : worker.renderViews(task);
+  return "lengths" in task ? worker.expand(task) : worker.renderViews(task);
 }
 
 export = work;

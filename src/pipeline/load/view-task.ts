@@ -1,37 +1,66 @@
 // What passes between the loader and its view workers. Shared buffers, so nothing of size is copied.
 import type { WireError } from "../../errors.js";
-import type { Codec } from "../../native/index.js";
+import type { BatchFailure, Codec, MixedPair, ViewForm } from "../../native/index.js";
 import type { ViewOptions } from "./view.js";
 
-/** A record batch in shared memory; workers keep it parsed while its group is in use. */
-export interface SharedBatch {
-  /** Number of its group, rising over all epochs of a loader; older groups' batches are dropped by the workers. */
-  readonly group: number;
-  readonly url: string;
-  readonly shard: number;
-  readonly batch: number;
+/** A data set as workers know it. */
+export interface WorkerSource {
+  readonly indexBytes: Uint8Array<SharedArrayBuffer>;
+  readonly offsets: Float64Array<SharedArrayBuffer>;
+  readonly firstSamples: Float64Array<SharedArrayBuffer>;
+  readonly folder: string;
+  readonly shardNames: readonly string[];
   readonly codec: Codec;
-  /** Over shared memory. */
-  readonly bytes: Uint8Array;
+  /** File descriptors of the shards, -1 where none is open yet; undefined: samples come in memory. */
+  readonly files: Int32Array<SharedArrayBuffer> | undefined;
 }
 
-export interface ViewTask {
-  readonly batches: readonly SharedBatch[];
-  /** Per sample: index into `batches`, and the row in it. */
-  readonly samples: Int32Array;
+/** What every worker of a loader is started with. */
+export interface WorkerSettings {
+  readonly sources: readonly WorkerSource[];
   readonly view: ViewOptions;
+  readonly form: ViewForm;
   readonly seed: number;
-  readonly epoch: number;
-  readonly slot: SharedArrayBuffer;
   readonly batchSize: number;
+  /** A sample that fails is replaced by a neighbour of its task; otherwise its place is cleared. */
+  readonly replace: boolean;
+}
+
+/** Samples in memory: which of `buffers` each lies in, and where. They were checked when they were read. */
+export interface SamplesInMemory {
+  readonly buffers: readonly Uint8Array[];
+  readonly codecs: readonly Codec[];
+  readonly buffer: Uint32Array;
+  readonly offset: Uint32Array;
+  readonly byteLength: Uint32Array;
+}
+
+/** A part of a batch: consecutive places of it. */
+export interface ViewTask {
+  readonly epoch: number;
+  /** Per place: the source, the sample's number in it, and the pass. */
+  readonly source: Uint16Array;
+  readonly sample: Uint32Array;
+  readonly pass: Uint16Array;
+  readonly memory: SamplesInMemory | undefined;
+  readonly slot: SharedArrayBuffer;
   /** Where the task's first sample goes in the slot. */
-  readonly firstIndex: number;
+  readonly firstPlace: number;
+  /** Places of the batch. */
+  readonly pairs: readonly MixedPair[];
 }
 
-/** A batch to turn into its expanded form. */
+/** Samples that failed, numbered within their task. An error that concerns no sample alone is data too: a thrown one would lose its code. */
+export type ViewAnswer = { readonly failures?: readonly BatchFailure[] | undefined } | { readonly error: WireError };
+
+/** Samples, side by side, to be brought into their expanded form. */
 export interface ExpandTask {
-  readonly expand: Pick<SharedBatch, "url" | "codec" | "bytes">;
+  readonly source: number;
+  readonly firstSample: number;
+  readonly bytes: Uint8Array;
+  readonly lengths: readonly number[];
 }
 
-/** Errors are data, because a thrown one would lose its code between threads. */
-export type ExpandAnswer = { readonly bytes: Uint8Array<ArrayBuffer> } | { readonly error: WireError };
+export type ExpandAnswer =
+  | { readonly bytes: Uint8Array<ArrayBuffer>; readonly lengths: readonly number[] }
+  | { readonly error: WireError };

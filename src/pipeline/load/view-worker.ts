@@ -1,76 +1,177 @@
-// Inside a worker thread: rows of record batches -> finished views in the batch's slot, stopping at the first damaged record; and batches ->
-// their expanded form.
-import { asToolkitError, toWire, type WireError } from "../../errors.js";
-import { renderView } from "../../native/index.js";
-import { expandBatch } from "../../shards/expanded.js";
-import { randomFor } from "../../shards/random.js";
-import { parseBatch } from "../../shards/reader.js";
-import type { RecordBatchView } from "../../shards/record-view.js";
-import { type BatchArrays, imagenetScaling, sampleOf, slotArrays } from "./slot.js";
-import { planView } from "./view.js";
-import type { ExpandAnswer, ExpandTask, SharedBatch, ViewTask } from "./view-task.js";
+// Inside a worker thread: samples -> finished views in the batch's slot. Samples of local shards are read here, straight into the processor's
+// caches; those of services and disk caches come in shared memory.
+import { closeSync, openSync } from "node:fs";
+import { workerData } from "node:worker_threads";
+import { asToolkitError, ToolkitError, toWire } from "../../errors.js";
+import {
+  type BatchFailure,
+  type BatchSample,
+  BatchSamples,
+  expandPacked,
+  renderBatch,
+  unchangedColor,
+  type ViewAxis,
+} from "../../native/index.js";
+import { type Random, randomFamily } from "../../shards/random.js";
+import { parseSampleIndex, storedComponents } from "../../shards/sample-index.js";
+import { placeOf } from "../../shards/search.js";
+import { localPath } from "../../storage/file.js";
+import { joinUrl } from "../../storage/store.js";
+import { drawColor, drawErasedBox } from "./augment.js";
+import { slotArrays } from "./slot.js";
+import { planView, viewUnit } from "./view.js";
+import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings, WorkerSource } from "./view-task.js";
 
-/** Groups whose batches stay parsed: the one in use and the one that a batch may have begun in. */
-const keptGroups = 2;
+/** Shards of a source that stay open; more are opened for each use. */
+const maxOpenFiles = 1000;
 
-/** By group, then by shard and batch. */
-const parsed = new Map<number, Map<string, RecordBatchView>>();
+const settings = (workerData as { readonly settings: WorkerSettings }).settings;
+const sources = settings.sources.map((source) => ({
+  ...source,
+  index: parseSampleIndex(source.indexBytes, source.folder),
+}));
+const layouts = sources.map(({ index }) => index.layouts);
+const unit = viewUnit(settings.view);
+const samples = new BatchSamples();
+let family: { readonly epoch: number; readonly random: (sample: number, pass: number) => Random }[] = [];
 
-const nameOf = ({ shard, batch }: SharedBatch) => `${shard}/${batch}`;
-
-function viewOf(batch: SharedBatch): RecordBatchView {
-  let group = parsed.get(batch.group);
-  if (group === undefined) {
-    for (const old of parsed.keys()) if (old <= batch.group - keptGroups) parsed.delete(old);
-    group = new Map();
-    parsed.set(batch.group, group);
-  }
-  let view = group.get(nameOf(batch));
-  if (view === undefined) {
-    view = parseBatch(batch.codec, batch.bytes, batch.url);
-    group.set(nameOf(batch), view);
-  }
-  return view;
+/** A stream of random numbers for every source of an epoch. */
+function randomOf(epoch: number, source: number, sample: number, pass: number): Random {
+  if (family[source]?.epoch !== epoch)
+    family = sources.map((_, i) => ({ epoch, random: randomFamily(settings.seed, "view", epoch, i) }));
+  return (family[source] as (typeof family)[number]).random(sample, pass);
 }
 
-function renderSample(batch: SharedBatch, row: number, task: ViewTask, out: BatchArrays, index: number): void {
-  const records = viewOf(batch);
-  const image = records.image(row);
-  const random = randomFor(task.seed, "view", task.epoch, batch.shard, batch.batch, row);
-  const { x, y } = planView(image.width, image.height, task.view, random);
-  const part = (plane: Float32Array) => sampleOf(plane, task.batchSize, index);
-  const target =
-    out.kind === "dct"
-      ? ({ kind: "dct", y: part(out.y), cb: part(out.cb), cr: part(out.cr) } as const)
-      : ({ kind: "rgb", rgb: part(out.rgb), scaling: imagenetScaling } as const);
-  renderView({ ...image, codec: records.codec }, x, y, target);
-  out.labels[index] = image.label;
-}
+/** Files that are open for this task only. */
+const passing: number[] = [];
 
-export function expand({ expand: { codec, bytes, url } }: ExpandTask): ExpandAnswer {
+function openShard(source: WorkerSource, files: Int32Array, shard: number): number {
+  const known = Atomics.load(files, shard);
+  if (known >= 0) return known;
+  const url = joinUrl(source.folder, source.shardNames[shard] as string);
+  let file: number;
   try {
-    return { bytes: new Uint8Array(expandBatch(codec, bytes, url)) }; // of its own, because it moves to another thread
+    file = openSync(localPath(url), "r");
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "ENOENT") throw new ToolkitError("NOT_FOUND", "no such shard", { source: url, cause });
+    throw new ToolkitError("IO_ERROR", `cannot open: ${message}`, { source: url, cause });
+  }
+  if (shard >= maxOpenFiles) {
+    passing.push(file);
+    return file;
+  }
+  const before = Atomics.compareExchange(files, shard, -1, file);
+  if (before < 0) return file;
+  closeSync(file); // another worker was faster
+  return before;
+}
+
+const wholeAxis: ViewAxis = { boxStart: 0, boxEnd: 1, scaledSize: 1, outStart: 0, outCount: 1, flip: false };
+
+/** Filled anew for every sample: thousands a second need not make as many objects. */
+const entry: BatchSample = {
+  memory: -1,
+  file: -1,
+  offset: 0,
+  byteLength: 0,
+  crc32c: 0,
+  checked: false,
+  codec: "none",
+  width: 0,
+  height: 0,
+  layouts: 0,
+  layout: 0,
+  grids: new Uint16Array(6),
+  gridAt: 0,
+  place: 0,
+  x: wholeAxis,
+  y: wholeAxis,
+  color: unchangedColor,
+  erase: undefined,
+};
+
+const trains = settings.view.augment === "train";
+const policy = trains ? settings.view.policy : undefined;
+const fixed = randomFamily(settings.seed, "view")(0);
+
+function addSample(task: ViewTask, i: number): void {
+  const number = task.source[i] as number;
+  const source = sources[number] as (typeof sources)[number];
+  const { index } = source;
+  const sample = task.sample[i] as number;
+  entry.width = index.width[sample] as number;
+  entry.height = index.height[sample] as number;
+  entry.layouts = number;
+  entry.layout = index.layout[sample] as number;
+  entry.grids = index.grid;
+  entry.gridAt = 6 * sample;
+  entry.place = task.firstPlace + i;
+  locate(task, i, source);
+  const random = trains ? randomOf(task.epoch, number, sample, task.pass[i] as number) : fixed;
+  const { x, y } = planView(entry.width, entry.height, settings.view, random);
+  entry.x = x;
+  entry.y = y;
+  if (policy !== undefined) {
+    entry.color = drawColor(policy, random);
+    entry.erase = drawErasedBox(policy, settings.view.size, unit, random);
+  }
+  samples.add(entry);
+}
+
+/** Where the sample's bytes are: in the task's memory, or in a file that this thread reads. */
+function locate({ memory, sample: numbers }: ViewTask, i: number, source: (typeof sources)[number]): void {
+  const sample = numbers[i] as number;
+  if (memory !== undefined) {
+    entry.memory = memory.buffer[i] as number;
+    entry.offset = memory.offset[i] as number;
+    entry.byteLength = memory.byteLength[i] as number;
+    entry.codec = memory.codecs[entry.memory] ?? source.codec;
+    return;
+  }
+  if (source.files === undefined) throw new ToolkitError("INTERNAL", "samples of a service came without their bytes");
+  entry.file = openShard(source, source.files, placeOf(source.firstSamples, sample));
+  entry.offset = source.offsets[sample] as number;
+  entry.byteLength = source.index.byteLength[sample] as number;
+  entry.crc32c = source.index.crc32c[sample] as number;
+  entry.checked = true;
+  entry.codec = source.codec;
+}
+
+export function renderViews(task: ViewTask): ViewAnswer {
+  try {
+    samples.clear();
+    for (let i = 0; i < task.sample.length; i++) addSample(task, i);
+    const failures: BatchFailure[] | undefined = renderBatch({
+      memory: task.memory?.buffers ?? [],
+      layouts,
+      samples,
+      form: settings.form,
+      out: slotArrays(task.slot, settings.view, settings.batchSize).map(({ data }) => data),
+      views: settings.batchSize,
+      pairs: task.pairs,
+      replace: settings.replace,
+    });
+    return failures === undefined ? {} : { failures };
   } catch (error) {
-    return { error: toWire(error, { source: url }) };
+    return { error: toWire(asToolkitError(error)) };
+  } finally {
+    for (const file of passing.splice(0)) closeSync(file);
   }
 }
 
-/** Undefined when all is well; an error as data otherwise, because a thrown one would lose its code between threads. */
-export function renderViews(task: ViewTask): WireError | undefined {
-  const out = slotArrays(task.slot, task.view, task.batchSize, task.batchSize);
-  for (let i = 0; i < task.samples.length; i += 2) {
-    const batch = task.batches[task.samples[i] as number] as SharedBatch;
-    const row = task.samples[i + 1] as number;
-    try {
-      renderSample(batch, row, task, out, task.firstIndex + i / 2);
-    } catch (error) {
-      return toWire(asToolkitError(error, { source: batch.url }), { source: batch.url, key: keyOf(batch, row) });
-    }
+/** Packed samples of codec zstd -> the same of codec none. */
+export function expand({ source: number, firstSample, bytes, lengths }: ExpandTask): ExpandAnswer {
+  const { index, folder } = sources[number] as (typeof sources)[number];
+  try {
+    let at = 0;
+    const expanded = lengths.map((length, i) => {
+      const packed = bytes.subarray(at, at + length);
+      at += length;
+      return expandPacked({ packed, codec: "zstd", components: storedComponents(index, firstSample + i) });
+    });
+    return { bytes: new Uint8Array(Buffer.concat(expanded)), lengths: expanded.map(({ length }) => length) };
+  } catch (error) {
+    return { error: toWire(error, { source: folder }) };
   }
-  return undefined;
-}
-
-/** For an error's text; a batch that cannot be parsed has no keys. */
-function keyOf(batch: SharedBatch, row: number): string | undefined {
-  return parsed.get(batch.group)?.get(nameOf(batch))?.key(row);
 }

@@ -2,14 +2,39 @@
 import { invalidOption } from "../../errors.js";
 import type { ViewAxis } from "../../native/index.js";
 import type { Random } from "../../shards/random.js";
+import { type AugmentPolicy, checkPolicy } from "./augment.js";
+import { type Frequencies, keptFrequencies } from "./frequencies.js";
 
 export interface ViewOptions {
-  /** "dct": y [s/8, s/8, 64], cb and cr [s/16, s/16, 64], dequantised; "rgb": [s, s, 3]. */
-  readonly kind: "dct" | "rgb";
-  /** Side of the view in luma pixels; a multiple of 16 for "dct". 224 is the paper's. */
+  /** "dct": y [s/8, s/8, 64], cb and cr [s/16, s/16, 64], dequantised; "rgb" and "ycbcr": pixels [s, s, 3]. */
+  readonly kind: "dct" | "rgb" | "ycbcr";
+  /** Side of the view in luma pixels; whole MCUs for "dct". 224 is the paper's. */
   readonly size: number;
   /** "train": random resized crop and flip; "eval": shorter side to size / 0.875, centre crop; "none": the whole image, squeezed to size. */
   readonly augment: "train" | "eval" | "none";
+  /** "dct": chroma at half of luma's resolution, or at the same. Default "half". */
+  readonly chroma?: "half" | "full" | undefined;
+  /** "float32", or values to be widened on the device: "int16" coefficients, in sixteenths, or "uint8" pixels. Default "float32". */
+  readonly type?: "float32" | "int16" | "uint8" | undefined;
+  /** "dct": which frequencies are kept, of all three components together a number of 24, 48 or 64, or lists. Default: all 192. */
+  readonly frequencies?: Frequencies | undefined;
+  /**
+   * (value - mean) / std. "imagenet": of RGB pixels, by ImageNet's channel statistics, the default for float32 "rgb". "dataset": of
+   * coefficients, by the manifest's per-frequency statistics. Numbers: per channel or component. "none", the default otherwise: as they are.
+   */
+  readonly normalize?: "none" | "imagenet" | "dataset" | Normalization | undefined;
+  /** Area of a random crop relative to the image, and its aspect ratio. Default: torchvision's [0.08, 1] and [3/4, 4/3]. */
+  readonly scale?: readonly [number, number] | undefined;
+  readonly ratio?: readonly [number, number] | undefined;
+  /** Probability of a horizontal flip, with "train". Default 0.5. */
+  readonly flip?: number | undefined;
+  /** What else is done to training views, with "train". Default: nothing. */
+  readonly policy?: AugmentPolicy | undefined;
+}
+
+export interface Normalization {
+  readonly mean: readonly [number, number, number];
+  readonly std: readonly [number, number, number];
 }
 
 export interface ViewGeometry {
@@ -17,27 +42,44 @@ export interface ViewGeometry {
   readonly y: ViewAxis;
 }
 
-/** Area of a random crop relative to the image, and its aspect ratio: torchvision's defaults. */
-const cropScale = [0.08, 1] as const;
-const cropRatio = [3 / 4, 4 / 3] as const;
 const cropAttempts = 10;
 
-export function checkViewOptions({ kind, size }: ViewOptions): void {
-  const step = kind === "dct" ? 16 : 1;
-  const valid = Number.isInteger(size) && size >= 16 && size <= 4096 && size % step === 0;
-  if (!valid)
+/** Luma pixels of the smallest square that the arrays of a view can be cut at. */
+export function viewUnit({ kind, chroma = "half" }: ViewOptions): number {
+  if (kind !== "dct") return 1;
+  return chroma === "half" ? 16 : 8;
+}
+
+/** INVALID_OPTION for what fits no view. */
+export function checkViewOptions(options: ViewOptions): void {
+  const { kind, size, type = "float32", normalize = "none", scale = [0.08, 1], ratio = [3 / 4, 4 / 3] } = options;
+  const unit = viewUnit(options);
+  if (!(Number.isInteger(size) && size >= 16 && size <= 4096 && size % unit === 0))
     throw invalidOption(
       "input-size",
-      kind === "dct" ? "a multiple of 16 from 16 to 4096" : "an integer from 16 to 4096",
+      unit === 1 ? "an integer from 16 to 4096" : `a multiple of ${unit} from 16 to 4096`,
       size,
     );
+  const narrow = kind === "dct" ? "int16" : "uint8";
+  if (type !== "float32" && type !== narrow) throw invalidOption("type", `"float32" or "${narrow}" for ${kind}`, type);
+  if (type !== "float32" && normalize !== "none")
+    throw invalidOption("normalize", `"none" for ${type}: normalise where the values are widened`, normalize);
+  if (normalize === "dataset" && kind !== "dct") throw invalidOption("normalize", "another for pixels", normalize);
+  if (normalize === "imagenet" && kind !== "rgb") throw invalidOption("normalize", `another for ${kind}`, normalize);
+  if (!(scale[0] > 0 && scale[0] <= scale[1] && scale[1] <= 1))
+    throw invalidOption("scale", "two rising shares in (0, 1]", scale);
+  if (!(ratio[0] > 0 && ratio[0] <= ratio[1])) throw invalidOption("ratio", "two rising ratios above 0", ratio);
+  if (options.frequencies !== undefined && kind !== "dct")
+    throw invalidOption("frequencies", "left out for pixels", options.frequencies);
+  keptFrequencies(options.frequencies);
+  checkPolicy(options.policy ?? {});
 }
 
 /** The view of one image; `random` is drawn from for "train" only. */
 export function planView(width: number, height: number, options: ViewOptions, random: Random): ViewGeometry {
   switch (options.augment) {
     case "train":
-      return randomResizedCrop(width, height, options.size, random);
+      return randomResizedCrop(width, height, options, random);
     case "eval":
       return resizeAndCentreCrop(width, height, options.size);
     case "none":
@@ -49,15 +91,14 @@ function wholeBox(boxStart: number, boxEnd: number, size: number, flip: boolean)
   return { boxStart, boxEnd, scaledSize: size, outStart: 0, outCount: size, flip };
 }
 
-const between = (random: Random, [low, high]: readonly [number, number]) => low + (high - low) * random.next();
-
-/** torchvision's RandomResizedCrop: ten tries for a box that fits, else the largest centred one of allowed ratio; then a fair flip. */
-function randomResizedCrop(width: number, height: number, size: number, random: Random): ViewGeometry {
-  const flip = random.next() < 0.5;
-  const logRatio = [Math.log(cropRatio[0]), Math.log(cropRatio[1])] as const;
+/** torchvision's RandomResizedCrop: ten tries for a box that fits, else the largest centred one of allowed ratio; a flip is drawn first. */
+function randomResizedCrop(width: number, height: number, options: ViewOptions, random: Random): ViewGeometry {
+  const { size, scale = [0.08, 1], ratio: ratios = [3 / 4, 4 / 3], flip: flipShare = 0.5 } = options;
+  const flip = random.next() < flipShare;
+  const logRatio = [Math.log(ratios[0]), Math.log(ratios[1])] as const;
   for (let attempt = 0; attempt < cropAttempts; attempt++) {
-    const area = width * height * between(random, cropScale);
-    const ratio = Math.exp(between(random, logRatio));
+    const area = width * height * (scale[0] + (scale[1] - scale[0]) * random.next());
+    const ratio = Math.exp(logRatio[0] + (logRatio[1] - logRatio[0]) * random.next());
     const w = Math.round(Math.sqrt(area * ratio));
     const h = Math.round(Math.sqrt(area / ratio));
     if (w < 1 || h < 1 || w > width || h > height) continue;
@@ -65,7 +106,7 @@ function randomResizedCrop(width: number, height: number, size: number, random: 
     const top = random.below(height - h + 1);
     return { x: wholeBox(left, left + w, size, flip), y: wholeBox(top, top + h, size, false) };
   }
-  const ratio = Math.min(Math.max(width / height, cropRatio[0]), cropRatio[1]);
+  const ratio = Math.min(Math.max(width / height, ratios[0]), ratios[1]);
   const w = Math.min(width, Math.max(1, Math.round(height * ratio)));
   const h = Math.min(height, Math.max(1, Math.round(width / ratio)));
   const left = Math.floor((width - w) / 2);

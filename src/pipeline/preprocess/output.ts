@@ -16,7 +16,7 @@ import { baseName, joinUrl, openStore, putObject, readText } from "../../storage
 /** Written first: which data set the folder is for. Its absence or difference is what makes a folder somebody else's. */
 const jobName = "job.json";
 
-const ownFile = /^(shard-\d{5}-\d{5}\.(arrow|json)|manifest\.json|job\.json|errors\.jsonl)$/;
+const ownFile = /^(shard-\d{5}-\d{5}\.(arrow|json)|manifest\.json|index\.arrow|job\.json|errors\.jsonl)$/;
 const isOwn = (name: string) => ownFile.test(name);
 
 /** Everything that decides the bytes of the output: options and the identity of the sources. */

@@ -1,5 +1,6 @@
 // The end of the write half: the sidecars of all shards, merged into the manifest that makes the data set complete.
 import { ToolkitError } from "../../errors.js";
+import { crc32c } from "../../native/index.js";
 import {
   type ClassEntry,
   type Failure,
@@ -8,6 +9,7 @@ import {
   type SidecarBody,
   writeManifest,
 } from "../../shards/manifest.js";
+import { indexName, parseSampleIndex, SampleIndexBuilder } from "../../shards/sample-index.js";
 import { mergeStatistics } from "../../shards/statistics.js";
 import { joinUrl, putObject } from "../../storage/store.js";
 import type { ClassList } from "./classes.js";
@@ -43,10 +45,20 @@ export async function publishManifest(
     classes: mergeClasses(sidecars, classes),
     frequencies: mergeStatistics(sidecars.map(({ statistics }) => statistics)),
     shards: sidecars.flatMap(({ shard }) => (shard === undefined ? [] : [shard])),
+    index: await publishIndex(out, sidecars),
   };
   if (failures.length > 0)
     await putObject(joinUrl(out, "errors.jsonl"), failures.map((failure) => `${JSON.stringify(failure)}\n`).join(""));
   return writeManifest(joinUrl(out, manifestName), body);
+}
+
+async function publishIndex(out: string, sidecars: readonly SidecarBody[]): Promise<Manifest["index"]> {
+  const builder = new SampleIndexBuilder();
+  for (const { index } of sidecars)
+    if (index !== undefined) builder.addAll(parseSampleIndex(Buffer.from(index, "base64"), out));
+  const bytes = builder.finish();
+  await putObject(joinUrl(out, indexName), bytes);
+  return { name: indexName, byteLength: bytes.length, crc32c: crc32c(bytes) };
 }
 
 function noSamples(failures: readonly Failure[], sources: readonly Source[]): ToolkitError {

@@ -11,7 +11,7 @@ import {
 } from "../../shards/manifest.js";
 import { shardSchema } from "../../shards/record.js";
 import { StatisticSums } from "../../shards/statistics.js";
-import { type ShardEntry, ShardWriter } from "../../shards/writer.js";
+import { ShardWriter } from "../../shards/writer.js";
 import { joinUrl } from "../../storage/store.js";
 import type { DecidedGroup, Outcome, ShardSettings } from "./shard-task.js";
 import { ResultSlab } from "./slab.js";
@@ -97,11 +97,11 @@ export class ShardSequence {
     { inputBytes, failures, converted, classes, statistics }: Gathered,
     place: Pick<SidecarBody, "part" | "next" | "endOfSource">,
   ): Promise<void> {
-    const shard = await finishWriter(writer);
+    const written = await finishWriter(writer);
     const sidecar: SidecarBody = {
       source: this.source,
       ...place,
-      ...(shard === undefined ? {} : { shard: { ...shard, batches: [...shard.batches] } }),
+      ...(written === undefined ? {} : sidecarParts(written)),
       inputBytes,
       failures,
       converted,
@@ -113,7 +113,14 @@ export class ShardSequence {
   }
 }
 
-async function finishWriter(writer: ShardWriter | undefined): Promise<ShardEntry | undefined> {
+type Written = Awaited<ReturnType<ShardWriter["finish"]>>;
+
+const sidecarParts = ({ shard, index }: Written): Pick<SidecarBody, "shard" | "index"> => ({
+  shard: { ...shard, batches: [...shard.batches] },
+  index: Buffer.from(index).toString("base64"),
+});
+
+async function finishWriter(writer: ShardWriter | undefined): Promise<Written | undefined> {
   try {
     return await writer?.finish();
   } catch (error) {

@@ -1,0 +1,247 @@
+// Views without I/O and without JavaScript, on one core, against what other loaders do: libjpeg and a resize.
+// bench/views.ts builds and runs it. Usage: views SIZE resized|whole PASSES < images, each behind its length as 4
+// little-endian bytes. Prints "name value" lines: images per second, median of the passes, which take turns; and bytes
+// per second of plain writes.
+#include <jpeglib.h>  // needs <cstdio> before it
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "../src/native/image_reader.h"
+#include "../src/native/view.h"
+
+using namespace dctstream;
+using Bytes = std::vector<uint8_t>;
+
+namespace {
+
+double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+std::vector<Bytes> read_images() {
+  std::vector<Bytes> images;
+  uint8_t length[4];
+  while (std::fread(length, 1, 4, stdin) == 4) {
+    Bytes image(size_t(length[0]) | size_t(length[1]) << 8 | size_t(length[2]) << 16 | size_t(length[3]) << 24);
+    if (std::fread(image.data(), 1, image.size(), stdin) != image.size()) break;
+    images.push_back(std::move(image));
+  }
+  return images;
+}
+
+struct Record {
+  Bytes jpeg, plain, zstd;
+  JpegFacts facts;
+  ViewImage image;
+  ViewAxis x, y;
+};
+
+// torchvision's RandomResizedCrop, and a flip.
+void choose_box(int width, int height, int size, std::mt19937* random, ViewAxis* x, ViewAxis* y) {
+  std::uniform_real_distribution<double> unit(0, 1);
+  int w = width, h = height;
+  for (int attempt = 0; attempt < 10; attempt++) {
+    const double area = double(width) * height * (0.08 + 0.92 * unit(*random));
+    const double ratio = std::exp(std::log(0.75) + (std::log(4.0 / 3) - std::log(0.75)) * unit(*random));
+    const int tall = int(std::lround(std::sqrt(area / ratio))), wide = int(std::lround(std::sqrt(area * ratio)));
+    if (wide < 1 || tall < 1 || wide > width || tall > height) continue;
+    w = wide;
+    h = tall;
+    break;
+  }
+  const int left = int((*random)() % unsigned(width - w + 1)), top = int((*random)() % unsigned(height - h + 1));
+  *x = {double(left), double(left + w), double(size), 0, size, unit(*random) < 0.5};
+  *y = {double(top), double(top + h), double(size), 0, size, false};
+}
+
+struct ErrorManager {
+  jpeg_error_mgr base;
+  std::jmp_buf escape;
+};
+void on_error(j_common_ptr c) { std::longjmp(reinterpret_cast<ErrorManager*>(c->err)->escape, 1); }
+void on_message(j_common_ptr, int) {}
+
+// What a pixel loader does: the rows and columns of the box through libjpeg (all of them when `partial` is false),
+// resampled with vector instructions to [size, size, 3] in float.
+class PixelLoader {
+ public:
+  bool load(const Record& record, bool partial, bool resize, int size, float* out) {
+    jpeg_decompress_struct d;
+    ErrorManager e;
+    d.err = jpeg_std_error(&e.base);
+    e.base.error_exit = on_error;
+    e.base.emit_message = on_message;
+    jpeg_create_decompress(&d);
+    if (setjmp(e.escape)) {
+      jpeg_destroy_decompress(&d);
+      return false;
+    }
+    jpeg_mem_src(&d, record.jpeg.data(), record.jpeg.size());
+    jpeg_read_header(&d, TRUE);
+    d.out_color_space = JCS_RGB;
+    jpeg_start_decompress(&d);
+    const int top = partial ? int(record.y.box_start) : 0,
+              bottom = partial ? int(record.y.box_end) : int(d.output_height);
+    JDIMENSION left = 0, width = d.output_width;
+    if (partial) {
+      left = JDIMENSION(record.x.box_start);
+      width = JDIMENSION(record.x.box_end) - left;
+      jpeg_crop_scanline(&d, &left, &width);
+      if (top > 0) jpeg_skip_scanlines(&d, JDIMENSION(top));
+    }
+    const size_t stride = size_t(d.output_width) * 3;
+    rows_.resize(stride * size_t(bottom - top) + 16);
+    for (int row = top; row < bottom; row++) {
+      JSAMPROW line = rows_.data() + size_t(row - top) * stride;
+      jpeg_read_scanlines(&d, &line, 1);
+    }
+    jpeg_abort_decompress(&d);
+    jpeg_destroy_decompress(&d);
+    if (!resize) {
+      for (size_t i = 0; i < size_t(size) * size * 3; i++) out[i] = float(rows_[i]) / 255;
+      return true;
+    }
+    ViewAxis x = record.x, y = record.y;
+    x.box_start -= left;
+    x.box_end -= left;
+    if (partial) y.box_start = 0, y.box_end = bottom - top;
+    compute_taps({x, 1, int(d.output_width), 1, size_t(size)}, &x_);
+    compute_taps({y, 1, bottom - top, 1, size_t(size)}, &y_);
+    line_.resize(stride + 16);
+    for (int j = 0; j < size; j++) {
+      const uint8_t* source = rows_.data() + size_t(y_.first[size_t(j)]) * stride;
+      std::fill(line_.begin(), line_.end(), 0.0f);
+      for (int k = 0; k < y_.taps; k++)
+        add_row(source + size_t(k) * stride, stride, y_.weights[size_t(k) * y_.stride + size_t(j)]);
+      for (int i = 0; i < size; i++, out += 3) {
+        typedef float Pixel __attribute__((vector_size(16)));
+        Pixel sum = {};
+        for (int k = 0; k < x_.taps; k++) {
+          Pixel pixel;
+          std::memcpy(&pixel, line_.data() + 3 * (x_.first[size_t(i)] + k), 16);
+          sum += pixel * x_.weights[size_t(k) * x_.stride + size_t(i)];
+        }
+        std::memcpy(out, &sum, 12);
+      }
+    }
+    return true;
+  }
+
+ private:
+  __attribute__((target_clones("avx2", "default"))) void add_row(const uint8_t* source, size_t count, float weight) {
+    float* line = line_.data();
+    for (size_t i = 0; i < count; i++) line[i] += weight * float(source[i]);
+  }
+
+  Bytes rows_;
+  std::vector<float> line_;
+  AxisTaps x_, y_;
+};
+
+struct Measurement {
+  std::string name;
+  std::function<void(size_t)> work;  // of image i
+  std::vector<double> rates;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 4) return 2;
+  const int size = std::atoi(argv[1]), passes = std::atoi(argv[3]);
+  const bool resized = std::string(argv[2]) == "resized";
+  const Simd simd = simd_from_environment();
+  std::mt19937 random(1);
+  std::vector<Record> records;
+  ImageReader reader(simd);
+  for (Bytes& jpeg : read_images()) {
+    Record record;
+    ReadOptions options;
+    options.codec = Codec::kNone;
+    if (!reader.read(jpeg.data(), jpeg.size(), options).ok()) continue;
+    record.plain = reader.packed();
+    options.codec = Codec::kZstd;
+    if (!reader.read(jpeg.data(), jpeg.size(), options).ok()) continue;
+    record.zstd = reader.packed();
+    record.facts = reader.facts();
+    if (record.facts.color_space != ColorSpace::kYCbCr && record.facts.color_space != ColorSpace::kGrey) continue;
+    record.jpeg = std::move(jpeg);
+    records.push_back(std::move(record));
+  }
+  for (Record& record : records) {
+    record.image.width = record.facts.width;
+    record.image.height = record.facts.height;
+    for (const JpegComponent& c : record.facts.components)
+      record.image.components.push_back({c.h, c.v, c.stored, c.quant});
+    if (resized) {
+      choose_box(record.facts.width, record.facts.height, size, &random, &record.x, &record.y);
+    } else {
+      record.x = record.y = {0, double(size), double(size), 0, size, false};
+    }
+  }
+  if (records.empty()) return 2;
+
+  // Batches of 128 in turns over a few slots, as in a loader: results go to memory, not to the caches.
+  constexpr size_t kBatch = 128, kSlots = 3;
+  const size_t values = size_t(size) * size * 3;
+  std::vector<float> memory(kBatch * kSlots * values + 16);
+  float* const slots = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64 / 4;
+  size_t turn = 0;
+  const auto slot = [&] { return slots + (turn++ % (kBatch * kSlots)) * values; };
+
+  Viewer viewer(simd);
+  PixelLoader loader;
+  ImageReader coefficients(simd);
+  const auto view = [&](bool pixels, bool zstd) {
+    return [&, pixels, zstd](size_t i) {
+      const Record& record = records[i];
+      ViewSpec spec;
+      spec.kind = pixels ? ViewKind::kPixels : ViewKind::kDct;
+      spec.chroma_step = 2;
+      spec.x = record.x;
+      spec.y = record.y;
+      float* const out = slot();
+      const size_t luma = size_t(size) * size;
+      void* const planes[3] = {out, out + luma, out + luma + luma / 4};
+      const Bytes& packed = zstd ? record.zstd : record.plain;
+      const Status status =
+          viewer.render(record.image, packed.data(), packed.size(), zstd ? Codec::kZstd : Codec::kNone, spec, planes);
+      if (!status.ok()) std::abort();
+    };
+  };
+  Jpeg jpeg;
+  std::vector<Measurement> all;
+  all.push_back({"libjpeg-full", [&](size_t i) { loader.load(records[i], false, resized, size, slot()); }, {}});
+  if (resized)
+    all.push_back({"libjpeg-partial", [&](size_t i) { loader.load(records[i], true, true, size, slot()); }, {}});
+  all.push_back(
+      {"libjpeg-coefficients",
+       [&](size_t i) { (void)read_jpeg(records[i].jpeg.data(), records[i].jpeg.size(), JpegLimits(), &jpeg); },
+       {}});
+  all.push_back({"dct-none", view(false, false), {}});
+  all.push_back({"dct-zstd", view(false, true), {}});
+  all.push_back({"rgb-none", view(true, false), {}});
+  all.push_back({"rgb-zstd", view(true, true), {}});
+  const char* const only = std::getenv("VIEWS_ONLY");
+  for (int pass = 0; pass <= passes; pass++) {
+    for (Measurement& m : all) {
+      if (only != nullptr && m.name != only) continue;
+      const double start = now();
+      for (size_t i = 0; i < records.size(); i++) m.work(i);
+      if (pass > 0) m.rates.push_back(double(records.size()) / (now() - start));
+    }
+  }
+  for (Measurement& m : all) {
+    if (m.rates.empty()) continue;
+    std::sort(m.rates.begin(), m.rates.end());
+    std::printf("%s %f\n", m.name.c_str(), m.rates[m.rates.size() / 2]);
+  }
+}

@@ -1,0 +1,149 @@
+// Photometric augmentation: what is done to the values of a training view. Everything here is linear, so it is exact on coefficients: equal to
+// the pixel operation before clipping to [0, 255]. Drawn per sample; the kernels apply it while they scale.
+import { invalidOption } from "../../errors.js";
+import { type ColorChange, type MixedPair, type PixelBox, unchangedColor } from "../../native/index.js";
+import type { Random } from "../../shards/random.js";
+
+export interface AugmentPolicy {
+  /** Factors are drawn from [1 - x, 1 + x], not below 0, as torchvision's ColorJitter does. Default 0 each: nothing. */
+  readonly brightness?: number | undefined;
+  readonly contrast?: number | undefined;
+  readonly saturation?: number | undefined;
+  /** Probability of a view without colour. Default 0. */
+  readonly grey?: number | undefined;
+  /** Probability that a box of 2 to 33 % of the view is made mid-grey (random erasing). Default 0. */
+  readonly erase?: number | undefined;
+  /** `operations` of {none, brightness, contrast, saturation, grey} in a row, as strong as `magnitude` in [0, 1] says (after RandAugment). */
+  readonly randAugment?: { readonly operations: number; readonly magnitude: number } | undefined;
+  /** Parameter of the Beta distribution that neighbours in a batch are mixed by; with both, one of the two is drawn. Default 0: not. */
+  readonly mixup?: number | undefined;
+  readonly cutmix?: number | undefined;
+}
+
+/** INVALID_OPTION. */
+export function checkPolicy(policy: AugmentPolicy): void {
+  const within = (name: keyof AugmentPolicy, value: number | undefined, most: number, rule: string) => {
+    if (value !== undefined && !(value >= 0 && value <= most)) throw invalidOption(name, rule, value);
+  };
+  for (const name of ["brightness", "contrast", "saturation"] as const)
+    within(name, policy[name], 10, "a number from 0 to 10");
+  for (const name of ["grey", "erase"] as const) within(name, policy[name], 1, "a probability in [0, 1]");
+  for (const name of ["mixup", "cutmix"] as const) within(name, policy[name], 100, "a number from 0 to 100");
+  const { randAugment } = policy;
+  if (randAugment === undefined) return;
+  const good = Number.isInteger(randAugment.operations) && randAugment.operations >= 0 && randAugment.operations <= 100;
+  if (!good) throw invalidOption("randAugment", "a number of operations from 0 to 100", randAugment.operations);
+  within("randAugment", randAugment.magnitude, 1, "a magnitude in [0, 1]");
+}
+
+/** f * RGB: dark to bright. */
+export function brightness(color: ColorChange, factor: number): ColorChange {
+  const { luma, chroma, offset, offsetOfMean } = color;
+  return {
+    luma: factor * luma,
+    chroma: factor * chroma,
+    offset: factor * offset + 128 * (factor - 1), // luma is kept less 128
+    offsetOfMean: factor * offsetOfMean,
+  };
+}
+
+/** f * RGB + (1 - f) * mean grey. The mean is of the view as it is by then. */
+export function contrast(color: ColorChange, factor: number): ColorChange {
+  const { luma, chroma, offset, offsetOfMean } = color;
+  return {
+    luma: factor * luma,
+    chroma: factor * chroma,
+    offset,
+    offsetOfMean: factor * offsetOfMean + (1 - factor) * (luma + offsetOfMean),
+  };
+}
+
+/** f * RGB + (1 - f) * grey. */
+export function saturation(color: ColorChange, factor: number): ColorChange {
+  return { ...color, chroma: factor * color.chroma };
+}
+
+const operations = {
+  brightness,
+  contrast,
+  saturation,
+  grey: (color: ColorChange) => saturation(color, 0),
+} as const;
+
+const names = ["none", "brightness", "contrast", "saturation", "grey"] as const;
+const jittered = ["brightness", "contrast", "saturation"] as const;
+
+/** The colours of a training view. */
+export function drawColor(policy: AugmentPolicy, random: Random): ColorChange {
+  let color = unchangedColor;
+  for (let i = 0; i < (policy.randAugment?.operations ?? 0); i++) {
+    const name = names[random.below(names.length)] as (typeof names)[number];
+    const side = random.next() < 0.5 ? -1 : 1;
+    // RandAugment's strongest enhancement is 0.9 to either side.
+    if (name !== "none") color = operations[name](color, 1 + side * 0.9 * (policy.randAugment?.magnitude ?? 0));
+  }
+  // In an order of its own for every sample: contrast and brightness do not commute.
+  for (let left = [...jittered]; left.length > 0; ) {
+    const [name] = left.splice(random.below(left.length), 1) as [(typeof jittered)[number]];
+    const strength = policy[name] ?? 0;
+    if (strength > 0) color = operations[name](color, Math.max(0, 1 + strength * (2 * random.next() - 1)));
+  }
+  return random.next() < (policy.grey ?? 0) ? operations.grey(color) : color;
+}
+
+const eraseArea = [0.02, 0.33] as const;
+const eraseRatio = [0.3, 3.3] as const;
+
+/** The box that is erased in a view of `size`, its sides multiples of `unit`; undefined: none. */
+export function drawErasedBox(policy: AugmentPolicy, size: number, unit: number, random: Random): PixelBox | undefined {
+  if (!(random.next() < (policy.erase ?? 0))) return undefined;
+  const area = size * size * (eraseArea[0] + (eraseArea[1] - eraseArea[0]) * random.next());
+  const ratio = Math.exp(Math.log(eraseRatio[0]) + Math.log(eraseRatio[1] / eraseRatio[0]) * random.next());
+  const side = (length: number) => Math.min(size, Math.max(unit, Math.round(length / unit) * unit));
+  const [height, width] = [side(Math.sqrt(area / ratio)), side(Math.sqrt(area * ratio))];
+  const top = unit * random.below((size - height) / unit + 1);
+  const left = unit * random.below((size - width) / unit + 1);
+  return { top, left, bottom: top + height, right: left + width };
+}
+
+/** How a pair of neighbours is mixed, and what share of each is left; undefined: not. */
+export function drawMix(
+  policy: AugmentPolicy,
+  size: number,
+  unit: number,
+  random: Random,
+): { readonly mix: MixedPair["mix"]; readonly share: number } | undefined {
+  const { mixup = 0, cutmix = 0 } = policy;
+  const cuts = cutmix > 0 && (mixup === 0 || random.next() < 0.5);
+  if (!cuts && mixup === 0) return undefined;
+  const share = beta(cuts ? cutmix : mixup, random);
+  if (!cuts) return { mix: { share }, share };
+  const length = Math.min(size, Math.round((size * Math.sqrt(1 - share)) / unit) * unit);
+  const edge = () => {
+    const centre = random.below(size / unit) * unit;
+    const start = Math.floor((centre - length / 2) / unit) * unit;
+    return [Math.max(0, start), Math.min(size, start + length)] as const;
+  };
+  const [[top, bottom], [left, right]] = [edge(), edge()];
+  return {
+    mix: { box: { top, left, bottom, right } },
+    share: 1 - ((bottom - top) * (right - left)) / (size * size),
+  };
+}
+
+/** Beta(alpha, alpha), from two gamma variates. */
+function beta(alpha: number, random: Random): number {
+  const [a, b] = [gamma(alpha, random), gamma(alpha, random)];
+  return a + b > 0 ? a / (a + b) : 0.5;
+}
+
+/** Marsaglia and Tsang (2000); below 1 by the power of a uniform variate. */
+function gamma(shape: number, random: Random): number {
+  if (shape < 1) return gamma(shape + 1, random) * (1 - random.next()) ** (1 / shape);
+  const d = shape - 1 / 3;
+  for (;;) {
+    const x = Math.sqrt(-2 * Math.log(1 - random.next())) * Math.cos(2 * Math.PI * random.next());
+    const v = (1 + x / Math.sqrt(9 * d)) ** 3;
+    if (v > 0 && Math.log(1 - random.next()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
+  }
+}

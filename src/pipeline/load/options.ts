@@ -1,0 +1,76 @@
+// What a loader can be told, and what holds when it is not told.
+import { availableParallelism } from "node:os";
+import { invalidOption } from "../../errors.js";
+import { defaultShuffleBytes } from "../../shards/plan.js";
+import type { CacheOptions } from "../../storage/cache.js";
+import { checkViewOptions, type ViewOptions } from "./view.js";
+
+export interface LoaderOptions {
+  readonly view: ViewOptions;
+  /** Samples of a step, of all ranks together. */
+  readonly batchSize: number;
+  /** Which of how many ranks this is: each gets the same share of every step. Default 0 of 1. */
+  readonly rank?: number | undefined;
+  readonly worldSize?: number | undefined;
+  /** Decides order and augmentation, with the epoch. Default 0. */
+  readonly seed?: number | undefined;
+  /** False: manifest order. Default true. */
+  readonly shuffle?: boolean | undefined;
+  /** Samples are permuted within groups of so many stored bytes; a smaller data set is permuted as a whole. Default 1 GiB. */
+  readonly shuffleBytes?: number | undefined;
+  /** Leave out the last, incomplete step of an epoch; otherwise its missing places are padding. Default true when shuffling. */
+  readonly dropLast?: boolean | undefined;
+  /** View threads. Default: one less than the cores, at least 1. Never changes what is produced. */
+  readonly workers?: number | undefined;
+  /** Batches made ahead of the one in use. Default 3. */
+  readonly prefetchBatches?: number | undefined;
+  /** Bytes that are held ahead of their use, finished batches and what they are made from. Default 1 GiB. */
+  readonly prefetchBytes?: number | undefined;
+  /** A damaged sample ends the epoch with an error, or its neighbour (in a padded epoch: padding) takes its place and it is counted. Default "fail". */
+  readonly onBadSample?: "fail" | "skip" | undefined;
+  /** Keep what is read on the local disk, for the next epoch and other processes. Default: none. */
+  readonly cache?: LoaderCacheOptions | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface LoaderCacheOptions extends CacheOptions {
+  /** Keep samples uncompressed: twice the bytes, and much less work to read them. Default false. */
+  readonly expanded?: boolean | undefined;
+}
+
+/** Options with every default filled in. */
+export type LoaderSettings = {
+  readonly [Name in Exclude<keyof LoaderOptions, "signal" | "cache">]-?: Exclude<LoaderOptions[Name], undefined>;
+};
+
+/** INVALID_OPTION for what is out of range. */
+export function resolveOptions(options: LoaderOptions): LoaderSettings {
+  const shuffle = options.shuffle ?? true;
+  const settings: LoaderSettings = {
+    view: options.view,
+    batchSize: options.batchSize,
+    rank: options.rank ?? 0,
+    worldSize: options.worldSize ?? 1,
+    seed: options.seed ?? 0,
+    shuffle,
+    shuffleBytes: options.shuffleBytes ?? defaultShuffleBytes,
+    dropLast: options.dropLast ?? shuffle,
+    workers: options.workers ?? Math.max(1, availableParallelism() - 1),
+    prefetchBatches: options.prefetchBatches ?? 3,
+    prefetchBytes: options.prefetchBytes ?? 1 << 30,
+    onBadSample: options.onBadSample ?? "fail",
+  };
+  checkViewOptions(settings.view);
+  const { batchSize, rank, worldSize, workers, prefetchBatches, prefetchBytes } = settings;
+  const counts = { "batch-size": batchSize, "world-size": worldSize, workers, "prefetch-batches": prefetchBatches };
+  for (const [name, value] of Object.entries(counts))
+    if (!Number.isInteger(value) || value < 1) throw invalidOption(name, "an integer >= 1", value);
+  if (!(Number.isInteger(rank) && rank >= 0 && rank < worldSize))
+    throw invalidOption("rank", `an integer from 0 to ${worldSize - 1}`, rank);
+  if (batchSize % worldSize !== 0) throw invalidOption("batch-size", `a multiple of the ${worldSize} ranks`, batchSize);
+  const mixes = (settings.view.policy?.mixup ?? 0) > 0 || (settings.view.policy?.cutmix ?? 0) > 0;
+  if (settings.view.augment === "train" && mixes && (batchSize / worldSize) % 2 !== 0)
+    throw invalidOption("batch-size", "even for every rank: mixup and CutMix take pairs", batchSize);
+  if (!(prefetchBytes > 0)) throw invalidOption("prefetch-bytes", "more than 0 bytes", prefetchBytes);
+  return settings;
+}

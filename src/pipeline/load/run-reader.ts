@@ -1,0 +1,302 @@
+// The bytes of samples that live far away, ahead of their use: a range read for each run, or for each sample where a run would be held for too
+// few of them; from the disk cache where that has them. Everything is checked when it arrives, and read again when it is wrong.
+import { ToolkitError } from "../../errors.js";
+import { type Codec, crc32c } from "../../native/index.js";
+import { maxReads, readChecked } from "../../shards/checked-read.js";
+import type { Dataset } from "../../shards/dataset.js";
+import { expandedPlaces, joinExpanded } from "../../shards/expanded.js";
+import type { EpochPlan } from "../../shards/plan.js";
+import { hex } from "../../shards/record-view.js";
+import { placeOf } from "../../shards/search.js";
+import type { DiskCache } from "../../storage/cache.js";
+import { joinUrl } from "../../storage/store.js";
+import type { SharedBuffers } from "../shared-buffers.js";
+import { type BatchPlan, type BatchShape, planBatches, visitOwn } from "./batch-plan.js";
+import type { ExpandAnswer, ExpandTask, SamplesInMemory } from "./view-task.js";
+
+/** Range reads under way at a time. */
+const readsInFlight = 32;
+/** A run is read whole when at least this share of its bytes is wanted. */
+const wholeShare = 0.5;
+
+export interface RunReaderOptions {
+  readonly datasets: readonly Dataset[];
+  readonly plan: EpochPlan;
+  readonly shape: BatchShape;
+  readonly fromStep: number;
+  /** Bytes in memory at most, but for what the batch in hand needs. */
+  readonly prefetchBytes: number;
+  readonly buffers: SharedBuffers;
+  readonly cache: DiskCache | undefined;
+  /** Brings samples into their expanded form before they are cached; undefined: they are cached as they are stored. */
+  readonly expand: ((task: ExpandTask) => Promise<ExpandAnswer>) | undefined;
+  readonly signal: AbortSignal;
+}
+
+/** Samples side by side that are read together. */
+interface Unit {
+  readonly name: string;
+  readonly source: number;
+  readonly first: number;
+  readonly count: number;
+  readonly bytes: number;
+  /** Uses that are still to come or under way, and those under way. */
+  uses: number;
+  inUse: number;
+  loading: Promise<LoadedUnit> | undefined;
+}
+
+interface LoadedUnit {
+  readonly buffer: SharedArrayBuffer;
+  readonly bytes: Uint8Array;
+  readonly codec: Codec;
+  /** Of every sample. */
+  readonly places: readonly { readonly offset: number; readonly byteLength: number }[];
+}
+
+/** A batch whose samples are in memory, until `release`. */
+export interface ReadBatch {
+  readonly plan: BatchPlan;
+  readonly memory: SamplesInMemory;
+  release(): void;
+}
+
+interface Waiting {
+  readonly plan: BatchPlan;
+  readonly units: readonly Unit[];
+}
+
+export class RunReader {
+  private readonly units = new Map<string, Unit>();
+  private heldBytes = 0;
+  private reading = 0;
+  private readonly turns: (() => void)[] = [];
+  private ended = false;
+  private readonly preparedGroups = new Set<number>();
+
+  constructor(private readonly options: RunReaderOptions) {}
+
+  /** The rank's batches in order, each when it is in memory; later ones are read meanwhile. */
+  async *read(): AsyncGenerator<ReadBatch> {
+    const { plan, shape, fromStep, signal, prefetchBytes } = this.options;
+    const batches = planBatches(plan, shape, fromStep);
+    const waiting: Waiting[] = [];
+    try {
+      for (;;) {
+        while (waiting.length === 0 || this.heldBytes < prefetchBytes) {
+          const { value, done } = batches.next();
+          if (done) break;
+          waiting.push(this.begin(value));
+        }
+        const next = waiting.shift();
+        if (next === undefined) return;
+        signal.throwIfAborted();
+        const loaded = await Promise.all(next.units.map((unit) => unit.loading as Promise<LoadedUnit>));
+        for (const unit of next.units) unit.inUse++;
+        yield { plan: next.plan, memory: this.memoryOf(next, loaded), release: () => this.release(next.units) };
+      }
+    } finally {
+      // What is in use is freed by whoever uses it.
+      this.ended = true;
+      await Promise.all([...this.units.values()].map((unit) => this.freeUnused(unit)));
+    }
+  }
+
+  private begin(plan: BatchPlan): Waiting {
+    const units = Array.from(plan.sample, (sample, i) => this.unitOf(plan, i, sample));
+    for (const unit of units) {
+      if (unit.loading !== undefined) continue;
+      this.heldBytes += unit.bytes;
+      unit.loading = this.load(unit);
+      unit.loading.catch(() => {}); // surfaces when its batch's turn comes
+    }
+    return { plan, units };
+  }
+
+  private unitOf(plan: BatchPlan, i: number, sample: number): Unit {
+    const [group, run, source] = [plan.group[i] as number, plan.run[i] as number, plan.source[i] as number];
+    if (!this.preparedGroups.has(group)) this.prepare(group);
+    const whole = this.units.get(`${group}/${run}`);
+    if (whole !== undefined) return whole;
+    const name = `${group}/${run}/${sample}`;
+    const known = this.units.get(name);
+    if (known !== undefined) return known;
+    const unit = this.makeUnit(name, source, sample, 1, 1);
+    this.units.set(name, unit);
+    return unit;
+  }
+
+  /** Decides which runs of a group are read whole, and how often each will be used. */
+  private prepare(group: number): void {
+    const { plan, shape, fromStep, cache, prefetchBytes, datasets } = this.options;
+    this.preparedGroups.add(group);
+    const wanted = new Map<number, { samples: number; bytes: number; first: number; last: number }>();
+    let total = 0;
+    visitOwn(plan, shape, group, fromStep, (run, sample) => {
+      const { source } = plan.run(run);
+      const bytes = datasets[source]?.index.byteLength[sample] as number;
+      total += bytes;
+      const entry = wanted.get(run);
+      if (entry === undefined) wanted.set(run, { samples: 1, bytes, first: sample, last: sample });
+      else {
+        entry.samples++;
+        entry.bytes += bytes;
+        entry.first = Math.min(entry.first, sample);
+        entry.last = Math.max(entry.last, sample);
+      }
+    });
+    // Runs are held from the first use of one of their samples to the last: together up to the whole group.
+    if (total > prefetchBytes) return;
+    for (const [number, entry] of wanted) {
+      const run = plan.run(number);
+      // A cache finds again only what is cut in the same way every time.
+      const [first, count] =
+        cache === undefined ? [entry.first, entry.last - entry.first + 1] : [run.first, run.length];
+      const unit = this.makeUnit(`${group}/${number}`, run.source, first, count, entry.samples);
+      if (cache !== undefined || entry.bytes >= wholeShare * unit.bytes) this.units.set(unit.name, unit);
+    }
+  }
+
+  private makeUnit(name: string, source: number, first: number, count: number, uses: number): Unit {
+    const lengths = this.options.datasets[source]?.index.byteLength as Uint32Array;
+    let bytes = 0;
+    for (let i = first; i < first + count; i++) bytes += lengths[i] as number;
+    return { name, source, first, count, bytes, uses, inUse: 0, loading: undefined };
+  }
+
+  private memoryOf({ plan, units }: Waiting, loaded: readonly LoadedUnit[]): SamplesInMemory {
+    const distinct = [...new Set(loaded)];
+    const numbers = new Map(distinct.map((unit, i) => [unit, i]));
+    const places = loaded.map((unit, i) => unit.places[(plan.sample[i] as number) - (units[i] as Unit).first]);
+    return {
+      buffers: distinct.map(({ bytes }) => bytes),
+      codecs: distinct.map(({ codec }) => codec),
+      buffer: Uint32Array.from(loaded, (unit) => numbers.get(unit) as number),
+      offset: Uint32Array.from(places, (place) => place?.offset as number),
+      byteLength: Uint32Array.from(places, (place) => place?.byteLength as number),
+    };
+  }
+
+  /** One use of each. */
+  private release(units: readonly Unit[]): void {
+    for (const unit of units) {
+      unit.uses--;
+      unit.inUse--;
+      void this.freeUnused(unit);
+    }
+  }
+
+  private async freeUnused(unit: Unit): Promise<void> {
+    if (unit.inUse > 0 || (unit.uses > 0 && !this.ended) || !this.units.delete(unit.name)) return;
+    const loaded = await unit.loading?.catch(() => undefined);
+    if (unit.loading !== undefined) this.heldBytes -= unit.bytes;
+    if (loaded !== undefined) this.options.buffers.giveBack(loaded.buffer);
+  }
+
+  private async load(unit: Unit): Promise<LoadedUnit> {
+    const { signal } = this.options;
+    while (this.reading >= readsInFlight) await new Promise<void>((resolve) => this.turns.push(resolve));
+    this.reading++;
+    try {
+      signal.throwIfAborted();
+      return await this.fetch(unit);
+    } finally {
+      this.reading--;
+      this.turns.shift()?.();
+    }
+  }
+
+  private async fetch(unit: Unit): Promise<LoadedUnit> {
+    const { datasets, cache, expand, buffers } = this.options;
+    const dataset = datasets[unit.source] as Dataset;
+    const { codec } = dataset.manifest;
+    const expands = codec === "zstd" && expand !== undefined;
+    const shard = dataset.manifest.shards[placeOf(dataset.firstSamples, unit.first)];
+    const key = `${shard?.sha256}-${dataset.offsets[unit.first]}-${unit.count}${expands ? "-x" : ""}`;
+    const found = await this.fromCache(key, unit, expands ? "none" : codec);
+    if (found !== undefined) return found;
+    const buffer = buffers.take(sizeClass(unit.bytes));
+    try {
+      const bytes = new Uint8Array(buffer, 0, unit.bytes);
+      await this.readChecked(unit, dataset, bytes);
+      const lengths = lengthsOf(unit, dataset);
+      if (cache !== undefined)
+        await cache.put(key, expands ? await this.expanded(unit, bytes, lengths, expand) : bytes);
+      // What is here already is used as it is: the next epoch reads the other form.
+      return { buffer, bytes, codec, places: placesOf(lengths) };
+    } catch (error) {
+      buffers.giveBack(buffer);
+      throw error;
+    }
+  }
+
+  private async expanded(
+    unit: Unit,
+    bytes: Uint8Array,
+    lengths: readonly number[],
+    expand: NonNullable<RunReaderOptions["expand"]>,
+  ): Promise<Uint8Array> {
+    const answer = await expand({ source: unit.source, firstSample: unit.first, bytes, lengths });
+    if ("error" in answer) throw new ToolkitError(answer.error.code, answer.error.message, answer.error);
+    return joinExpanded(answer.lengths, answer.bytes);
+  }
+
+  private async fromCache(key: string, unit: Unit, codec: Codec): Promise<LoadedUnit | undefined> {
+    const { cache, buffers, datasets } = this.options;
+    let buffer: SharedArrayBuffer | undefined;
+    const bytes = await cache?.get(key, (byteLength) => {
+      buffer = buffers.take(sizeClass(byteLength));
+      return new Uint8Array(buffer, 0, byteLength);
+    });
+    if (bytes !== undefined && buffer !== undefined) {
+      const dataset = datasets[unit.source] as Dataset;
+      const stored = codec === dataset.manifest.codec;
+      const places = stored ? placesOf(lengthsOf(unit, dataset)) : expandedPlaces(bytes, unit.count);
+      if (places !== undefined) return { buffer, bytes, codec, places };
+    }
+    if (buffer !== undefined) buffers.giveBack(buffer);
+    return undefined;
+  }
+
+  /** CHECKSUM_MISMATCH, naming the first damaged sample, when bytes stay wrong however often they are read. */
+  private async readChecked(unit: Unit, dataset: Dataset, bytes: Uint8Array): Promise<void> {
+    const { manifest, index, firstSamples, offsets } = dataset;
+    const url = joinUrl(manifest.folder, manifest.shards[placeOf(firstSamples, unit.first)]?.name as string);
+    const start = offsets[unit.first] as number;
+    const range = { start, end: start + unit.bytes };
+    const damaged = await readChecked(url, range, bytes, () => firstDamaged(unit, index, bytes), this.options.signal);
+    if (damaged === undefined) return;
+    const { sample, found } = damaged;
+    const message = `coefficients have crc32c ${hex(found)}, expected ${hex(index.crc32c[sample] as number)}, read ${maxReads} times; verify lists all damage`;
+    throw new ToolkitError("CHECKSUM_MISMATCH", message, { source: url, key: index.key(sample), offset: start });
+  }
+}
+
+function lengthsOf(unit: Unit, { index }: Dataset): number[] {
+  return Array.from({ length: unit.count }, (_, i) => index.byteLength[unit.first + i] as number);
+}
+
+function placesOf(lengths: readonly number[]) {
+  let offset = 0;
+  return lengths.map((byteLength) => {
+    offset += byteLength;
+    return { offset: offset - byteLength, byteLength };
+  });
+}
+
+function firstDamaged(unit: Unit, index: Dataset["index"], bytes: Uint8Array) {
+  let at = 0;
+  for (let sample = unit.first; sample < unit.first + unit.count; sample++) {
+    const length = index.byteLength[sample] as number;
+    const found = crc32c(bytes.subarray(at, at + length));
+    if (found !== index.crc32c[sample]) return { sample, found };
+    at += length;
+  }
+  return undefined;
+}
+
+/** Units differ in size by some per cent: rounded up to one of four sizes per power of two, their buffers fit each other. */
+function sizeClass(byteLength: number): number {
+  const step = 2 ** Math.max(12, Math.floor(Math.log2(Math.max(1, byteLength))) - 2);
+  return Math.max(step, Math.ceil(byteLength / step) * step);
+}

@@ -1,0 +1,40 @@
+// Where a loader stands, as one small JSON object: with the same data and options, another loader goes on from there exactly.
+import { z } from "zod";
+import { ToolkitError } from "../../errors.js";
+import { checkDocument } from "../../shards/document.js";
+
+const stateSchema = z.object({
+  format: z.literal("dctstream-loader-state"),
+  version: z.literal(1),
+  /** The next step to be made. */
+  epoch: z.number().int().nonnegative(),
+  step: z.number().int().nonnegative(),
+  /** What decides the order, and so must be the same: the number of ranks and workers does not. */
+  order: z.object({
+    seed: z.number(),
+    globalBatch: z.number().int().positive(),
+    shuffle: z.boolean(),
+    dropLast: z.boolean(),
+    shuffleBytes: z.number().positive(),
+    /** Of the sources' samples, selections and repeats. */
+    data: z.string(),
+  }),
+});
+
+export type LoaderState = z.infer<typeof stateSchema>;
+export type OrderState = LoaderState["order"];
+
+export function makeState(epoch: number, step: number, order: OrderState): LoaderState {
+  return { format: "dctstream-loader-state", version: 1, epoch, step, order };
+}
+
+/** BAD_STATE when it is none, STATE_MISMATCH, naming what differs, when it is of another order. */
+export function checkState(value: unknown, order: OrderState): LoaderState {
+  const state = checkDocument(stateSchema, value, "loader state", "BAD_STATE");
+  for (const name of Object.keys(order) as (keyof OrderState)[]) {
+    if (state.order[name] === order[name]) continue;
+    const [was, is] = [JSON.stringify(state.order[name]), JSON.stringify(order[name])];
+    throw new ToolkitError("STATE_MISMATCH", `the state was saved with ${name} ${was}, now it is ${is}`);
+  }
+  return state;
+}
