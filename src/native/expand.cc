@@ -136,6 +136,52 @@ __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,popcnt,b
   return true;
 }
 
+__attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,popcnt,bmi,fma"))) bool expand_floats_avx512(
+    const uint8_t* masks, size_t count, ValueCursor* cursor, int* dc, const float* scale, const float* bias,
+    bool streams, float* out, ptrdiff_t step) {
+  const __m512i order = _mm512_load_si512(kScanPosition.at);
+  const __m512i escape = _mm512_set1_epi8(char(kEscape));
+  __m512 factor[4], offset[4];
+  for (int q = 0; q < 4; q++) {
+    factor[q] = _mm512_loadu_ps(scale + 16 * q);
+    offset[q] = _mm512_loadu_ps(bias + 16 * q);
+  }
+  for (size_t i = 0; i < count; i++, out += step) {
+    const uint64_t mask = load_mask(masks, i);
+    const int length = __builtin_popcountll(mask);
+    if (cursor->values_end - cursor->values < length) return false;
+    const __mmask64 own = length == 64 ? ~uint64_t(0) : (uint64_t(1) << length) - 1;
+    const __m512i values = _mm512_maskz_loadu_epi8(own, cursor->values);
+    const uint64_t escaped = _mm512_mask_cmpeq_epi8_mask(own, values, escape);
+    __m512i quarter[4];
+    if (__builtin_expect(escaped != 0, 0)) {
+      int16_t block[kBlockSize];
+      if (!expand_avx512(masks + i * sizeof(mask), 1, cursor, block)) return false;
+      *dc += block[0];
+      for (int q = 0; q < 4; q++)
+        quarter[q] = _mm512_cvtepi16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(block + 16 * q)));
+    } else {
+      if (mask & 1) *dc += int8_t(cursor->values[0]);
+      cursor->values += length;
+      const __m512i natural = _mm512_permutexvar_epi8(order, _mm512_maskz_expand_epi8(mask, values));
+      quarter[0] = _mm512_cvtepi8_epi32(_mm512_castsi512_si128(natural));
+      quarter[1] = _mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(natural, 1));
+      quarter[2] = _mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(natural, 2));
+      quarter[3] = _mm512_cvtepi8_epi32(_mm512_extracti32x4_epi32(natural, 3));
+    }
+    quarter[0] = _mm512_mask_set1_epi32(quarter[0], 1, int16_t(*dc));
+    for (int q = 0; q < 4; q++) {
+      const __m512 result = _mm512_fmadd_ps(_mm512_cvtepi32_ps(quarter[q]), factor[q], offset[q]);
+      if (streams) {
+        _mm512_stream_ps(out + 16 * q, result);
+      } else {
+        _mm512_storeu_ps(out + 16 * q, result);
+      }
+    }
+  }
+  return true;
+}
+
 // One step of walking past a block of `length` values, of which `escaped` marks the escapes.
 inline bool step_over(uint64_t mask, int length, uint64_t escaped, ValueCursor* cursor, int* dc) {
   if (__builtin_expect(escaped != 0, 0)) {
@@ -303,6 +349,14 @@ ExpandBlocks expand_blocks_for(Simd level) {
 #endif
   (void)level;
   return expand_scalar;
+}
+
+ExpandFloats expand_floats_for(Simd level) {
+#if defined(__x86_64__)
+  if (level == Simd::kAvx512) return expand_floats_avx512;
+#endif
+  (void)level;
+  return nullptr;
 }
 
 SkipBlocks skip_blocks_for(Simd level) {

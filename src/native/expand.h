@@ -31,6 +31,14 @@ using ExpandBlocks = bool (*)(const uint8_t* masks, size_t count, ValueCursor* c
 // The implementation for a level. kScalar is the truth that the tests hold the others against, bit for bit.
 ExpandBlocks expand_blocks_for(Simd level);
 
+// The same, dequantised: DC differences are added up in `dc`, and coefficient k of a block becomes value * scale[k] +
+// bias[k]. Blocks are written `step` floats apart, which may be negative; past the caches when `streams`, to whole
+// cache lines then. Null where a level has no such form: expand and multiply.
+using ExpandFloats = bool (*)(const uint8_t* masks, size_t count, ValueCursor* cursor, int* dc, const float* scale,
+                              const float* bias, bool streams, float* out, ptrdiff_t step);
+
+ExpandFloats expand_floats_for(Simd level);
+
 // Goes past `count` blocks; same failure. A form that adds up their DC differences, and one that does not look at them.
 struct SkipBlocks {
   bool (*with_dc)(const uint8_t* masks, size_t count, ValueCursor* cursor, int* dc);

@@ -165,7 +165,10 @@ Status Packer::pack(const std::vector<PlaneStreams>& planes, Codec codec, std::v
 }
 
 Unpacker::Unpacker(Simd simd)
-    : expand_(expand_blocks_for(simd)), skip_(skip_blocks_for(simd)), zstd_(ZSTD_createDCtx()) {}
+    : expand_(expand_blocks_for(simd)),
+      expand_floats_(expand_floats_for(simd)),
+      skip_(skip_blocks_for(simd)),
+      zstd_(ZSTD_createDCtx()) {}
 
 Unpacker::~Unpacker() { ZSTD_freeDCtx(zstd_); }
 
@@ -237,26 +240,6 @@ Status Unpacker::open_frame(const Frame& frame, size_t blocks, Reading* reading)
   return {};
 }
 
-// One row: blocks outside the range's columns are walked over for the sake of their DC differences and lengths.
-bool Unpacker::read_row(const uint8_t* masks, uint32_t blocks_wide, Reading* reading, int16_t* out) {
-  const BlockRange& range = reading->range;
-  ValueCursor* const cursor = &reading->cursor;
-  int dc = reading->first_dc;
-  if (range.column_start > 0) {
-    if (!skip_.with_dc(masks, 1, cursor, &dc)) return false;
-    reading->first_dc = dc;
-    if (!skip_.with_dc(masks + kMaskBytes, range.column_start - 1, cursor, &dc)) return false;
-  }
-  const uint32_t wide = range.column_end - range.column_start;
-  if (!expand_(masks + range.column_start * kMaskBytes, wide, cursor, out)) return false;
-  for (uint32_t i = 0; i < wide; i++) {
-    dc += out[size_t(i) * kBlockSize];
-    out[size_t(i) * kBlockSize] = int16_t(dc);
-    if (range.column_start == 0 && i == 0) reading->first_dc = dc;
-  }
-  return skip_.alone(masks + range.column_end * kMaskBytes, blocks_wide - range.column_end, cursor);
-}
-
 Status Unpacker::begin(size_t component, BlockRange range) {
   const Grid& grid = grids_[component];
   if (range.row_end > grid.blocks_high || range.column_end > grid.blocks_wide || range.row_start > range.row_end ||
@@ -285,20 +268,57 @@ Status Unpacker::enter_frame(size_t component) {
   return {};
 }
 
-Status Unpacker::next_row(size_t component, int16_t* out) {
+// Blocks outside the range's columns are walked over for the sake of their DC differences and lengths; `expand` is
+// called for parts of the range, with the DC before each, which it brings up to date.
+template <typename Expand>
+Status Unpacker::next_row_by(size_t component, Expand expand) {
   Reading& reading = readings_[component];
   const Grid& grid = grids_[component];
   if (reading.row == reading.range.row_start || reading.row % kRowsPerFrame == 0) {
     if (Status s = enter_frame(component); !s.ok()) return s;
   }
+  const BlockRange& range = reading.range;
   const uint8_t* masks = reading.masks + size_t(reading.row % kRowsPerFrame) * grid.blocks_wide * kMaskBytes;
-  if (!read_row(masks, grid.blocks_wide, &reading, out)) return corrupt(kValuesRunOut);
+  ValueCursor* const cursor = &reading.cursor;
+  int dc = reading.first_dc;
+  const uint32_t wide = range.column_end - range.column_start;
+  bool good = true;
+  if (range.column_start > 0) {
+    good = skip_.with_dc(masks, 1, cursor, &dc);
+    reading.first_dc = dc;
+    good = good && skip_.with_dc(masks + kMaskBytes, range.column_start - 1, cursor, &dc) &&
+           expand(masks + range.column_start * kMaskBytes, wide, 0, &dc);
+  } else {
+    good = expand(masks, 1, 0, &dc);
+    reading.first_dc = dc;
+    good = good && expand(masks + kMaskBytes, wide - 1, 1, &dc);
+  }
+  good = good && skip_.alone(masks + range.column_end * kMaskBytes, grid.blocks_wide - range.column_end, cursor);
+  if (!good) return corrupt(kValuesRunOut);
   reading.row++;
   const bool frame_ends = reading.row % kRowsPerFrame == 0 || reading.row == grid.blocks_high;
-  if (frame_ends &&
-      (reading.cursor.values != reading.cursor.values_end || reading.cursor.escapes != reading.cursor.escapes_end))
+  if (frame_ends && (cursor->values != cursor->values_end || cursor->escapes != cursor->escapes_end))
     return corrupt("a frame has more values than its blocks");
   return {};
+}
+
+Status Unpacker::next_row(size_t component, int16_t* out) {
+  return next_row_by(component, [&](const uint8_t* masks, size_t count, size_t first, int* dc) {
+    int16_t* const blocks = out + first * kBlockSize;
+    if (!expand_(masks, count, &readings_[component].cursor, blocks)) return false;
+    for (size_t i = 0; i < count; i++) {
+      *dc += blocks[i * kBlockSize];
+      blocks[i * kBlockSize] = int16_t(*dc);
+    }
+    return true;
+  });
+}
+
+Status Unpacker::next_row_dequantised(size_t component, const DequantisedRow& row) {
+  return next_row_by(component, [&](const uint8_t* masks, size_t count, size_t first, int* dc) {
+    return expand_floats_(masks, count, &readings_[component].cursor, dc, row.scale, row.bias, row.streams,
+                          row.out + ptrdiff_t(first) * row.step, row.step);
+  });
 }
 
 Status Unpacker::unpack(size_t component, BlockRange range, int16_t* out) {

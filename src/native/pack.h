@@ -47,6 +47,14 @@ struct BlockRange {
   uint32_t column_start = 0, column_end = 0;
 };
 
+// Where a row of dequantised blocks goes: coefficient k of a block becomes value * scale[k] + bias[k].
+struct DequantisedRow {
+  const float *scale = nullptr, *bias = nullptr;
+  bool streams = false;  // past the caches; every block begins a cache line
+  float* out = nullptr;
+  ptrdiff_t step = kBlockSize;  // from block to block
+};
+
 class Unpacker {
  public:
   explicit Unpacker(Simd simd);
@@ -65,6 +73,10 @@ class Unpacker {
   // independently of each other. Frames that no row of the range lies in are not looked at.
   Status begin(size_t component, BlockRange range);
   Status next_row(size_t component, int16_t* out);
+
+  // The next row dequantised, where the processor has instructions that make it one step: `can_dequantise` says so.
+  bool can_dequantise() const { return expand_floats_ != nullptr; }
+  Status next_row_dequantised(size_t component, const DequantisedRow& out);
 
   // Replaces `out` by the packed form of the same coefficients under Codec::kNone.
   Status store_plain(std::vector<uint8_t>* out);
@@ -90,9 +102,11 @@ class Unpacker {
   Status load_stream(const uint8_t* stored, size_t stored_bytes, size_t raw_bytes, std::vector<uint8_t>* scratch,
                      const uint8_t** out);
   Status enter_frame(size_t component);
-  bool read_row(const uint8_t* masks, uint32_t blocks_wide, Reading* reading, int16_t* out);
+  template <typename Expand>
+  Status next_row_by(size_t component, Expand expand);
 
   ExpandBlocks expand_;
+  ExpandFloats expand_floats_;
   SkipBlocks skip_;
   ZSTD_DCtx_s* zstd_;
   Codec codec_ = Codec::kNone;

@@ -388,17 +388,28 @@ Status Viewer::copy_plane(const ViewImage& image, size_t index, const ViewSpec& 
   target.out = out;
   const bool streams = target.direct && reinterpret_cast<uintptr_t>(out) % 64 == 0;
   blocks_.resize(std::max(blocks_.size(), wide * kBlockSize));
+  const bool needs_mean = index == 0 && spec.color.offset_of_mean != 0;
   double sum = 0;
   for (size_t i = 0; i < high; i++) {
+    const size_t row = spec.y.flip ? high - 1 - i : i;
+    if (target.direct && unpacker_.can_dequantise() && !needs_mean) {
+      float* const start = static_cast<float*>(out) + row * wide * kBlockSize;
+      DequantisedRow blocks = {change.scale, change.bias, streams, start, kBlockSize};
+      if (spec.x.flip) {
+        blocks.out = start + (wide - 1) * kBlockSize;
+        blocks.step = -kBlockSize;
+      }
+      if (Status s = unpacker_.next_row_dequantised(index, blocks); !s.ok()) return s;
+      continue;
+    }
     if (Status s = unpacker_.next_row(index, blocks_.data()); !s.ok()) return s;
-    if (index == 0 && spec.color.offset_of_mean != 0)
+    if (needs_mean)
       for (size_t b = 0; b < wide; b++) sum += blocks_[b * kBlockSize];
     if (spec.x.flip) {
       for (size_t b = 0; b < wide / 2; b++)
         std::swap_ranges(blocks_.begin() + long(b * kBlockSize), blocks_.begin() + long((b + 1) * kBlockSize),
                          blocks_.begin() + long((wide - 1 - b) * kBlockSize));
     }
-    const size_t row = spec.y.flip ? high - 1 - i : i;
     if (target.direct) {
       kernels_->dequantise(blocks_.data(), wide, change.scale, change.bias, streams,
                            static_cast<float*>(out) + row * wide * kBlockSize);
