@@ -1,7 +1,7 @@
 // The options of every command that say how object storage is reached, and of those that read shards, where they are cached.
 import type { Argv } from "yargs";
 import { invalidOption } from "../src/errors.js";
-import type { LoaderCacheOptions } from "../src/pipeline/load/options.js";
+import type { LoaderCacheOptions, LoaderOptions } from "../src/pipeline/load/options.js";
 import type { StorageOptions } from "../src/storage/store.js";
 import { argument } from "./command.js";
 import { parseSize } from "./quantity.js";
@@ -61,8 +61,20 @@ export function storageOptionsFrom(args: Record<string, unknown>): StorageOption
   return { s3: { ...given, ...retry }, http: retry };
 }
 
-export function withCacheOptions(parser: Argv): Argv {
+/** The options of every command that reads shards into a network: how far ahead, and what is kept on a local disk. */
+export function withReadOptions(parser: Argv): Argv {
   return parser
+    .option("workers", {
+      type: "number",
+      requiresArg: true,
+      describe: "View threads; one less than the cores when not given",
+    })
+    .option("prefetch-bytes", {
+      type: "string",
+      default: "1GiB",
+      requiresArg: true,
+      describe: "Memory for batches made ahead and what they are made from, such as 512MiB",
+    })
     .option("cache", {
       type: "string",
       requiresArg: true,
@@ -71,12 +83,22 @@ export function withCacheOptions(parser: Argv): Argv {
     .option("cache-bytes", { type: "string", requiresArg: true, describe: "What --cache may take, such as 200GiB" })
     .option("cache-expanded", {
       type: "boolean",
-      describe: "Cache record batches uncompressed: about twice the bytes, several times faster to unpack",
+      describe: "Cache samples uncompressed: about twice the bytes, much less work to unpack",
     })
     .group(["cache", "cache-bytes", "cache-expanded"], "Disk cache:");
 }
 
-export function cacheOptionsFrom(args: Record<string, unknown>): LoaderCacheOptions | undefined {
+export function readOptionsFrom(
+  args: Record<string, unknown>,
+): Pick<LoaderOptions, "workers" | "prefetchBytes" | "cache"> {
+  return {
+    workers: argument<number | undefined>(args, "workers"),
+    prefetchBytes: parseSize("prefetch-bytes", argument<string>(args, "prefetchBytes")),
+    cache: cacheOptionsFrom(args),
+  };
+}
+
+function cacheOptionsFrom(args: Record<string, unknown>): LoaderCacheOptions | undefined {
   const folder = argument<string | undefined>(args, "cache");
   const bytes = argument<string | undefined>(args, "cacheBytes");
   const expanded = argument<boolean | undefined>(args, "cacheExpanded") ?? false;

@@ -13,6 +13,7 @@ export interface EvaluateOptions {
   readonly inputSize: number;
   readonly batchSize: number;
   readonly workers?: number | undefined;
+  readonly prefetchBytes?: number | undefined;
   readonly cache?: LoaderCacheOptions | undefined;
   readonly onProgress?: (done: number, samples: number) => void;
   readonly signal?: AbortSignal | undefined;
@@ -86,7 +87,7 @@ export async function evaluateModel(
   classes: number,
   options: EvaluateOptions,
 ): Promise<EvaluateReport> {
-  const { manifest, kind, inputSize, signal, workers, cache } = options;
+  const { manifest, kind, inputSize, signal, workers, prefetchBytes, cache } = options;
   const unknown = manifest.classes.find(({ index }) => index >= classes);
   if (unknown !== undefined) {
     throw new ToolkitError(
@@ -102,6 +103,7 @@ export async function evaluateModel(
     batchSize,
     shuffle: false,
     workers,
+    prefetchBytes,
     cache,
     signal,
   });

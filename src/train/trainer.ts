@@ -39,6 +39,10 @@ export interface TrainOptions {
   readonly seed?: number;
   /** View threads. */
   readonly workers?: number | undefined;
+  /** Bytes the loader holds ahead of their use. Default 1 GiB. */
+  readonly prefetchBytes?: number | undefined;
+  /** What a damaged training sample does; in validation it always ends the run. Default "fail". */
+  readonly onBadSample?: "fail" | "skip" | undefined;
   /** Of the training data, on the local disk. Default: none. */
   readonly cache?: LoaderCacheOptions | undefined;
   readonly onStep?: ((step: StepReport) => void) | undefined;
@@ -75,12 +79,23 @@ export interface TrainReport {
   readonly parameters: number;
   /** Requests to storage services, and how many of them had to be made again. */
   readonly storage: StorageCounters;
+  /** Damaged samples that were replaced, by code. */
+  readonly skipped: Readonly<Record<string, number>>;
   /** What the cache did; undefined without one. */
   readonly cache: CacheCounters | undefined;
   readonly checkpoint: string;
 }
 
-type Optional = "val" | "onStep" | "signal" | "workers" | "maxSteps" | "learningRate" | "cache";
+type Optional =
+  | "val"
+  | "onStep"
+  | "signal"
+  | "workers"
+  | "maxSteps"
+  | "learningRate"
+  | "cache"
+  | "prefetchBytes"
+  | "onBadSample";
 type Settings = Required<Omit<TrainOptions, Optional>> & Pick<TrainOptions, Optional>;
 
 function resolve(options: TrainOptions): Settings {
@@ -106,13 +121,15 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
   const manifest = await readManifest(settings.manifest);
   const val = settings.val === undefined ? undefined : await readManifest(settings.val);
   const classes = classCount(manifest);
-  const { inputSize, batchSize, seed, signal, workers } = settings;
+  const { inputSize, batchSize, seed, signal, workers, prefetchBytes } = settings;
   const view = { kind: definition.input, size: inputSize, augment: settings.augment ? "train" : "eval" } as const;
   const loader = await Loader.open(manifest, {
     view,
     batchSize,
     seed,
     workers,
+    prefetchBytes,
+    onBadSample: settings.onBadSample,
     cache: settings.cache,
     signal,
   });
@@ -148,6 +165,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
         inputSize,
         batchSize,
         workers,
+        prefetchBytes,
         cache: settings.cache,
         signal,
       }));
@@ -160,6 +178,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
       valTop5: score?.top5,
       parameters: network.model.countParams(),
       storage: countersSince(before),
+      skipped: loader.skipped,
       cache: loader.cacheCounters,
       checkpoint,
     };

@@ -70,6 +70,50 @@ for (const codec of ["zstd", "none"] as const) {
   });
 }
 
+const datasetScript = `
+import hashlib, pickle, sys
+sys.path.insert(0, sys.argv[1])
+from torch_dataset import ShardDataset
+data = pickle.loads(pickle.dumps(ShardDataset(sys.argv[2])))  # as a worker process gets it
+for i in reversed(range(len(data))):
+    planes, label, key = data[i]
+    print(key, label, *("x".join(map(str, p.shape[:2])) for p in planes), hashlib.sha256(planes[0].astype("<f4").tobytes()).hexdigest())
+try:
+    data[len(data)]
+except IndexError:
+    print("end")
+`;
+
+test("the PyTorch Dataset gives every sample's dequantised coefficients by number, with or without torch", async (t) => {
+  const { manifest: url } = await makeDataset(temporaryFolder(t), 40, { maxShardBytes: 40_000 });
+  const manifest = await readManifest(url);
+  const program = path.join(temporaryFolder(t), "print.py");
+  writeFileSync(program, datasetScript);
+  const done = spawnSync("python3", [program, path.join(projectRoot, "examples", "python"), manifest.folder], {
+    encoding: "utf8",
+    env: { ...process.env, PYTHONPATH: pythonPath() },
+  });
+  assert.equal(done.status, 0, done.stderr);
+  const expected: string[] = [];
+  for (const shard of manifest.shards) {
+    for await (const batch of readShard(manifest, shard)) {
+      for (let row = 0; row < batch.length; row++) {
+        const { key, label, components, packed, quantTables } = batch.sample(row);
+        const all = unpackCoefficients(packed, components, batch.codec);
+        const [y] = components;
+        assert.ok(y);
+        const luma = Array.from({ length: y.blocksHigh }, (_, high) =>
+          all.subarray(high * y.storedWide * 64, (high * y.storedWide + y.blocksWide) * 64),
+        ).flatMap((values) => [...values]);
+        const floats = Float32Array.from(luma, (value, i) => value * (quantTables[i % 64] as number));
+        const shapes = components.map(({ blocksWide, blocksHigh }) => `${blocksHigh}x${blocksWide}`);
+        expected.push(`${key} ${label} ${shapes.join(" ")} ${sha256(new Uint8Array(floats.buffer))}`);
+      }
+    }
+  }
+  assert.deepEqual(done.stdout.trim().split("\n"), [...expected.reverse(), "end"]);
+});
+
 test("the decoder is short enough to read: under 50 lines", () => {
   const text = readFileSync(path.join(projectRoot, "examples", "python", "decode_shard.py"), "utf8");
   assert.ok(text.trimEnd().split("\n").length < 50);

@@ -5,7 +5,7 @@ import { loadTensorflow } from "../../src/train/engine/tensorflow.js";
 import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js";
 import { argument, type Command } from "../command.js";
 import { withProgress } from "../progress.js";
-import { cacheOptionsFrom, withCacheOptions } from "../storage-options.js";
+import { readOptionsFrom, withReadOptions } from "../storage-options.js";
 
 /** Classes and confusions shown without --json. */
 const shownRows = 10;
@@ -14,7 +14,7 @@ export const evaluateCommand: Command = {
   usage: "evaluate <checkpoint> <manifest>",
   describe: "Top-1, top-5, accuracy per class and the most frequent confusions of a trained network",
   options: (parser) =>
-    withCacheOptions(parser)
+    withReadOptions(parser)
       .positional("checkpoint", {
         type: "string",
         demandOption: true,
@@ -25,12 +25,7 @@ export const evaluateCommand: Command = {
         demandOption: true,
         describe: "A manifest, or the folder that holds it",
       })
-      .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" })
-      .option("workers", {
-        type: "number",
-        requiresArg: true,
-        describe: "View threads; one less than the cores when not given",
-      }),
+      .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" }),
   run: async (args, context) => {
     const url = argument<string>(args, "checkpoint");
     const manifest = await readManifest(argument<string>(args, "manifest"));
@@ -43,8 +38,7 @@ export const evaluateCommand: Command = {
         kind: input,
         inputSize,
         batchSize: argument<number>(args, "batchSize"),
-        workers: argument<number | undefined>(args, "workers"),
-        cache: cacheOptionsFrom(args),
+        ...readOptionsFrom(args),
         onProgress: (done, samples) => progress.update(done, samples, `${done} samples`),
         signal: context.signal,
       });

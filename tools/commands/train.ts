@@ -3,13 +3,13 @@ import { networks } from "../../src/train/networks/definitions.js";
 import { type StepReport, type TrainReport, train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
 import { formatBytes } from "../quantity.js";
-import { cacheOptionsFrom, withCacheOptions } from "../storage-options.js";
+import { readOptionsFrom, withReadOptions } from "../storage-options.js";
 
 export const trainCommand: Command = {
   usage: "train <manifest>",
   describe: "Train a pixel or DCT network from coefficient shards",
   options: (parser) =>
-    withCacheOptions(parser)
+    withReadOptions(parser)
       .positional("manifest", {
         type: "string",
         demandOption: true,
@@ -48,12 +48,13 @@ export const trainCommand: Command = {
         default: true,
         describe: "Random resized crops and flips; --no-augment for the evaluation view",
       })
-      .option("seed", { type: "number", default: 0, requiresArg: true, describe: "Decides order and augmentation" })
-      .option("workers", {
-        type: "number",
+      .option("on-error", {
+        choices: ["fail", "skip"] as const,
+        default: "fail",
         requiresArg: true,
-        describe: "View threads; one less than the cores when not given",
+        describe: "A damaged sample ends the run, or is counted and its neighbour taken instead",
       })
+      .option("seed", { type: "number", default: 0, requiresArg: true, describe: "Decides order and augmentation" })
       .example("$0 train shards --network late-concat-rfa-thinner --val val-shards --out run1", ""),
   run: async (args, context) => {
     const report = await train({
@@ -69,8 +70,8 @@ export const trainCommand: Command = {
       val: argument<string | undefined>(args, "val"),
       maxSteps: argument<number | undefined>(args, "maxSteps"),
       learningRate: argument<number | undefined>(args, "lr"),
-      workers: argument<number | undefined>(args, "workers"),
-      cache: cacheOptionsFrom(args),
+      onBadSample: argument<"fail" | "skip">(args, "onError"),
+      ...readOptionsFrom(args),
       onStep: logSteps(context),
       signal: context.signal,
     });
@@ -88,8 +89,11 @@ function logSteps(context: CommandContext): (step: StepReport) => void {
   };
 }
 
-function describeTraffic({ storage, cache }: TrainReport): string[] {
+function describeTraffic(report: TrainReport): string[] {
+  const { storage, cache } = report;
   const lines: string[] = [];
+  const skipped = Object.entries(report.skipped).map(([code, count]) => `${count} ${code}`);
+  if (skipped.length > 0) lines.push(`skipped     ${skipped.join(", ")}`);
   if (storage.requests > 0)
     lines.push(
       `storage     ${storage.requests} requests, ${formatBytes(storage.bytesRead)} read, ${storage.retries} retries`,
