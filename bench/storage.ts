@@ -90,7 +90,7 @@ async function compareWithPlain(manifest: LoadedManifest, total: number): Promis
   const report = (what: string, speed: number) =>
     console.log(`  ${what}: ${speed.toFixed(0)} MB/s, ${(speed / Math.max(...plain)).toFixed(2)} x the best of them`);
   report("streams, with CRC-32C of every chunk", streamed);
-  report("an epoch's record batches, checked", read);
+  report("an epoch's runs, checked", read);
 }
 
 async function plainGets(manifest: LoadedManifest, concurrency: number): Promise<void> {
@@ -127,7 +127,7 @@ async function epoch(manifest: LoadedManifest): Promise<void> {
     plan: planEpoch(manifest, 1, 0),
     shape: { globalBatch: 64, rank: 0, worldSize: 1, dropLast: false },
     fromStep: 0,
-    prefetchBytes: 256 << 20,
+    prefetchBytes: 1 << 30,
     buffers,
     cache: undefined,
     expand: undefined,

@@ -37,6 +37,8 @@ export interface PlannedSample {
 /** Runs of a full group: enough that even a batch of 512 mixes 1,000 classes written one after another. */
 const runsPerGroup = 4096;
 export const defaultShuffleBytes = 1 << 30;
+/** Bytes of a run where all runs are in one group. */
+const wholeRunBytes = 4 << 20;
 
 /** Samples [first, first + length) of a source, side by side in a shard. */
 export interface Run {
@@ -320,18 +322,21 @@ function cutIntoGroups(items: RunItems, shuffleBytes: number) {
   return { starts, groupRuns };
 }
 
-/** Rows per run: as many as make 256 KiB, at the default, of the sources' mean sample. */
+/** Rows per run: as many as make 256 KiB, at the default, of the sources' mean sample; 4 MiB where one group holds everything. */
 function runRowsFor(sources: readonly PlanSource[], shuffleBytes: number): number {
-  let [bytes, samples] = [0, 0];
-  for (const { manifest } of sources) {
+  let [bytes, samples, planned] = [0, 0, 0];
+  for (const { manifest, repeat = 1 } of sources) {
     for (const shard of manifest.shards) {
       for (const batch of shard.batches) {
         bytes += batch.byteLength;
         samples += batch.samples;
+        planned += repeat * batch.byteLength;
       }
     }
   }
-  return Math.max(1, Math.floor(shuffleBytes / runsPerGroup / (bytes / Math.max(1, samples))));
+  // Samples of a single group are permuted whatever its runs are: long ones are read faster.
+  const runBytes = planned <= shuffleBytes ? wholeRunBytes : shuffleBytes / runsPerGroup;
+  return Math.max(1, Math.floor(runBytes / (bytes / Math.max(1, samples))));
 }
 
 /**

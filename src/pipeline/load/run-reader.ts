@@ -1,5 +1,6 @@
 // The bytes of samples that live far away, ahead of their use: a range read for each run, or for each sample where a run would be held for too
 // few of them; from the disk cache where that has them. Everything is checked when it arrives, and read again when it is wrong.
+import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../errors.js";
 import { type Codec, crc32c } from "../../native/index.js";
 import { maxReads, readChecked } from "../../shards/checked-read.js";
@@ -74,7 +75,9 @@ export class RunReader {
   private ended = false;
   private readonly preparedGroups = new Set<number>();
 
-  constructor(private readonly options: RunReaderOptions) {}
+  constructor(private readonly options: RunReaderOptions) {
+    setMaxListeners(0, options.signal); // as many listen to it as reads are under way
+  }
 
   /** The rank's batches in order, each when it is in memory; later ones are read meanwhile. */
   async *read(): AsyncGenerator<ReadBatch> {
