@@ -6,6 +6,8 @@
 
 #if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 namespace dctstream {
@@ -89,7 +91,7 @@ bool pass_scalar(const uint8_t* masks, size_t count, ValueCursor* cursor) {
   return pass_values(count_values(masks, count), count_escapes_scalar, cursor);
 }
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) || defined(__aarch64__)
 
 // `escaped` has bit k set where the k-th coefficient in scan order is an escape.
 inline bool patch_escapes(uint64_t escaped, ValueCursor* cursor, int16_t* out) {
@@ -113,6 +115,10 @@ constexpr ScanPositions make_scan_positions() {
 }
 
 constexpr ScanPositions kScanPosition = make_scan_positions();
+
+#endif
+
+#if defined(__x86_64__)
 
 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,popcnt,bmi"))) bool expand_avx512(
     const uint8_t* masks, size_t count, ValueCursor* cursor, int16_t* out) {
@@ -338,6 +344,67 @@ __attribute__((target("avx2,popcnt,bmi"))) bool expand_avx2(const uint8_t* masks
   return true;
 }
 
+#elif defined(__aarch64__)
+
+// Spreads packed bytes over a mask byte: where each lane finds its value, 0x80 (which gives zero) where it has none.
+struct SpreadTable {
+  alignas(16) uint8_t spread[256][8];
+};
+
+constexpr SpreadTable make_spread_table() {
+  SpreadTable table{};
+  for (int mask = 0; mask < 256; mask++) {
+    uint8_t next = 0;
+    for (int bit = 0; bit < 8; bit++) table.spread[mask][bit] = mask >> bit & 1 ? next++ : 0x80;
+  }
+  return table;
+}
+
+constexpr SpreadTable kSpread = make_spread_table();
+
+// A byte of all ones or zeros per lane -> a bit per lane.
+inline uint64_t bits_of(uint8x16_t lanes) {
+  const uint8x16_t weights = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  const uint8x16_t bits = vandq_u8(lanes, weights);
+  return uint64_t(vaddv_u8(vget_low_u8(bits))) | uint64_t(vaddv_u8(vget_high_u8(bits))) << 8;
+}
+
+bool expand_neon(const uint8_t* masks, size_t count, ValueCursor* cursor, int16_t* out) {
+  const uint8x16_t escape = vdupq_n_u8(kEscape);
+  uint8x16_t order[4];
+  for (int q = 0; q < 4; q++) order[q] = vld1q_u8(kScanPosition.at + 16 * q);
+  for (size_t i = 0; i < count; i++, out += kBlockSize) {
+    const uint64_t mask = load_mask(masks, i);
+    // Eight-byte loads read up to 7 bytes past a block's own values: near the end of the stream the scalar twin takes
+    // over.
+    if (cursor->values_end - cursor->values < kBlockSize + 8) {
+      if (!expand_scalar(masks + i * sizeof(mask), 1, cursor, out)) return false;
+      continue;
+    }
+    const uint8_t* values = cursor->values;
+    uint8x8_t part[8];
+    for (int byte = 0; byte < 8; byte++) {
+      const int bits = int(mask >> (8 * byte)) & 0xff;
+      part[byte] = vtbl1_u8(vld1_u8(values), vld1_u8(kSpread.spread[bits]));
+      values += __builtin_popcount(unsigned(bits));
+    }
+    cursor->values = values;
+    uint8x16x4_t scan;
+    uint64_t escaped = 0;
+    for (int q = 0; q < 4; q++) {
+      scan.val[q] = vcombine_u8(part[2 * q], part[2 * q + 1]);
+      escaped |= bits_of(vceqq_u8(scan.val[q], escape)) << (16 * q);
+    }
+    for (int q = 0; q < 4; q++) {
+      const int8x16_t natural = vreinterpretq_s8_u8(vqtbl4q_u8(scan, order[q]));
+      vst1q_s16(out + 16 * q, vmovl_s8(vget_low_s8(natural)));
+      vst1q_s16(out + 16 * q + 8, vmovl_s8(vget_high_s8(natural)));
+    }
+    if (__builtin_expect(escaped != 0, 0) && !patch_escapes(escaped, cursor, out)) return false;
+  }
+  return true;
+}
+
 #endif
 
 }  // namespace
@@ -346,6 +413,8 @@ ExpandBlocks expand_blocks_for(Simd level) {
 #if defined(__x86_64__)
   if (level == Simd::kAvx512) return expand_avx512;
   if (level == Simd::kAvx2) return expand_avx2;
+#elif defined(__aarch64__)
+  if (level == Simd::kNeon) return expand_neon;
 #endif
   (void)level;
   return expand_scalar;

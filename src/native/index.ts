@@ -10,7 +10,7 @@ export type Codec = "none" | "zstd";
 /** Who reads a file: our own baseline decoder where it can, or libjpeg always. The records are the same. */
 export type DecoderChoice = "auto" | "libjpeg";
 
-export type SimdLevel = "scalar" | "avx2" | "avx512";
+export type SimdLevel = "scalar" | "neon" | "avx2" | "avx512";
 
 /** One component of a JPEG. `storedWide` x `storedHigh` includes the padding blocks of whole MCUs, which the packed form keeps. */
 export interface ComponentGeometry {

@@ -2,7 +2,6 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <initializer_list>
 
 namespace dctstream {
 
@@ -15,7 +14,20 @@ Simd best_simd() {
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Simd::kAvx2;
 #endif
+#if defined(__aarch64__)
+  return Simd::kNeon;  // every 64-bit Arm processor has it
+#endif
   return Simd::kScalar;
+}
+
+std::vector<Simd> simd_levels() {
+#if defined(__x86_64__)
+  return {Simd::kScalar, Simd::kAvx2, Simd::kAvx512};
+#elif defined(__aarch64__)
+  return {Simd::kScalar, Simd::kNeon};
+#else
+  return {Simd::kScalar};
+#endif
 }
 
 Simd simd_from_environment() {
@@ -26,11 +38,21 @@ Simd simd_from_environment() {
 }
 
 const char* simd_name(Simd level) {
-  return level == Simd::kAvx512 ? "avx512" : level == Simd::kAvx2 ? "avx2" : "scalar";
+  switch (level) {
+    case Simd::kScalar:
+      return "scalar";
+    case Simd::kNeon:
+      return "neon";
+    case Simd::kAvx2:
+      return "avx2";
+    case Simd::kAvx512:
+      return "avx512";
+  }
+  return "scalar";
 }
 
 bool parse_simd(const char* name, Simd* level) {
-  for (const Simd candidate : {Simd::kScalar, Simd::kAvx2, Simd::kAvx512}) {
+  for (const Simd candidate : simd_levels()) {
     if (std::strcmp(name, simd_name(candidate)) != 0) continue;
     *level = candidate;
     return true;

@@ -20,7 +20,7 @@ inline void require(bool condition, const char* what) {
 
 inline std::vector<Simd> levels() {
   std::vector<Simd> all;
-  for (const Simd level : {Simd::kScalar, Simd::kAvx2, Simd::kAvx512})
+  for (const Simd level : simd_levels())
     if (level <= best_simd()) all.push_back(level);
   return all;
 }
