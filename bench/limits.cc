@@ -10,24 +10,11 @@
 
 #include "../src/native/baseline.h"
 #include "../src/native/jpeg.h"
+#include "images.h"
 
 using namespace dctstream;
-using Bytes = std::vector<uint8_t>;
 
 namespace {
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-std::vector<Bytes> read_images() {
-  std::vector<Bytes> images;
-  uint8_t length[4];
-  while (std::fread(length, 1, 4, stdin) == 4) {
-    Bytes image(size_t(length[0]) | size_t(length[1]) << 8 | size_t(length[2]) << 16 | size_t(length[3]) << 24);
-    if (std::fread(image.data(), 1, image.size(), stdin) != image.size()) break;
-    images.push_back(std::move(image));
-  }
-  return images;
-}
 
 template <typename MakeReader>
 double measure(const std::vector<Bytes>& images, int threads, double seconds, MakeReader make_reader) {

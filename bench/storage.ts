@@ -131,6 +131,7 @@ async function epoch(manifest: LoadedManifest): Promise<void> {
     buffers,
     cache: undefined,
     expand: undefined,
+    keepDamaged: false,
     signal: new AbortController().signal,
   });
   for await (const batch of reader.read()) batch.release();

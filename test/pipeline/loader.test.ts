@@ -250,6 +250,14 @@ test("a damaged sample stops the epoch with its name, or is counted and replaced
     batch.release();
   }
   assert.equal(counted, 38);
+  // What is read ahead, as from a service, follows the same policy; and damage is not kept in the cache.
+  const cache = { folder: temporaryFolder(t), maxBytes: 10 << 20 };
+  await rejectsWith("CHECKSUM_MISMATCH", () => prints(manifest, { ...common, cache }), /s001[12]/);
+  for (const _ of ["read", "from the cache where it is good"]) {
+    await using ahead = await Loader.open(manifest, { ...common, cache, onBadSample: "skip" });
+    assert.deepEqual(await printsOfEpoch(ahead, 0), runs[0]);
+    assert.deepEqual(ahead.skipped, { CHECKSUM_MISMATCH: 2 });
+  }
   rmSync(path.join(manifest.folder, manifest.shards[0]?.name ?? ""));
   await rejectsWith("NOT_FOUND", () => prints(manifest, { ...common, onBadSample: "skip" }), /shard-00000-00000/);
 });

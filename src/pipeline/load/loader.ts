@@ -8,8 +8,9 @@ import type { Dataset } from "../../shards/dataset.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
 import { type EpochPlan, epochLength, type PlanSource, planEpoch } from "../../shards/plan.js";
 import { type Random, randomFamily } from "../../shards/random.js";
+import { placeOf } from "../../shards/search.js";
 import { type CacheCounters, DiskCache } from "../../storage/cache.js";
-import { isRemote } from "../../storage/store.js";
+import { isRemote, joinUrl } from "../../storage/store.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { drawMix } from "./augment.js";
 import { type BatchPlan, type BatchShape, localBatch, planBatches, stepsOf } from "./batch-plan.js";
@@ -216,6 +217,7 @@ export class Loader {
       buffers: this.runBuffers,
       cache: this.disk,
       expand: this.cacheOptions?.expanded === true ? expand : undefined,
+      keepDamaged: this.settings.onBadSample === "skip",
       signal,
     });
     return reader.read();
@@ -276,7 +278,7 @@ export class Loader {
   private drawPairs(plan: BatchPlan, random: (sample: number, pass: number) => Random): Pair[] {
     const { view } = this.settings;
     const { policy } = view;
-    if (view.augment !== "train" || policy === undefined) return [];
+    if (view.augment !== "train" || policy === undefined || !(policy.mixup || policy.cutmix)) return [];
     const pairs: Pair[] = [];
     for (let a = 0; a + 1 < plan.sample.length; a += 2) {
       const stream = random((plan.source[a] as number) * 2 ** 32 + (plan.sample[a] as number), plan.pass[a] as number);
@@ -348,13 +350,9 @@ export class Loader {
     const damaged = error.code === "CHECKSUM_MISMATCH" || error.code === "CORRUPT_RECORD";
     const nothingLeft = this.shape.dropLast && copyOf < 0;
     if (this.settings.onBadSample === "fail" || !damaged || nothingLeft) {
-      const shard = dataset.manifest.shards.findLast(
-        (_, i) => (dataset.firstSamples[i] as number) <= (plan.sample[place] as number),
-      );
-      const facts = {
-        source: `${dataset.manifest.folder}/${shard?.name}`,
-        key: dataset.index.key(plan.sample[place] as number),
-      };
+      const sample = plan.sample[place] as number;
+      const shard = dataset.manifest.shards[placeOf(dataset.firstSamples, sample)]?.name ?? "";
+      const facts = { source: joinUrl(dataset.manifest.folder, shard), key: dataset.index.key(sample) };
       throw new ToolkitError(error.code, message, facts);
     }
     this.skippedByCode[error.code] = (this.skippedByCode[error.code] ?? 0) + 1;
@@ -395,6 +393,7 @@ function partOf(memory: ReadBatch["memory"], first: number, end: number): ReadBa
   return {
     buffers: used.map((i) => memory.buffers[i] as Uint8Array),
     codecs: used.map((i) => memory.codecs[i] as "none" | "zstd"),
+    damaged: used.map((i) => memory.damaged[i] as boolean),
     buffer: memory.buffer.slice(first, end).map((buffer) => places.get(buffer) as number),
     offset: memory.offset.slice(first, end),
     byteLength: memory.byteLength.slice(first, end),

@@ -31,6 +31,8 @@ export interface RunReaderOptions {
   readonly cache: DiskCache | undefined;
   /** Brings samples into their expanded form before they are cached; undefined: they are cached as they are stored. */
   readonly expand: ((task: ExpandTask) => Promise<ExpandAnswer>) | undefined;
+  /** Hand bytes that stay wrong on, marked, instead of ending with an error. */
+  readonly keepDamaged: boolean;
   readonly signal: AbortSignal;
 }
 
@@ -51,6 +53,8 @@ interface LoadedUnit {
   readonly buffer: SharedArrayBuffer;
   readonly bytes: Uint8Array;
   readonly codec: Codec;
+  /** Some of its samples are not what was written. */
+  readonly damaged: boolean;
   /** Of every sample. */
   readonly places: readonly { readonly offset: number; readonly byteLength: number }[];
 }
@@ -174,6 +178,7 @@ export class RunReader {
     return {
       buffers: distinct.map(({ bytes }) => bytes),
       codecs: distinct.map(({ codec }) => codec),
+      damaged: distinct.map(({ damaged }) => damaged),
       buffer: Uint32Array.from(loaded, (unit) => numbers.get(unit) as number),
       offset: Uint32Array.from(places, (place) => place?.offset as number),
       byteLength: Uint32Array.from(places, (place) => place?.byteLength as number),
@@ -221,12 +226,12 @@ export class RunReader {
     const buffer = buffers.take(sizeClass(unit.bytes));
     try {
       const bytes = new Uint8Array(buffer, 0, unit.bytes);
-      await this.readChecked(unit, dataset, bytes);
+      const damaged = await this.readDamaged(unit, dataset, bytes);
       const lengths = lengthsOf(unit, dataset);
-      if (cache !== undefined)
+      if (cache !== undefined && !damaged)
         await cache.put(key, expands ? await this.expanded(unit, bytes, lengths, expand) : bytes);
       // What is here already is used as it is: the next epoch reads the other form.
-      return { buffer, bytes, codec, places: placesOf(lengths) };
+      return { buffer, bytes, codec, damaged, places: placesOf(lengths) };
     } catch (error) {
       buffers.giveBack(buffer);
       throw error;
@@ -255,20 +260,21 @@ export class RunReader {
       const dataset = datasets[unit.source] as Dataset;
       const stored = codec === dataset.manifest.codec;
       const places = stored ? placesOf(lengthsOf(unit, dataset)) : expandedPlaces(bytes, unit.count);
-      if (places !== undefined) return { buffer, bytes, codec, places };
+      if (places !== undefined) return { buffer, bytes, codec, damaged: false, places };
     }
     if (buffer !== undefined) buffers.giveBack(buffer);
     return undefined;
   }
 
-  /** CHECKSUM_MISMATCH, naming the first damaged sample, when bytes stay wrong however often they are read. */
-  private async readChecked(unit: Unit, dataset: Dataset, bytes: Uint8Array): Promise<void> {
+  /** Whether bytes stay wrong however often they are read; unless such are to be kept, CHECKSUM_MISMATCH, naming the first damaged sample. */
+  private async readDamaged(unit: Unit, dataset: Dataset, bytes: Uint8Array): Promise<boolean> {
     const { manifest, index, firstSamples, offsets } = dataset;
     const url = joinUrl(manifest.folder, manifest.shards[placeOf(firstSamples, unit.first)]?.name as string);
     const start = offsets[unit.first] as number;
     const range = { start, end: start + unit.bytes };
     const damaged = await readChecked(url, range, bytes, () => firstDamaged(unit, index, bytes), this.options.signal);
-    if (damaged === undefined) return;
+    if (damaged === undefined) return false;
+    if (this.options.keepDamaged) return true;
     const { sample, found } = damaged;
     const message = `coefficients have crc32c ${hex(found)}, expected ${hex(index.crc32c[sample] as number)}, read ${maxReads} times; verify lists all damage`;
     throw new ToolkitError("CHECKSUM_MISMATCH", message, { source: url, key: index.key(sample), offset: start });

@@ -26,10 +26,11 @@ export interface WorkerSettings {
   readonly replace: boolean;
 }
 
-/** Samples in memory: which of `buffers` each lies in, and where. They were checked when they were read. */
+/** Samples in memory: which of `buffers` each lies in, and where. They were checked when they were read; `damaged` buffers are to be again. */
 export interface SamplesInMemory {
   readonly buffers: readonly Uint8Array[];
   readonly codecs: readonly Codec[];
+  readonly damaged: readonly boolean[];
   readonly buffer: Uint32Array;
   readonly offset: Uint32Array;
   readonly byteLength: Uint32Array;

@@ -127,6 +127,8 @@ function locate({ memory, sample: numbers }: ViewTask, i: number, source: (typeo
     entry.offset = memory.offset[i] as number;
     entry.byteLength = memory.byteLength[i] as number;
     entry.codec = memory.codecs[entry.memory] ?? source.codec;
+    entry.checked = memory.damaged[entry.memory] ?? false;
+    entry.crc32c = source.index.crc32c[sample] as number;
     return;
   }
   if (source.files === undefined) throw new ToolkitError("INTERNAL", "samples of a service came without their bytes");
