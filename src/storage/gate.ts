@@ -10,7 +10,7 @@ export class RequestGate {
   private active = 0;
   private readonly queue: (() => void)[] = [];
 
-  constructor(private readonly maxActive = 32) {
+  constructor(private readonly maxActive = 256) {
     this.limit = maxActive;
   }
 

@@ -11,7 +11,7 @@ import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } 
 export interface HttpOptions {
   readonly retry?: RetryOptions;
   readonly timeouts?: TimeoutOptions;
-  /** Requests under way at once. Default 32. */
+  /** Requests under way at once. Default 256. */
   readonly maxRequests?: number;
 }
 

@@ -25,7 +25,7 @@ export interface S3Options {
   readonly pathStyle?: boolean;
   readonly retry?: RetryOptions;
   readonly timeouts?: TimeoutOptions;
-  /** Requests under way at once. Default 32. */
+  /** Requests under way at once. Default 256. */
   readonly maxRequests?: number;
 }
 

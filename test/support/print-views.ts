@@ -8,20 +8,16 @@ const size = 64;
 const chunks: Uint8Array[] = [];
 for (const kind of jpegKinds) {
   const image = { ...readJpeg(makeJpeg(kind), 1e8, "none"), codec: "none" } as const;
-  const { x, y } = planView(
-    image.width,
-    image.height,
-    { kind: "dct", size, augment: "train" },
-    randomFor(4, kind.name),
-  );
-  const out = new Float32Array((size * size * 3) / 2);
-  const [luma, chroma] = [size * size, (size * size) / 4];
-  renderView(image, x, y, {
-    kind: "dct",
-    y: out.subarray(0, luma),
-    cb: out.subarray(luma, luma + chroma),
-    cr: out.subarray(luma + chroma),
-  });
-  chunks.push(new Uint8Array(out.buffer));
+  for (const augment of ["train", "eval"] as const) {
+    const view = { kind: "dct", size, augment } as const;
+    const { x, y } = planView(image.width, image.height, view, randomFor(4, kind.name));
+    const dct = new Float32Array((size * size * 3) / 2);
+    const [luma, chroma] = [size * size, (size * size) / 4];
+    const planes = { y: dct.subarray(0, luma), cb: dct.subarray(luma, luma + chroma), cr: dct.subarray(luma + chroma) };
+    renderView(image, x, y, { kind: "dct", ...planes });
+    const rgb = new Float32Array(size * size * 3);
+    renderView(image, x, y, { kind: "rgb", rgb });
+    chunks.push(new Uint8Array(dct.buffer), new Uint8Array(rgb.buffer));
+  }
 }
 process.stdout.write(Buffer.concat(chunks));

@@ -15,8 +15,9 @@ import type { SharedBuffers } from "../shared-buffers.js";
 import { type BatchPlan, type BatchShape, planBatches, visitOwn } from "./batch-plan.js";
 import type { ExpandAnswer, ExpandTask, SamplesInMemory } from "./view-task.js";
 
-/** Range reads under way at a time. */
-const readsInFlight = 32;
+/** Range reads under way at a time: many where they are small, because each takes a round trip. */
+const maxReadsInFlight = 256;
+const maxBytesInFlight = 128 << 20;
 /** A run is read whole when at least this share of its bytes is wanted. */
 const wholeShare = 0.5;
 
@@ -75,6 +76,7 @@ export class RunReader {
   private readonly units = new Map<string, Unit>();
   private heldBytes = 0;
   private reading = 0;
+  private readingBytes = 0;
   private readonly turns: (() => void)[] = [];
   private ended = false;
   private readonly preparedGroups = new Set<number>();
@@ -203,13 +205,16 @@ export class RunReader {
 
   private async load(unit: Unit): Promise<LoadedUnit> {
     const { signal } = this.options;
-    while (this.reading >= readsInFlight) await new Promise<void>((resolve) => this.turns.push(resolve));
+    while (this.reading >= maxReadsInFlight || (this.reading > 0 && this.readingBytes + unit.bytes > maxBytesInFlight))
+      await new Promise<void>((resolve) => this.turns.push(resolve));
     this.reading++;
+    this.readingBytes += unit.bytes;
     try {
       signal.throwIfAborted();
       return await this.fetch(unit);
     } finally {
       this.reading--;
+      this.readingBytes -= unit.bytes;
       this.turns.shift()?.();
     }
   }
