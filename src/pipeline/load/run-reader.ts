@@ -81,13 +81,18 @@ export class RunReader {
   private ended = false;
   private readonly preparedGroups = new Set<number>();
 
+  /** Ends what is being read when nobody wants it any more. */
+  private readonly own = new AbortController();
+  private readonly signal: AbortSignal;
+
   constructor(private readonly options: RunReaderOptions) {
-    setMaxListeners(0, options.signal); // as many listen to it as reads are under way
+    this.signal = AbortSignal.any([options.signal, this.own.signal]);
+    setMaxListeners(0, this.signal); // as many listen to it as reads are under way
   }
 
   /** The rank's batches in order, each when it is in memory; later ones are read meanwhile. */
   async *read(): AsyncGenerator<ReadBatch> {
-    const { plan, shape, fromStep, signal, prefetchBytes } = this.options;
+    const { plan, shape, fromStep, prefetchBytes } = this.options;
     const batches = planBatches(plan, shape, fromStep);
     const waiting: Waiting[] = [];
     try {
@@ -99,7 +104,7 @@ export class RunReader {
         }
         const next = waiting.shift();
         if (next === undefined) return;
-        signal.throwIfAborted();
+        this.signal.throwIfAborted();
         const loaded = await Promise.all(next.units.map((unit) => unit.loading as Promise<LoadedUnit>));
         for (const unit of next.units) unit.inUse++;
         yield { plan: next.plan, memory: this.memoryOf(next, loaded), release: () => this.release(next.units) };
@@ -107,6 +112,7 @@ export class RunReader {
     } finally {
       // What is in use is freed by whoever uses it.
       this.ended = true;
+      this.own.abort();
       await Promise.all([...this.units.values()].map((unit) => this.freeUnused(unit)));
     }
   }
@@ -204,13 +210,12 @@ export class RunReader {
   }
 
   private async load(unit: Unit): Promise<LoadedUnit> {
-    const { signal } = this.options;
     while (this.reading >= maxReadsInFlight || (this.reading > 0 && this.readingBytes + unit.bytes > maxBytesInFlight))
       await new Promise<void>((resolve) => this.turns.push(resolve));
     this.reading++;
     this.readingBytes += unit.bytes;
     try {
-      signal.throwIfAborted();
+      this.signal.throwIfAborted();
       return await this.fetch(unit);
     } finally {
       this.reading--;
@@ -277,7 +282,7 @@ export class RunReader {
     const url = joinUrl(manifest.folder, manifest.shards[placeOf(firstSamples, unit.first)]?.name as string);
     const start = offsets[unit.first] as number;
     const range = { start, end: start + unit.bytes };
-    const damaged = await readChecked(url, range, bytes, () => firstDamaged(unit, index, bytes), this.options.signal);
+    const damaged = await readChecked(url, range, bytes, () => firstDamaged(unit, index, bytes), this.signal);
     if (damaged === undefined) return false;
     if (this.options.keepDamaged) return true;
     const { sample, found } = damaged;
