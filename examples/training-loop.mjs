@@ -18,7 +18,8 @@ const view = { kind: "dct", size: 32, frequencies: 24, normalize: "dataset", aug
 const common = { view, batchSize: 16, seed: 1 };
 
 const inputs = 4 * 4 * 14 + 2 * (2 * 2 * 5);
-const model = tf.sequential({ layers: [tf.layers.dense({ inputShape: [inputs], units: classes })] });
+const kernelInitializer = tf.initializers.glorotUniform({ seed: 1 });
+const model = tf.sequential({ layers: [tf.layers.dense({ inputShape: [inputs], units: classes, kernelInitializer })] });
 const optimizer = tf.train.adam(0.01);
 const flat = (batch) =>
   tf.concat(
