@@ -94,8 +94,6 @@ bool get_form(const Napi::Value& numbers_value, const Napi::Value& tables_value,
   return sized && (spec.chroma_step == 1 || spec.chroma_step == 2);
 }
 
-size_t bytes_of(SampleType type) { return type == SampleType::kFloat32 ? 4 : type == SampleType::kInt16 ? 2 : 1; }
-
 // The arrays of a batch, each of `views` views. `empty` holds what mid-grey is in them.
 bool get_planes(const Napi::Value& value, const Form& form, size_t views, std::vector<BatchPlane>* planes,
                 std::vector<float> empty[3]) {
@@ -115,7 +113,7 @@ bool get_planes(const Napi::Value& value, const Form& form, size_t views, std::v
       if (dct) {
         const size_t frequency = spec.kept[i] != nullptr ? spec.kept[i][k] : k;
         const float bias = spec.frequency_bias != nullptr ? spec.frequency_bias[i * kBlockSize + frequency] : 0;
-        empty[i].push_back(spec.type == SampleType::kInt16 ? bias * 16 : bias);
+        empty[i].push_back(spec.type == SampleType::kInt16 ? bias * kInt16Steps : bias);
       } else {
         empty[i].push_back(128 * spec.scale[k] + spec.bias[k]);
       }
@@ -123,8 +121,7 @@ bool get_planes(const Napi::Value& value, const Form& form, size_t views, std::v
     plane.empty = empty[i].data();
     const napi_typedarray_type types[3] = {napi_float32_array, napi_int16_array, napi_uint8_array};
     Span<uint8_t> span;
-    if (!get_span<uint8_t>(arrays.Get(i), types[int(spec.type)], &span) ||
-        span.length < views * plane.rows * plane.columns * plane.depth)
+    if (!get_span<uint8_t>(arrays.Get(i), types[int(spec.type)], &span) || span.length < views * plane.values())
       return false;
     plane.data = span.data;
     planes->push_back(plane);
@@ -186,18 +183,11 @@ PixelBox box_from(const double* p) { return {int(p[0]), int(p[1]), int(p[2]), in
 constexpr size_t kPairNumbers = 7;
 
 void copy_view(const std::vector<BatchPlane>& planes, size_t from, size_t to) {
-  for (const BatchPlane& plane : planes) {
-    const size_t bytes = plane.rows * plane.columns * plane.depth * bytes_of(plane.type);
-    uint8_t* const data = static_cast<uint8_t*>(plane.data);
-    std::memcpy(data + to * bytes, data + from * bytes, bytes);
-  }
+  for (const BatchPlane& plane : planes) std::memcpy(plane.view(to), plane.view(from), plane.view_bytes());
 }
 
 void clear_view(const std::vector<BatchPlane>& planes, size_t place) {
-  for (const BatchPlane& plane : planes) {
-    const size_t bytes = plane.rows * plane.columns * plane.depth * bytes_of(plane.type);
-    std::memset(static_cast<uint8_t*>(plane.data) + place * bytes, 0, bytes);
-  }
+  for (const BatchPlane& plane : planes) std::memset(plane.view(place), 0, plane.view_bytes());
 }
 
 struct Failure {
@@ -312,9 +302,7 @@ Napi::Value RenderBatch(const Napi::CallbackInfo& info) {
       return bad_argument(env, "renderBatch: a view has another size than its batch");
     spec.color = {float(p[kColor]), float(p[kColor + 1]), float(p[kColor + 2]), float(p[kColor + 3])};
     void* out[3] = {};
-    for (size_t c = 0; c < planes.size(); c++)
-      out[c] = static_cast<uint8_t*>(planes[c].data) +
-               size_t(p[kPlace]) * planes[c].rows * planes[c].columns * planes[c].depth * bytes_of(planes[c].type);
+    for (size_t c = 0; c < planes.size(); c++) out[c] = planes[c].view(size_t(p[kPlace]));
     const uint8_t* bytes = nullptr;
     Status status = get_record(p, layouts, &layout, &image)
                         ? scratch->sample_reader.read(places, i, &bytes)

@@ -15,6 +15,10 @@ struct BatchPlane {
   size_t rows = 0, columns = 0, depth = 0;
   size_t step = 1;               // luma pixels per place on each axis: 1, 8 or 16
   const float* empty = nullptr;  // the values of a place that shows mid-grey, `depth` of them
+
+  size_t values() const { return rows * columns * depth; }
+  size_t view_bytes() const { return values() * value_bytes(type); }
+  uint8_t* view(size_t i) const { return static_cast<uint8_t*>(data) + i * view_bytes(); }
 };
 
 // In luma pixels.

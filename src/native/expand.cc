@@ -81,12 +81,6 @@ inline bool pass_values(size_t count, size_t (*count_escapes)(const uint8_t*, si
 
 size_t count_escapes_scalar(const uint8_t* values, size_t count) { return escapes_among(values, count); }
 
-inline __attribute__((always_inline)) size_t count_values(const uint8_t* masks, size_t count) {
-  size_t values = 0;
-  for (size_t i = 0; i < count; i++) values += size_t(__builtin_popcountll(load_mask(masks, i)));
-  return values;
-}
-
 bool pass_scalar(const uint8_t* masks, size_t count, ValueCursor* cursor) {
   return pass_values(count_values(masks, count), count_escapes_scalar, cursor);
 }
@@ -115,6 +109,22 @@ constexpr ScanPositions make_scan_positions() {
 }
 
 constexpr ScanPositions kScanPosition = make_scan_positions();
+
+// Spreads packed bytes over a mask byte: where each lane finds its value, 0x80 (which gives zero) where it has none.
+struct SpreadTable {
+  alignas(16) uint8_t spread[256][8];
+};
+
+constexpr SpreadTable make_spread_table() {
+  SpreadTable table{};
+  for (int mask = 0; mask < 256; mask++) {
+    uint8_t next = 0;
+    for (int bit = 0; bit < 8; bit++) table.spread[mask][bit] = mask >> bit & 1 ? next++ : 0x80;
+  }
+  return table;
+}
+
+constexpr SpreadTable kSpread = make_spread_table();
 
 #endif
 
@@ -268,36 +278,31 @@ __attribute__((target("popcnt"))) bool pass_avx2(const uint8_t* masks, size_t co
   return pass_values(count_values(masks, count), count_escapes_avx2, cursor);
 }
 
-// Tables for the AVX2 expander: byte shuffles that spread packed bytes over a mask byte, and the controls that gather
-// each 16 natural positions out of the four 16-byte quarters of a block in scan order.
-struct ShuffleTables {
-  alignas(32) uint8_t spread[256][8];
+// Controls of the AVX2 expander that gather each 16 natural positions out of the four 16-byte quarters of a block in
+// scan order.
+struct GatherTable {
   alignas(32) uint8_t gather[2][4][32];  // [half of the block][quarter][byte]: 0x80 where the byte comes from elsewhere
 };
 
-constexpr ShuffleTables make_shuffle_tables() {
-  ShuffleTables tables{};
-  for (int mask = 0; mask < 256; mask++) {
-    uint8_t next = 0;
-    for (int bit = 0; bit < 8; bit++) tables.spread[mask][bit] = mask >> bit & 1 ? next++ : 0x80;
-  }
+constexpr GatherTable make_gather_table() {
+  GatherTable table{};
   for (int half = 0; half < 2; half++) {
     for (int quarter = 0; quarter < 4; quarter++) {
       for (int byte = 0; byte < 32; byte++) {
         const int position = kScanPosition.at[half * 32 + byte];
-        tables.gather[half][quarter][byte] = position / 16 == quarter ? uint8_t(position % 16) : 0x80;
+        table.gather[half][quarter][byte] = position / 16 == quarter ? uint8_t(position % 16) : 0x80;
       }
     }
   }
-  return tables;
+  return table;
 }
 
-constexpr ShuffleTables kShuffle = make_shuffle_tables();
+constexpr GatherTable kGather = make_gather_table();
 
 __attribute__((target("avx2,popcnt,bmi"))) inline __m256i gather_half(const __m256i quarters[4], int half) {
   __m256i gathered = _mm256_setzero_si256();
   for (int q = 0; q < 4; q++) {
-    const __m256i control = _mm256_load_si256(reinterpret_cast<const __m256i*>(kShuffle.gather[half][q]));
+    const __m256i control = _mm256_load_si256(reinterpret_cast<const __m256i*>(kGather.gather[half][q]));
     gathered = _mm256_or_si256(gathered, _mm256_shuffle_epi8(quarters[q], control));
   }
   return gathered;
@@ -319,7 +324,7 @@ __attribute__((target("avx2,popcnt,bmi"))) bool expand_avx2(const uint8_t* masks
     for (int byte = 0; byte < 8; byte++) {
       const int bits = int(mask >> (8 * byte)) & 0xff;
       const __m128i packed = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(values));
-      const __m128i control = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kShuffle.spread[bits]));
+      const __m128i control = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kSpread.spread[bits]));
       _mm_storel_epi64(reinterpret_cast<__m128i*>(scan + 8 * byte), _mm_shuffle_epi8(packed, control));
       values += __builtin_popcount(unsigned(bits));
     }
@@ -345,22 +350,6 @@ __attribute__((target("avx2,popcnt,bmi"))) bool expand_avx2(const uint8_t* masks
 }
 
 #elif defined(__aarch64__)
-
-// Spreads packed bytes over a mask byte: where each lane finds its value, 0x80 (which gives zero) where it has none.
-struct SpreadTable {
-  alignas(16) uint8_t spread[256][8];
-};
-
-constexpr SpreadTable make_spread_table() {
-  SpreadTable table{};
-  for (int mask = 0; mask < 256; mask++) {
-    uint8_t next = 0;
-    for (int bit = 0; bit < 8; bit++) table.spread[mask][bit] = mask >> bit & 1 ? next++ : 0x80;
-  }
-  return table;
-}
-
-constexpr SpreadTable kSpread = make_spread_table();
 
 // A byte of all ones or zeros per lane -> a bit per lane.
 inline uint64_t bits_of(uint8x16_t lanes) {

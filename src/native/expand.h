@@ -23,6 +23,13 @@ inline uint64_t load_mask(const uint8_t* masks, size_t i) {
   return mask;
 }
 
+// Values of `count` blocks: the bits of their masks. Inlined, so that it uses what instructions its caller may.
+inline __attribute__((always_inline)) size_t count_values(const uint8_t* masks, size_t count) {
+  size_t values = 0;
+  for (size_t i = 0; i < count; i++) values += size_t(__builtin_popcountll(load_mask(masks, i)));
+  return values;
+}
+
 // Expands `count` blocks: bit k of the i-th mask says that the k-th coefficient in scan order is non-zero; its value is
 // the next byte (int8), or, where that byte is -128, the next escape. Writes 64 int16 per block in natural order; the
 // DC place holds the stored difference. Returns false, with `out` partly written, when the cursor runs dry.

@@ -222,10 +222,7 @@ Status Unpacker::open_frame(const Frame& frame, size_t blocks, Reading* reading)
   }
   // Uncompressed streams are as long as they say, and reading them stops at their ends.
   size_t values = frame.stored_bytes[1];
-  if (codec_ == Codec::kZstd) {
-    values = 0;
-    for (const uint64_t mask : reading->joined) values += size_t(__builtin_popcountll(mask));
-  }
+  if (codec_ == Codec::kZstd) values = count_values(reading->masks, blocks);
   if (Status s = load_stream(frame.streams[1], frame.stored_bytes[1], values, &reading->values, &bytes); !s.ok())
     return s;
   reading->cursor.values = bytes;
@@ -340,19 +337,17 @@ Status Unpacker::store_plain(std::vector<uint8_t>* out) {
     for (uint32_t frame = 0; frame < frame_count(grid); frame++, entry += kDirectoryEntryBytes) {
       const uint32_t rows = std::min(kRowsPerFrame, grid.blocks_high - frame * kRowsPerFrame);
       Reading& reading = readings_[component];
-      if (Status s = open_frame(frames_[component][frame], size_t(rows) * grid.blocks_wide, &reading); !s.ok())
-        return s;
-      size_t values = 0;
-      for (size_t i = 0; i < size_t(rows) * grid.blocks_wide; i++)
-        values += size_t(__builtin_popcountll(load_mask(reading.masks, i)));
+      const size_t blocks = size_t(rows) * grid.blocks_wide;
+      if (Status s = open_frame(frames_[component][frame], blocks, &reading); !s.ok()) return s;
+      const size_t values = count_values(reading.masks, blocks);
       const ValueCursor& cursor = reading.cursor;
       if (size_t(cursor.values_end - cursor.values) != values ||
           size_t(cursor.escapes_end - cursor.escapes) != 2 * skip_.count_escapes(cursor.values, values))
         return corrupt("a stream has the wrong length");
       const std::pair<const uint8_t*, const uint8_t*> streams[kStreams] = {
-          {reading.masks, reading.masks + size_t(rows) * grid.blocks_wide * kMaskBytes},
-          {reading.cursor.values, reading.cursor.values_end},
-          {reading.cursor.escapes, reading.cursor.escapes_end}};
+          {reading.masks, reading.masks + blocks * kMaskBytes},
+          {cursor.values, cursor.values_end},
+          {cursor.escapes, cursor.escapes_end}};
       for (int s = 0; s < kStreams; s++) {
         put_u32(out->data() + entry + 4 * s, uint32_t(streams[s].second - streams[s].first));
         out->insert(out->end(), streams[s].first, streams[s].second);

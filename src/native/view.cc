@@ -163,9 +163,6 @@ FrequencyChange frequency_change(const ViewSpec& spec, size_t component) {
   return change;
 }
 
-// int16 views are in sixteenths: half a step is 96 dB below the largest coefficient.
-constexpr float kInt16Steps = 16;
-
 int16_t to_int16(float value) {
   return int16_t(std::lrintf(std::min(std::max(value * kInt16Steps, -32768.0f), 32767.0f)));
 }
@@ -182,8 +179,6 @@ void finish_block(const BlockTarget& target, const float* block, size_t index) {
   }
 }
 
-size_t sample_bytes(SampleType type) { return type == SampleType::kFloat32 ? 4 : type == SampleType::kInt16 ? 2 : 1; }
-
 BlockTarget block_target(const ViewSpec& spec, size_t component) {
   BlockTarget target;
   target.type = spec.type;
@@ -194,8 +189,11 @@ BlockTarget block_target(const ViewSpec& spec, size_t component) {
   return target;
 }
 
-// Adds to the DC of every block; where DC is not kept there is nothing to add to.
-void add_to_dc(const BlockTarget& target, void* out, size_t blocks, float value) {
+// Adds what the colour change makes of the view's mean luma to the DC of every block; where DC is not kept there is
+// nothing to add to.
+void add_offset_of_mean(const ViewSpec& spec, const BlockTarget& target, void* out, size_t blocks, double mean) {
+  const float unit = spec.frequency_scale != nullptr ? spec.frequency_scale[0] : 1;
+  const float value = float(8 * spec.color.offset_of_mean * mean) * unit;
   int place = 0;
   if (target.kept != nullptr) {
     while (place < target.kept_count && target.kept[place] != 0) place++;
@@ -355,7 +353,7 @@ Status Viewer::render_blocks(const ViewImage& image, size_t index, const ViewSpe
   target.blocks_wide = blocks_wide;
   target.scale = scale;
   target.bias = bias;
-  const size_t row_bytes = blocks_wide * size_t(target.kept_count) * sample_bytes(spec.type);
+  const size_t row_bytes = blocks_wide * size_t(target.kept_count) * value_bytes(spec.type);
   const size_t groups = plane.y.first.size() / lanes;
   for (size_t i = 0; i < groups; i++) {
     const size_t group = spec.y.flip ? groups - 1 - i : i, block_row = group * rows_per_group;
@@ -368,8 +366,7 @@ Status Viewer::render_blocks(const ViewImage& image, size_t index, const ViewSpe
   if (index == 0 && spec.color.offset_of_mean != 0) {
     const size_t blocks = blocks_wide * blocks_high;
     const double mean = target.dc_sum * forward_factor(0) / 8 / double(blocks);
-    const float unit = spec.frequency_scale != nullptr ? spec.frequency_scale[0] : 1;
-    add_to_dc(target, out, blocks, float(8 * spec.color.offset_of_mean * mean) * unit);
+    add_offset_of_mean(spec, target, out, blocks, mean);
   }
   return {};
 }
@@ -422,8 +419,7 @@ Status Viewer::copy_plane(const ViewImage& image, size_t index, const ViewSpec& 
   end_streams();
   if (sum != 0) {
     const double mean = sum * image.components[index].quant[0] / 8 / double(wide * high);
-    const float unit = spec.frequency_scale != nullptr ? spec.frequency_scale[0] : 1;
-    add_to_dc(target, out, wide * high, float(8 * spec.color.offset_of_mean * mean) * unit);
+    add_offset_of_mean(spec, target, out, wide * high, mean);
   }
   return {};
 }
@@ -474,7 +470,7 @@ Status Viewer::render_pixels(const ViewImage& image, const ViewSpec& spec, void*
       planes[c] = planes_[c].pixel_plane();
     }
     kernels_->store_pixels(planes, width, std::min(lanes, height - row), color, spec.type,
-                           static_cast<uint8_t*>(out) + row * width * 3 * sample_bytes(spec.type));
+                           static_cast<uint8_t*>(out) + row * width * 3 * value_bytes(spec.type));
   }
   end_streams();
   return {};

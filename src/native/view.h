@@ -23,6 +23,13 @@ enum class ViewKind {
 
 enum class SampleType { kFloat32, kInt16, kUint8 };
 
+constexpr size_t value_bytes(SampleType type) {
+  return type == SampleType::kFloat32 ? 4 : type == SampleType::kInt16 ? 2 : 1;
+}
+
+// int16 coefficients are in sixteenths: half a step is 96 dB below the largest coefficient.
+constexpr float kInt16Steps = 16;
+
 // What happens to the values, in this order. Factors apply to the spatial samples, the level shift taken off.
 struct ColorChange {
   float luma = 1, chroma = 1;  // factors

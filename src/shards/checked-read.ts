@@ -1,4 +1,5 @@
 // Reading what has a checksum: bits do flip on the way, so bytes that are wrong are read again before they are called damaged.
+import { crc32c } from "../native/index.js";
 import { countRetry } from "../storage/counters.js";
 import { type ByteRange, openStore } from "../storage/store.js";
 
@@ -18,4 +19,19 @@ export async function readChecked<Fault>(
     if (fault === undefined || reads === maxReads) return fault;
     countRetry("checksum");
   }
+}
+
+/** The same for bytes with one CRC-32C: undefined when they have it in the end, the checksum found otherwise. */
+export function readWithCrc(
+  url: string,
+  range: ByteRange,
+  target: Uint8Array,
+  expected: number,
+  signal?: AbortSignal,
+): Promise<number | undefined> {
+  const faultOf = (bytes: Uint8Array) => {
+    const found = crc32c(bytes);
+    return found === expected ? undefined : found;
+  };
+  return readChecked(url, range, target, faultOf, signal);
 }

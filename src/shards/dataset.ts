@@ -1,8 +1,7 @@
 // An opened data set: its manifest, its index, and where every sample's bytes lie.
 import { ToolkitError } from "../errors.js";
-import { crc32c } from "../native/index.js";
 import { joinUrl } from "../storage/store.js";
-import { readChecked } from "./checked-read.js";
+import { readWithCrc } from "./checked-read.js";
 import { type LoadedManifest, readManifest } from "./manifest.js";
 import { hex } from "./record-view.js";
 import { parseSampleIndex, type SampleIndex } from "./sample-index.js";
@@ -24,11 +23,7 @@ export async function openDataset(manifest: string | LoadedManifest): Promise<Da
   const url = joinUrl(loaded.folder, loaded.index.name);
   const { byteLength, crc32c: expected } = loaded.index;
   const target = new Uint8Array(new SharedArrayBuffer(byteLength));
-  const faultOf = () => {
-    const found = crc32c(target);
-    return found === expected ? undefined : found;
-  };
-  const found = await readChecked(url, { start: 0, end: byteLength }, target, faultOf);
+  const found = await readWithCrc(url, { start: 0, end: byteLength }, target, expected);
   if (found !== undefined) {
     const message = `index has crc32c ${hex(found)}, expected ${hex(expected)}`;
     throw new ToolkitError("CHECKSUM_MISMATCH", message, { source: url });

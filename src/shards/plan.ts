@@ -110,6 +110,7 @@ export class EpochPlan implements Iterable<PlannedSample> {
   /** Position of every group's first sample, and of the end. */
   readonly starts: readonly number[];
   private readonly groupRuns: readonly (readonly [number, number])[];
+  private last: { readonly number: number; readonly order: GroupOrder } | undefined;
 
   constructor(
     private readonly sources: readonly PlanSource[],
@@ -135,8 +136,13 @@ export class EpochPlan implements Iterable<PlannedSample> {
     return Math.min(placeOf(this.starts, position), this.groups - 1);
   }
 
-  /** The samples of a group, in their order. */
+  /** The samples of a group, in their order. The last one made is kept: whoever plans batches and whoever reads ahead ask for the same. */
   group(number: number): GroupOrder {
+    if (this.last?.number !== number) this.last = { number, order: this.makeGroup(number) };
+    return this.last.order;
+  }
+
+  private makeGroup(number: number): GroupOrder {
     const [from, to] = this.groupRuns[number] as readonly [number, number];
     const count = (this.starts[number + 1] as number) - (this.starts[number] as number);
     const order = new GroupOrder(this.starts[number] as number, count);
@@ -260,29 +266,27 @@ class RunItems {
 
   at(i: number): RunItem {
     const item = this.itemAt(i);
-    const { source, pass, runs, cut, first, count } = this.passAt(item);
-    const place = item - first;
-    const limit = runs !== undefined && place === count - 1 ? cut : Infinity;
-    return { source, pass, number: runs === undefined ? place : (runs[place] as number), limit };
+    const pass = this.passAt(item);
+    return {
+      source: pass.source,
+      pass: pass.pass,
+      number: runOf(pass, item),
+      limit: limitOf(pass, item),
+    };
   }
 
   /** Samples of the i-th run that come. */
   samplesAt(i: number): number {
     const item = this.itemAt(i);
     const pass = this.passAt(item);
-    const place = item - pass.first;
-    const own = (this.runs[pass.source] as SourceRuns).selected;
-    if (pass.runs === undefined) return own[place] as number;
-    const samples = own[pass.runs[place] as number] as number;
-    return place === pass.count - 1 ? Math.min(pass.cut, samples) : samples;
+    const { selected } = this.runs[pass.source] as SourceRuns;
+    return Math.min(selected[runOf(pass, item)] as number, limitOf(pass, item));
   }
 
   bytesAt(i: number): number {
     const item = this.itemAt(i);
     const pass = this.passAt(item);
-    const place = item - pass.first;
-    const number = pass.runs === undefined ? place : (pass.runs[place] as number);
-    return (this.runs[pass.source] as SourceRuns).bytes[number] as number;
+    return (this.runs[pass.source] as SourceRuns).bytes[runOf(pass, item)] as number;
   }
 
   private itemAt(i: number): number {
@@ -292,6 +296,15 @@ class RunItems {
   private passAt(item: number): Pass {
     return this.passes[this.passes.length === 1 ? 0 : placeOf(this.firsts, item)] as Pass;
   }
+}
+
+/** The number, in its source, of the run that an item of a pass is. */
+function runOf({ runs, first }: Pass, item: number): number {
+  return runs === undefined ? item - first : (runs[item - first] as number);
+}
+
+function limitOf({ runs, cut, first, count }: Pass, item: number): number {
+  return runs !== undefined && item - first === count - 1 ? cut : Infinity;
 }
 
 /** Groups of equal bytes, as few as the bound allows. */

@@ -9,17 +9,19 @@ export interface Random {
   below(bound: number): number;
 }
 
-/** A stream for a purpose, as in `randomFor(seed, "shard-order", epoch)`. */
-export function randomFor(seed: number, purpose: string, ...key: readonly (string | number)[]): Random {
+type Words = readonly [number, number, number, number];
+
+function wordsFor(seed: number, purpose: string, key: readonly (string | number)[]): Words {
   const digest = createHash("sha256")
     .update(JSON.stringify([seed, purpose, ...key]))
     .digest();
-  return xoshiro128(
-    digest.readUInt32LE(0),
-    digest.readUInt32LE(4),
-    digest.readUInt32LE(8),
-    digest.readUInt32LE(12) | 1,
-  );
+  return [digest.readUInt32LE(0), digest.readUInt32LE(4), digest.readUInt32LE(8), digest.readUInt32LE(12)];
+}
+
+/** A stream for a purpose, as in `randomFor(seed, "shard-order", epoch)`. */
+export function randomFor(seed: number, purpose: string, ...key: readonly (string | number)[]): Random {
+  const [a, b, c, d] = wordsFor(seed, purpose, key);
+  return xoshiro128(a, b, c, d | 1);
 }
 
 /** Streams for many small keys of one purpose, such as the samples of an epoch: hashed once, then mixed with integers. */
@@ -28,10 +30,7 @@ export function randomFamily(
   purpose: string,
   ...key: readonly (string | number)[]
 ): (first: number, second?: number) => Random {
-  const digest = createHash("sha256")
-    .update(JSON.stringify([seed, purpose, ...key]))
-    .digest();
-  const words = [0, 4, 8, 12].map((at) => digest.readUInt32LE(at)) as [number, number, number, number];
+  const words = wordsFor(seed, purpose, key);
   return (first, second = 0) => {
     const a = scramble(words[0] ^ scramble(first ^ words[1]));
     const b = scramble(words[1] ^ scramble(second ^ words[2]) ^ a);

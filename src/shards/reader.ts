@@ -5,7 +5,7 @@ import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import { type Codec, crc32c } from "../native/index.js";
 import { isRemote, joinUrl, openStore } from "../storage/store.js";
-import { maxReads, readChecked } from "./checked-read.js";
+import { maxReads, readWithCrc } from "./checked-read.js";
 import { codecOfSchema, shardSchema } from "./record.js";
 import { hex, RecordBatchView } from "./record-view.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
@@ -30,7 +30,7 @@ function schemaMessage(codec: Codec): Uint8Array {
 }
 
 /** The length of a message without a body, such as a schema: a marker, the length of what follows, and that. */
-export function bodilessMessageBytes(message: Uint8Array): number {
+function bodilessMessageBytes(message: Uint8Array): number {
   return 8 + new DataView(message.buffer, message.byteOffset).getInt32(4, true);
 }
 
@@ -50,21 +50,11 @@ export function parseBatch(codec: Codec, batchBytes: Uint8Array, source: string)
   }
 }
 
-/** A record batch's bytes, checked, into `target` where one is given. CHECKSUM_MISMATCH when they stay wrong however often they are read. */
-export async function readBatchBytes(
-  url: string,
-  codec: Codec,
-  batch: BatchEntry,
-  target?: Uint8Array,
-  signal?: AbortSignal,
-): Promise<Uint8Array> {
+/** A record batch's bytes, checked. CHECKSUM_MISMATCH when they stay wrong however often they are read. */
+async function readBatchBytes(url: string, codec: Codec, batch: BatchEntry, signal: AbortSignal): Promise<Uint8Array> {
   const range = { start: batch.offset, end: batch.offset + batch.byteLength };
-  const bytes = target ?? new Uint8Array(batch.byteLength);
-  const faultOf = () => {
-    const found = crc32c(bytes);
-    return found === batch.crc32c ? undefined : found;
-  };
-  const found = await readChecked(url, range, bytes, faultOf, signal);
+  const bytes = new Uint8Array(batch.byteLength);
+  const found = await readWithCrc(url, range, bytes, batch.crc32c, signal);
   if (found !== undefined) throw batchMismatch(found, codec, bytes, batch, url);
   return bytes;
 }
@@ -113,7 +103,7 @@ export async function* readShard(
   const read = async (batch: BatchEntry, both: AbortSignal) => {
     const range = { start: batch.offset, end: batch.offset + batch.byteLength };
     const bytes = await (checked
-      ? readBatchBytes(url, codec, batch, undefined, both)
+      ? readBatchBytes(url, codec, batch, both)
       : openStore(url).read(url, range, undefined, both));
     return { batch, bytes };
   };

@@ -216,12 +216,16 @@ export function parseSampleIndex(bytes: Uint8Array, source: string): SampleIndex
     throw fail(`not an index: ${(cause as Error).message}`, cause);
   }
   if (version !== String(indexVersion)) throw fail(`index version ${version}, expected ${indexVersion}`);
-  const children = batch?.data.children ?? [];
-  const values = (name: string) => children[fields.findIndex((field) => field.name === name)]?.values;
-  const column = <T extends ArrayBufferView>(name: string) => (values(name) as T | undefined) ?? missing<T>(name, fail);
-  const keys = children[0];
-  const grid = children[4]?.children[0]?.values as Uint16Array | undefined;
-  if (batch === undefined || keys === undefined || grid === undefined) throw fail("an index without samples");
+  if (batch === undefined) throw fail("an index without samples");
+  const { children } = batch.data;
+  const child = (name: string) => {
+    const found = children[fields.findIndex((field) => field.name === name)];
+    if (found === undefined) throw fail(`no column ${name}`);
+    return found;
+  };
+  const column = <T extends ArrayBufferView>(name: string) => child(name).values as T;
+  const keys = child("key");
+  const grid = child("grid").children[0]?.values as Uint16Array;
   return {
     length: batch.numRows,
     label: column<Int32Array>("label"),
@@ -237,8 +241,4 @@ export function parseSampleIndex(bytes: Uint8Array, source: string): SampleIndex
       // Text decoders refuse memory that threads share.
       decoder.decode(new Uint8Array(keys.values.subarray(keys.valueOffsets[sample], keys.valueOffsets[sample + 1]))),
   };
-}
-
-function missing<T>(name: string, fail: (what: string) => Error): T {
-  throw fail(`no column ${name}`);
 }

@@ -36,6 +36,11 @@ export function checkPolicy(policy: AugmentPolicy): void {
   within("randAugment", randAugment.magnitude, 1, "a magnitude in [0, 1]");
 }
 
+/** Whether neighbours of a batch are mixed. */
+export function mixesPairs({ mixup = 0, cutmix = 0 }: AugmentPolicy): boolean {
+  return mixup > 0 || cutmix > 0;
+}
+
 /** f * RGB: dark to bright. */
 export function brightness(color: ColorChange, factor: number): ColorChange {
   const { luma, chroma, offset, offsetOfMean } = color;

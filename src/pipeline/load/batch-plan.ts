@@ -61,13 +61,13 @@ export function* planBatches(plan: EpochPlan, shape: BatchShape, fromStep = 0): 
   }
 }
 
-/** The positions of a group that fall to a rank, within the steps from `fromStep` on: `visit` gets run and sample of each. */
+/** The samples of a group that fall to a rank, within the steps from `fromStep` on. */
 export function visitOwn(
   plan: EpochPlan,
   shape: BatchShape,
   group: number,
   fromStep: number,
-  visit: (run: number, sample: number) => void,
+  visit: (planned: ReturnType<GroupOrder["at"]>) => void,
 ): void {
   const order = plan.group(group);
   const size = localBatch(shape);
@@ -77,7 +77,6 @@ export function visitOwn(
     const inStep = position % shape.globalBatch;
     if (position < fromStep * shape.globalBatch || position >= end) continue;
     if (inStep < shape.rank * size || inStep >= (shape.rank + 1) * size) continue;
-    const { run, sample } = order.at(i);
-    visit(run, sample);
+    visit(order.at(i));
   }
 }

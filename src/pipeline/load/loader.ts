@@ -1,25 +1,24 @@
 // The read half, wired: plan -> (for data far away: bytes in memory, ahead of their use) -> view workers -> batches in shared memory.
 import { closeSync } from "node:fs";
 import { Piscina } from "piscina";
-import { asToolkitError, fromWire, invalidOption, ToolkitError } from "../../errors.js";
+import { fromWire, invalidOption, isErrorCode, ToolkitError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import type { BatchFailure, MixedPair, ViewForm } from "../../native/index.js";
 import type { Dataset } from "../../shards/dataset.js";
-import type { LoadedManifest } from "../../shards/manifest.js";
 import { type EpochPlan, epochLength, type PlanSource, planEpoch } from "../../shards/plan.js";
 import { type Random, randomFamily } from "../../shards/random.js";
 import { placeOf } from "../../shards/search.js";
 import { type CacheCounters, DiskCache } from "../../storage/cache.js";
 import { isRemote, joinUrl } from "../../storage/store.js";
 import { SharedBuffers } from "../shared-buffers.js";
-import { drawMix } from "./augment.js";
+import { drawMix, mixesPairs } from "./augment.js";
 import { type BatchPlan, type BatchShape, localBatch, planBatches, stepsOf } from "./batch-plan.js";
 import { type LoaderCacheOptions, type LoaderOptions, type LoaderSettings, resolveOptions } from "./options.js";
 import { type ReadBatch, RunReader } from "./run-reader.js";
 import { formOf, type NamedArray, slotArrays, slotBytes } from "./slot.js";
 import { fingerprint, type LoaderData, type OpenedSource, openSources } from "./sources.js";
 import { checkState, type LoaderState, makeState, type OrderState } from "./state.js";
-import { viewUnit } from "./view.js";
+import { trainingPolicy, viewUnit } from "./view.js";
 import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings, WorkerSource } from "./view-task.js";
 
 /** A batch in shared memory. Its arrays are overwritten some time after `release`. */
@@ -58,6 +57,7 @@ export class Loader {
   /** Steps per epoch. */
   readonly steps: number;
   private readonly shape: BatchShape;
+  private readonly form: ViewForm;
   private readonly pool: Piscina;
   private readonly workerSources: readonly WorkerSource[];
   private readonly order: OrderState;
@@ -82,12 +82,12 @@ export class Loader {
       throw invalidOption("batch-size", `at most the ${this.samples} samples of the data set`, globalBatch);
     this.order = { seed, globalBatch, shuffle, dropLast, shuffleBytes, data: fingerprint(sources) };
     this.workerSources = sources.map(({ dataset }) => this.workerSource(dataset));
-    const form: ViewForm = formOf(view, (sources[0] as OpenedSource).dataset.manifest.frequencies);
+    this.form = formOf(view, (sources[0] as OpenedSource).dataset.manifest.frequencies);
     const replace = settings.onBadSample === "skip" && dropLast;
     const workerSettings: WorkerSettings = {
       sources: this.workerSources,
       view,
-      form,
+      form: this.form,
       seed,
       batchSize: this.batchSize,
       replace,
@@ -115,11 +115,6 @@ export class Loader {
       throw error;
     }
     return loader;
-  }
-
-  /** The manifests of the sources. */
-  get manifests(): readonly LoadedManifest[] {
-    return this.sources.map(({ dataset }) => dataset.manifest);
   }
 
   /** Of the disk cache; undefined without one. */
@@ -179,8 +174,8 @@ export class Loader {
   }
 
   private get batchesAhead(): number {
-    const { prefetchBatches, prefetchBytes, view } = this.settings;
-    return Math.max(1, Math.min(prefetchBatches, Math.floor(prefetchBytes / slotBytes(view, this.batchSize))));
+    const { prefetchBatches, prefetchBytes } = this.settings;
+    return Math.max(1, Math.min(prefetchBatches, Math.floor(prefetchBytes / slotBytes(this.form, this.batchSize))));
   }
 
   private workerSource({ manifest, indexBytes, offsets, firstSamples }: Dataset): WorkerSource {
@@ -229,8 +224,7 @@ export class Loader {
     mixRandom: (sample: number, pass: number) => Random,
     read: ReadBatch | undefined,
   ): Promise<LoadedBatch> {
-    const { view } = this.settings;
-    const slot = this.slots.take(slotBytes(view, this.batchSize));
+    const slot = this.slots.take(slotBytes(this.form, this.batchSize));
     const pairs = this.drawPairs(plan, mixRandom);
     try {
       const tasks: Promise<TaskFailures>[] = [];
@@ -277,8 +271,8 @@ export class Loader {
   /** Neighbours in the order of the whole step, so that pairs do not depend on the number of ranks. */
   private drawPairs(plan: BatchPlan, random: (sample: number, pass: number) => Random): Pair[] {
     const { view } = this.settings;
-    const { policy } = view;
-    if (view.augment !== "train" || policy === undefined || !(policy.mixup || policy.cutmix)) return [];
+    const policy = trainingPolicy(view);
+    if (policy === undefined || !mixesPairs(policy)) return [];
     const pairs: Pair[] = [];
     for (let a = 0; a + 1 < plan.sample.length; a += 2) {
       const stream = random((plan.source[a] as number) * 2 ** 32 + (plan.sample[a] as number), plan.pass[a] as number);
@@ -314,7 +308,8 @@ export class Loader {
       mask[place] = 0;
     }
     const samples = plan.sample.length;
-    if (samples < this.batchSize) this.clearPadding(slot, samples);
+    const arrays = slotArrays(slot, this.form, this.batchSize);
+    if (samples < this.batchSize) for (const { data } of arrays) data.fill(0, (data.length / this.batchSize) * samples);
     let released = false;
     const release = () => {
       if (!released) this.slots.giveBack(slot);
@@ -325,7 +320,7 @@ export class Loader {
     return {
       epoch,
       step: plan.step,
-      arrays: slotArrays(slot, this.settings.view, this.batchSize),
+      arrays,
       labels,
       mask,
       mixed: pairs.length === 0 ? undefined : mixedLabels(labels, pairs),
@@ -343,28 +338,23 @@ export class Loader {
 
   /** Counts a damaged sample, or ends the epoch with its error. */
   private judge(failure: TaskFailures[number], plan: BatchPlan): void {
-    const { place, code, message, copyOf } = failure;
+    const { place, message, copyOf } = failure;
+    const code = isErrorCode(failure.code) ? failure.code : "INTERNAL";
     const source = plan.source[place] as number;
     const { dataset } = this.sources[source] as OpenedSource;
-    const error = asToolkitError(Object.assign(new Error(message), { code }));
-    const damaged = error.code === "CHECKSUM_MISMATCH" || error.code === "CORRUPT_RECORD";
+    const damaged = code === "CHECKSUM_MISMATCH" || code === "CORRUPT_RECORD";
     const nothingLeft = this.shape.dropLast && copyOf < 0;
     if (this.settings.onBadSample === "fail" || !damaged || nothingLeft) {
       const sample = plan.sample[place] as number;
       const shard = dataset.manifest.shards[placeOf(dataset.firstSamples, sample)]?.name ?? "";
       const facts = { source: joinUrl(dataset.manifest.folder, shard), key: dataset.index.key(sample) };
-      throw new ToolkitError(error.code, message, facts);
+      throw new ToolkitError(code, message, facts);
     }
-    this.skippedByCode[error.code] = (this.skippedByCode[error.code] ?? 0) + 1;
+    this.skippedByCode[code] = (this.skippedByCode[code] ?? 0) + 1;
   }
 
   private indexOf(source: number): Dataset["index"] {
     return (this.sources[source] as OpenedSource).dataset.index;
-  }
-
-  private clearPadding(slot: SharedArrayBuffer, samples: number): void {
-    for (const { data } of slotArrays(slot, this.settings.view, this.batchSize))
-      data.fill(0, (data.length / this.batchSize) * samples);
   }
 }
 

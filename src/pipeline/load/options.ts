@@ -3,7 +3,8 @@ import { availableParallelism } from "node:os";
 import { invalidOption } from "../../errors.js";
 import { defaultShuffleBytes } from "../../shards/plan.js";
 import type { CacheOptions } from "../../storage/cache.js";
-import { checkViewOptions, type ViewOptions } from "./view.js";
+import { mixesPairs } from "./augment.js";
+import { checkViewOptions, trainingPolicy, type ViewOptions } from "./view.js";
 
 export interface LoaderOptions {
   readonly view: ViewOptions;
@@ -68,8 +69,7 @@ export function resolveOptions(options: LoaderOptions): LoaderSettings {
   if (!(Number.isInteger(rank) && rank >= 0 && rank < worldSize))
     throw invalidOption("rank", `an integer from 0 to ${worldSize - 1}`, rank);
   if (batchSize % worldSize !== 0) throw invalidOption("batch-size", `a multiple of the ${worldSize} ranks`, batchSize);
-  const mixes = (settings.view.policy?.mixup ?? 0) > 0 || (settings.view.policy?.cutmix ?? 0) > 0;
-  if (settings.view.augment === "train" && mixes && (batchSize / worldSize) % 2 !== 0)
+  if (mixesPairs(trainingPolicy(settings.view) ?? {}) && (batchSize / worldSize) % 2 !== 0)
     throw invalidOption("batch-size", "even for every rank: mixup and CutMix take pairs", batchSize);
   if (!(prefetchBytes > 0)) throw invalidOption("prefetch-bytes", "more than 0 bytes", prefetchBytes);
   return settings;

@@ -1,7 +1,7 @@
 // The bytes of samples that live far away, ahead of their use: a range read for each run, or for each sample where a run would be held for too
 // few of them; from the disk cache where that has them. Everything is checked when it arrives, and read again when it is wrong.
 import { setMaxListeners } from "node:events";
-import { ToolkitError } from "../../errors.js";
+import { fromWire, ToolkitError } from "../../errors.js";
 import { type Codec, crc32c } from "../../native/index.js";
 import { maxReads, readChecked } from "../../shards/checked-read.js";
 import type { Dataset } from "../../shards/dataset.js";
@@ -77,7 +77,8 @@ export class RunReader {
   private heldBytes = 0;
   private reading = 0;
   private readingBytes = 0;
-  private readonly turns: (() => void)[] = [];
+  /** Reads that wait for their turn, first come first served. */
+  private readonly turns: { readonly bytes: number; readonly begin: () => void }[] = [];
   private ended = false;
   private readonly preparedGroups = new Set<number>();
 
@@ -147,8 +148,7 @@ export class RunReader {
     this.preparedGroups.add(group);
     const wanted = new Map<number, { samples: number; bytes: number; first: number; last: number }>();
     let total = 0;
-    visitOwn(plan, shape, group, fromStep, (run, sample) => {
-      const { source } = plan.run(run);
+    visitOwn(plan, shape, group, fromStep, ({ source, sample, run }) => {
       const bytes = datasets[source]?.index.byteLength[sample] as number;
       total += bytes;
       const entry = wanted.get(run);
@@ -210,17 +210,29 @@ export class RunReader {
   }
 
   private async load(unit: Unit): Promise<LoadedUnit> {
-    while (this.reading >= maxReadsInFlight || (this.reading > 0 && this.readingBytes + unit.bytes > maxBytesInFlight))
-      await new Promise<void>((resolve) => this.turns.push(resolve));
-    this.reading++;
-    this.readingBytes += unit.bytes;
+    await new Promise<void>((begin) => {
+      this.turns.push({ bytes: unit.bytes, begin });
+      this.admit();
+    });
     try {
       this.signal.throwIfAborted();
       return await this.fetch(unit);
     } finally {
       this.reading--;
       this.readingBytes -= unit.bytes;
-      this.turns.shift()?.();
+      this.admit();
+    }
+  }
+
+  /** Begins waiting reads while there is room; one larger than all of it goes alone. */
+  private admit(): void {
+    for (let next = this.turns[0]; next !== undefined; next = this.turns[0]) {
+      const full = this.reading >= maxReadsInFlight || this.readingBytes + next.bytes > maxBytesInFlight;
+      if (full && this.reading > 0) return;
+      this.turns.shift();
+      this.reading++;
+      this.readingBytes += next.bytes;
+      next.begin();
     }
   }
 
@@ -255,7 +267,7 @@ export class RunReader {
     expand: NonNullable<RunReaderOptions["expand"]>,
   ): Promise<Uint8Array> {
     const answer = await expand({ source: unit.source, firstSample: unit.first, bytes, lengths });
-    if ("error" in answer) throw new ToolkitError(answer.error.code, answer.error.message, answer.error);
+    if ("error" in answer) throw fromWire(answer.error);
     return joinExpanded(answer.lengths, answer.bytes);
   }
 

@@ -22,10 +22,10 @@ const scalingOf = ({
 export const imagenetScaling: PixelScaling = scalingOf(imagenet);
 
 /** An array of a batch. */
-export interface NamedArray<T extends ViewArray = ViewArray> {
+export interface NamedArray {
   /** "y", "cb", "cr", "rgb" or "ycbcr". */
   readonly name: string;
-  readonly data: T;
+  readonly data: ViewArray;
   /** As many numbers as axes. */
   readonly shape: readonly number[];
   readonly axes: readonly ["sample", "row", "column", "frequency" | "channel"];
@@ -83,13 +83,11 @@ interface Plane {
 }
 
 /** The arrays of a view, one place of a row and column of which is `depth` values. */
-function planesOf({ kind, size, chroma = "half", frequencies }: ViewOptions): Plane[] {
-  if (kind !== "dct") return [{ name: kind, rows: size, depth: 3 }];
-  const kept = keptFrequencies(frequencies);
-  const chromaRows = size / (chroma === "half" ? 16 : 8);
+function planesOf({ kind, width, chromaStep, color, kept }: ViewForm): Plane[] {
+  if (kind === "pixels") return [{ name: color, rows: width, depth: 3 }];
   return ["y", "cb", "cr"].map((name, i) => ({
     name,
-    rows: i === 0 ? size / 8 : chromaRows,
+    rows: width / (i === 0 ? 8 : 8 * chromaStep),
     depth: kept?.[i]?.length ?? 64,
   }));
 }
@@ -97,20 +95,20 @@ function planesOf({ kind, size, chroma = "half", frequencies }: ViewOptions): Pl
 const valuesOf = ({ rows, depth }: Plane) => rows * rows * depth;
 
 /** Bytes of the shared buffer that holds a batch. */
-export function slotBytes(view: ViewOptions, batchSize: number): number {
-  const { BYTES_PER_ELEMENT: bytes } = typedArrays[view.type ?? "float32"];
-  return planesOf(view).reduce((sum, plane) => sum + aligned(valuesOf(plane) * batchSize * bytes), alignment);
+export function slotBytes(form: ViewForm, batchSize: number): number {
+  const { BYTES_PER_ELEMENT: bytes } = typedArrays[form.type];
+  return planesOf(form).reduce((sum, plane) => sum + aligned(valuesOf(plane) * batchSize * bytes), alignment);
 }
 
 /** The arrays of a slot. */
-export function slotArrays(slot: SharedArrayBuffer, view: ViewOptions, batchSize: number): NamedArray[] {
-  const Typed = typedArrays[view.type ?? "float32"];
+export function slotArrays(slot: SharedArrayBuffer, form: ViewForm, batchSize: number): NamedArray[] {
+  const Typed = typedArrays[form.type];
   let offset = (alignment - misalignment(slot, alignment)) % alignment;
-  return planesOf(view).map((plane) => {
+  return planesOf(form).map((plane) => {
     const { name, rows, depth } = plane;
     const data: ViewArray = new Typed(slot as never, offset, valuesOf(plane) * batchSize);
     offset += aligned(data.byteLength);
-    const last = view.kind === "dct" ? "frequency" : "channel";
+    const last = form.kind === "dct" ? "frequency" : "channel";
     return { name, data, shape: [batchSize, rows, rows, depth], axes: ["sample", "row", "column", last] };
   });
 }

@@ -19,7 +19,7 @@ import { localPath } from "../../storage/file.js";
 import { joinUrl } from "../../storage/store.js";
 import { drawColor, drawErasedBox } from "./augment.js";
 import { slotArrays } from "./slot.js";
-import { planView, viewUnit } from "./view.js";
+import { planView, trainingPolicy, viewUnit } from "./view.js";
 import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings, WorkerSource } from "./view-task.js";
 
 /** Shards of a source that stay open; more are opened for each use. */
@@ -92,7 +92,7 @@ const entry: BatchSample = {
 };
 
 const trains = settings.view.augment === "train";
-const policy = trains ? settings.view.policy : undefined;
+const policy = trainingPolicy(settings.view);
 const fixed = randomFamily(settings.seed, "view")(0);
 
 function addSample(task: ViewTask, i: number): void {
@@ -149,7 +149,7 @@ export function renderViews(task: ViewTask): ViewAnswer {
       layouts,
       samples,
       form: settings.form,
-      out: slotArrays(task.slot, settings.view, settings.batchSize).map(({ data }) => data),
+      out: slotArrays(task.slot, settings.form, settings.batchSize).map(({ data }) => data),
       views: settings.batchSize,
       pairs: task.pairs,
       replace: settings.replace,

@@ -50,6 +50,11 @@ export function viewUnit({ kind, chroma = "half" }: ViewOptions): number {
   return chroma === "half" ? 16 : 8;
 }
 
+/** What is done to a view beside its geometry: nothing but in training. */
+export function trainingPolicy({ augment, policy }: ViewOptions): AugmentPolicy | undefined {
+  return augment === "train" ? policy : undefined;
+}
+
 /** INVALID_OPTION for what fits no view. */
 export function checkViewOptions(options: ViewOptions): void {
   const { kind, size, type = "float32", normalize = "none", scale = [0.08, 1], ratio = [3 / 4, 4 / 3] } = options;
