@@ -32,6 +32,7 @@ export const errorCodes = [
   "NOT_A_JPEG",
   "NOT_FOUND",
   "NO_CREDENTIALS",
+  "NO_GPU",
   "NO_LABELS",
   "NO_SAMPLES",
   "NO_SOURCES",
@@ -54,6 +55,7 @@ export const errorCodes = [
   "UNSUPPORTED_JPEG",
   "UNSUPPORTED_MANIFEST_VERSION",
   "UNSUPPORTED_URL",
+  "WEBGPU_MISSING",
   "WRONG_REGION",
 ] as const;
 

@@ -45,6 +45,18 @@ export type { HttpOptions } from "./storage/http.js";
 export type { S3Options } from "./storage/s3-client.js";
 export { closeStorage, configureStorage, type StorageOptions } from "./storage/store.js";
 export { loadCheckpoint, readCheckpointInfo } from "./train/checkpoint.js";
+export {
+  type DeviceChoice,
+  type Engine,
+  type EngineName,
+  type EngineOptions,
+  type MomentumSettings,
+  openEngine,
+} from "./train/engine/engine.js";
+export type { FrozenNetwork } from "./train/engine/frozen-network.js";
 export { type EvaluateOptions, type EvaluateReport, evaluateModel } from "./train/evaluate.js";
-export { networks } from "./train/networks/definitions.js";
+export { buildNetwork, findNetwork, type Network, type NetworkOptions } from "./train/networks/build.js";
+export { type NetworkDefinition, networks } from "./train/networks/definitions.js";
+export { layersOf, type NetworkShape } from "./train/networks/layers-of.js";
+export { type LayerSummary, summarize } from "./train/networks/summary.js";
 export { type StepReport, type TrainOptions, type TrainReport, train } from "./train/trainer.js";

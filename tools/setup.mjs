@@ -28,7 +28,7 @@ const stampDir = path.join(root, ".cache", "setup");
 const nodePlatform = `${process.version}-${process.platform}-${process.arch}`;
 const usage = `usage: node tools/setup.mjs [--tests] [--gpu] [--without-tensorflow]
 
-  --tests               also install what only the tests need (clang, Ceph; numpy and pyarrow, beside the project's cache)
+  --tests               also install what only the tests need (clang, Ceph, Chromium; numpy and pyarrow, beside the project's cache)
   --gpu                 TensorFlow with CUDA instead of the CPU build
   --without-tensorflow  everything but TensorFlow; train, evaluate and demo stay unavailable
 `;
@@ -117,6 +117,9 @@ function systemPackages(forTests) {
           // For the fuzz targets: GCC has no libFuzzer.
           ["clang", () => succeeds("clang++", ["--version"])],
           ["libclang-rt-dev", () => buildsFuzzTarget()],
+          // A real browser, and with it a GPU in software that WebGPU's tests run on.
+          ["chromium", () => succeeds("chromium", ["--version"])],
+          ["libvulkan1", () => succeeds("sh", ["-c", "ldconfig -p | grep -q libvulkan.so.1"])],
           // A real S3 service: Ceph's gateway, with a monitor and an object store behind it.
           ["radosgw", () => succeeds("radosgw", ["--version"]) && succeeds("radosgw-admin", ["--version"])],
           ["ceph-mon", () => succeeds("ceph-mon", ["--version"]) && succeeds("ceph", ["--version"])],
@@ -326,6 +329,30 @@ function tensorflow(kind) {
   });
 }
 
+/** Our kernels for TensorFlow, built against its headers; without them TensorFlow's own do the same, slower. */
+function kernels() {
+  const folder = path.join(root, "src", "train", "engine", "native");
+  const deps = path.join(root, "node_modules", "@tensorflow", "tfjs-node-gpu", "deps");
+  if (!existsSync(path.join(deps, "include", "tensorflow", "c", "kernels.h")))
+    return say("kernels", "left out: this TensorFlow came without the headers to build them");
+  const sources = filesUnder(folder, (name) => /\.(cc|h|gyp)$/.test(name));
+  const version = path.join(deps, "include", "tensorflow", "core", "public", "release_version.h");
+  return step(
+    "kernels",
+    hashOf([...sources, ...(existsSync(version) ? [version] : [])], nodePlatform),
+    path.join(folder, "build", "Release", "dctstream_kernels.node"),
+    "compiling src/train/engine/native",
+    () => {
+      run(
+        "kernels",
+        bin("node-gyp"),
+        ["rebuild", "--directory", folder, "--jobs", "max", ...nodeHeaderArgs()],
+        "read the compiler's message above",
+      );
+    },
+  );
+}
+
 function typescript() {
   const isSource = (name) => /\.(c?ts|json)$/.test(name);
   const sources = ["src", "tools", "test", "bench"].flatMap((dir) => filesUnder(path.join(root, dir), isSource));
@@ -378,7 +405,10 @@ async function main() {
   systemPackages(args.includes("--tests"));
   await npmPackages();
   await addon();
-  if (!args.includes("--without-tensorflow")) await tensorflow(args.includes("--gpu") ? "gpu" : "cpu");
+  if (!args.includes("--without-tensorflow")) {
+    await tensorflow(args.includes("--gpu") ? "gpu" : "cpu");
+    await kernels();
+  }
   await typescript();
   if (args.includes("--tests")) await testPython();
 }

@@ -1,6 +1,6 @@
 // A trained network on disk: a standard tfjs layers model (model.json and weights.bin, which a browser loads too) and
 // checkpoint.json, which says what it was trained on. checkpoint.json is written last.
-import type * as TensorFlow from "@tensorflow/tfjs-node-gpu";
+import type * as TensorFlow from "@tensorflow/tfjs";
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
 import { checkDocument, parseJson } from "../shards/document.js";
@@ -10,12 +10,24 @@ import type { Tf } from "./engine/tensorflow.js";
 const checkpointName = "checkpoint.json";
 const checkpointVersion = 1;
 
+const triple = z.tuple([z.number(), z.number(), z.number()]).readonly();
+const places = z.array(z.number().int().min(0).max(63)).min(1).readonly();
+const frequenciesSchema = z.union([
+  z.literal(24),
+  z.literal(48),
+  z.literal(64),
+  z.object({ y: places, cb: places, cr: places }),
+]);
+
 const checkpointSchema = z.object({
   format: z.literal("dctstream-checkpoint"),
   version: z.literal(checkpointVersion),
   network: z.string(),
-  input: z.enum(["rgb", "dct"]),
+  input: z.enum(["rgb", "ycbcr", "dct"]),
   inputSize: z.number().int().positive(),
+  frequencies: frequenciesSchema.optional(),
+  normalize: z.object({ mean: triple, std: triple }).optional(),
+  grey: z.boolean().default(false),
   width: z.number().positive(),
   classes: z.number().int().min(2),
   epochs: z.number().nonnegative(),

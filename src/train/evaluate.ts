@@ -1,16 +1,17 @@
 // A network over a data set: loss, top-1, top-5, and which classes it mistakes for which.
-import type { LayersModel, Tensor } from "@tensorflow/tfjs-node-gpu";
+import type { LayersModel, Tensor } from "@tensorflow/tfjs";
 import { ToolkitError } from "../errors.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { toTensors } from "./batch.js";
+import type { Engine } from "./engine/engine.js";
+import type { FrozenNetwork } from "./engine/frozen-network.js";
 import type { Tf } from "./engine/tensorflow.js";
+import { type NetworkInput, viewOf } from "./input.js";
 
 export interface EvaluateOptions {
   readonly manifest: LoadedManifest;
-  readonly kind: "rgb" | "dct";
-  readonly inputSize: number;
   readonly batchSize: number;
   readonly workers?: number | undefined;
   readonly prefetchBytes?: number | undefined;
@@ -80,14 +81,19 @@ class Tally {
   }
 }
 
-/** `logits` maps inputs to [n, classes] before the softmax. Every sample counts once, the last batch may be smaller. */
+/**
+ * `logits` maps inputs to [n, classes] before the softmax, and is frozen for the time of it. Every sample counts once, the last batch may be
+ * smaller.
+ */
 export async function evaluateModel(
-  tf: Tf,
+  engine: Engine,
   logits: LayersModel,
-  classes: number,
+  input: NetworkInput,
   options: EvaluateOptions,
 ): Promise<EvaluateReport> {
-  const { manifest, kind, inputSize, signal, workers, prefetchBytes, cache } = options;
+  const { tf } = engine;
+  const { manifest, signal, workers, prefetchBytes, cache } = options;
+  const classes = logits.outputs[0]?.shape.at(-1) as number;
   const unknown = manifest.classes.find(({ index }) => index >= classes);
   if (unknown !== undefined) {
     throw new ToolkitError(
@@ -97,7 +103,7 @@ export async function evaluateModel(
     );
   }
   const batchSize = Math.min(options.batchSize, manifest.samples);
-  const view = { kind, size: inputSize, augment: "eval" } as const;
+  const view = viewOf(input, "eval");
   const loader = await Loader.open(manifest, {
     view,
     batchSize,
@@ -108,11 +114,12 @@ export async function evaluateModel(
     signal,
   });
   const tally = new Tally(classes);
+  const network = await engine.freeze(logits);
   const started = performance.now();
   try {
     for await (const batch of loader.epoch(0)) {
-      const tensors = toTensors(tf, batch);
-      const { loss, ranked, perSample } = score(tf, logits, tensors.inputs, tensors.labels, classes);
+      const tensors = toTensors(tf, batch, logits);
+      const { loss, ranked, perSample } = await score(tf, network, tensors.inputs, tensors.labels, classes);
       tally.add(batch.labels.subarray(0, batch.samples), ranked, perSample, loss * batch.samples);
       tensors.dispose();
       batch.release();
@@ -121,6 +128,7 @@ export async function evaluateModel(
       signal?.throwIfAborted();
     }
   } finally {
+    network.dispose();
     await loader.close();
   }
   const seconds = (performance.now() - started) / 1000;
@@ -133,19 +141,19 @@ export async function evaluateModel(
   };
 }
 
-function score(
+async function score(
   tf: Tf,
-  logits: LayersModel,
+  network: FrozenNetwork,
   inputs: Tensor[],
   labels: Tensor,
   classes: number,
-): { loss: number; ranked: Int32Array; perSample: number } {
+): Promise<{ loss: number; ranked: Int32Array; perSample: number }> {
   const perSample = Math.min(5, classes);
   const [loss, ranked] = tf.tidy(() => {
-    const output = logits.apply(inputs, { training: false }) as Tensor;
+    const output = network.predict(inputs);
     return [crossEntropy(tf, output, labels, classes), tf.topk(output, perSample).indices] as const;
   });
-  const values = { loss: loss.dataSync()[0] as number, ranked: ranked.dataSync() as Int32Array, perSample };
+  const values = { loss: (await loss.data())[0] as number, ranked: (await ranked.data()) as Int32Array, perSample };
   tf.dispose([loss, ranked]);
   return values;
 }

@@ -1,13 +1,13 @@
 // SGD with momentum and weight decay, as the residual networks were trained: v = m v + g + wd w, w = w - lr v.
-import type { NamedTensorMap, Tensor, Variable } from "@tensorflow/tfjs-node-gpu";
-import type { Tf } from "./engine/tensorflow.js";
+import type { NamedTensorMap, Tensor, Variable } from "@tensorflow/tfjs";
+import type { Engine } from "./engine/engine.js";
 import type { Recipe } from "./recipe.js";
 
 export class MomentumSgd {
   private readonly velocity = new Map<string, Variable>();
 
   constructor(
-    private readonly tf: Tf,
+    private readonly engine: Engine,
     private readonly recipe: Recipe,
   ) {}
 
@@ -25,18 +25,14 @@ export class MomentumSgd {
   }
 
   private update(variable: Variable, gradient: Tensor, learningRate: number): void {
-    const { tf, recipe } = this;
+    const { engine, recipe } = this;
     let velocity = this.velocity.get(variable.name);
     if (velocity === undefined) {
+      const { tf } = engine;
       velocity = tf.tidy(() => tf.variable(tf.zerosLike(variable), false));
       this.velocity.set(variable.name, velocity);
     }
-    const current = velocity;
-    tf.tidy(() => {
-      const decayed = variable.rank > 1 ? gradient.add(variable.mul(recipe.weightDecay)) : gradient;
-      const next = current.mul(recipe.momentum).add(decayed);
-      current.assign(next as never); // tfjs's types ask for the variable's own rank
-      variable.assign(variable.sub(next.mul(learningRate)) as never);
-    });
+    const decay = variable.rank > 1 ? recipe.weightDecay : 0; // biases and batch normalisation are not decayed
+    engine.updateMomentum(variable, velocity, gradient, { rate: learningRate, momentum: recipe.momentum, decay });
   }
 }

@@ -1,18 +1,19 @@
 // The training loop: batches in, one optimiser step each, a checkpoint at the end.
-import type { NamedTensorMap, Scalar, Tensor, Variable } from "@tensorflow/tfjs-node-gpu";
-import { invalidOption, ToolkitError } from "../errors.js";
-import { type LoadedBatch, Loader } from "../pipeline/load/loader.js";
+import { invalidOption } from "../errors.js";
+import type { Frequencies } from "../pipeline/load/frequencies.js";
+import { Loader } from "../pipeline/load/loader.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import { type LoadedManifest, readManifest } from "../shards/manifest.js";
 import type { CacheCounters } from "../storage/cache.js";
 import { countersSince, type StorageCounters, storageCounters } from "../storage/counters.js";
-import { toTensors } from "./batch.js";
 import { saveCheckpoint } from "./checkpoint.js";
-import { loadTensorflow, type Tf } from "./engine/tensorflow.js";
-import { crossEntropy, type EvaluateReport, evaluateModel } from "./evaluate.js";
-import { buildNetwork, findNetwork, type Network } from "./networks/build.js";
-import { MomentumSgd } from "./optimizer.js";
-import { defaultRecipe, learningRateAt, type Recipe } from "./recipe.js";
+import { type DeviceChoice, type EngineName, openEngine } from "./engine/engine.js";
+import { type EvaluateReport, evaluateModel } from "./evaluate.js";
+import { networkInput, viewOf } from "./input.js";
+import { buildNetwork, findNetwork } from "./networks/build.js";
+import { layersOf } from "./networks/layers-of.js";
+import { defaultRecipe } from "./recipe.js";
+import { Stepper } from "./step.js";
 
 export interface TrainOptions {
   readonly manifest: string;
@@ -32,8 +33,15 @@ export interface TrainOptions {
   readonly learningRate?: number | undefined;
   /** Factor on all channel counts. Default 1. */
   readonly width?: number;
-  /** Side of the views in pixels. Default 224. */
+  /** Side of the views in pixels, a multiple of 32. Default 224. */
   readonly inputSize?: number;
+  /** DCT networks: which frequencies they are fed. Default: all. */
+  readonly frequencies?: Frequencies | undefined;
+  /** DCT networks: luma alone. Default false. */
+  readonly grey?: boolean;
+  /** What computes: see EngineOptions. Default "tensorflow" on whatever device it finds. */
+  readonly engine?: EngineName | undefined;
+  readonly device?: DeviceChoice | undefined;
   /** Random resized crops and flips, or the evaluation view. Default true. */
   readonly augment?: boolean;
   readonly seed?: number;
@@ -77,6 +85,8 @@ export interface TrainReport {
   readonly seconds: number;
   readonly tensors: { readonly afterFirstStep: number; readonly afterLastStep: number };
   readonly parameters: number;
+  /** What computed: the engine's device, in words. */
+  readonly device: string;
   /** Requests to storage services, and how many of them had to be made again. */
   readonly storage: StorageCounters;
   /** Damaged samples that were replaced, by code. */
@@ -95,11 +105,23 @@ type Optional =
   | "learningRate"
   | "cache"
   | "prefetchBytes"
-  | "onBadSample";
+  | "onBadSample"
+  | "frequencies"
+  | "engine"
+  | "device";
 type Settings = Required<Omit<TrainOptions, Optional>> & Pick<TrainOptions, Optional>;
 
 function resolve(options: TrainOptions): Settings {
-  const settings = { epochs: 90, batchSize: 32, width: 1, inputSize: 224, augment: true, seed: 0, ...options };
+  const settings = {
+    epochs: 90,
+    batchSize: 32,
+    width: 1,
+    inputSize: 224,
+    grey: false,
+    augment: true,
+    seed: 0,
+    ...options,
+  };
   if (!(settings.epochs > 0)) throw invalidOption("epochs", "a number > 0", settings.epochs);
   if (settings.maxSteps !== undefined && !(Number.isInteger(settings.maxSteps) && settings.maxSteps > 0))
     throw invalidOption("max-steps", "an integer >= 1", settings.maxSteps);
@@ -113,62 +135,42 @@ export function classCount(manifest: LoadedManifest): number {
   return Math.max(2, ...manifest.classes.map(({ index }) => index + 1));
 }
 
-/** Trains from scratch. UNKNOWN_NETWORK, TENSORFLOW_MISSING, NUMERIC_OVERFLOW, and what the loader throws. */
+/** Trains from scratch. UNKNOWN_NETWORK, TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, NUMERIC_OVERFLOW, and what the loader throws. */
 export async function train(options: TrainOptions): Promise<TrainReport> {
   const settings = resolve(options);
   const before = storageCounters();
   const definition = findNetwork(settings.network);
   const manifest = await readManifest(settings.manifest);
   const val = settings.val === undefined ? undefined : await readManifest(settings.val);
-  const classes = classCount(manifest);
-  const { inputSize, batchSize, seed, signal, workers, prefetchBytes } = settings;
-  const view = { kind: definition.input, size: inputSize, augment: settings.augment ? "train" : "eval" } as const;
-  const loader = await Loader.open(manifest, {
-    view,
-    batchSize,
-    seed,
-    workers,
-    prefetchBytes,
-    onBadSample: settings.onBadSample,
-    cache: settings.cache,
-    signal,
-  });
+  const { inputSize, batchSize, seed, signal, workers, prefetchBytes, frequencies, grey, width } = settings;
+  const shape = { classes: classCount(manifest), inputSize, width, frequencies, grey, seed };
+  layersOf(definition, shape); // what cannot be built is refused before anything is read or loaded
+  const input = networkInput(definition, inputSize, frequencies);
+  const reading = { batchSize, workers, prefetchBytes, cache: settings.cache, signal };
+  const view = viewOf(input, settings.augment ? "train" : "eval");
+  const loader = await Loader.open(manifest, { ...reading, view, seed, onBadSample: settings.onBadSample });
   try {
-    const tf = loadTensorflow();
-    const network = buildNetwork(tf, settings.network, { classes, inputSize, width: settings.width, seed });
+    const engine = await openEngine({ engine: settings.engine, device: settings.device });
+    const network = buildNetwork(engine.tf, settings.network, shape);
     const steps = Math.min(settings.maxSteps ?? Infinity, Math.ceil(settings.epochs * loader.steps));
-    const run = await runSteps(
-      new Stepper(tf, network, classes, defaultRecipe(batchSize, steps, settings.learningRate)),
-      loader,
-      steps,
-      settings,
-    );
+    const recipe = defaultRecipe(batchSize, steps, settings.learningRate);
+    const run = await runSteps(new Stepper(engine, network, shape.classes, recipe), loader, steps, settings);
     const epochs = steps / loader.steps;
     await loader.close();
     const info = {
       network: settings.network,
-      input: definition.input,
-      inputSize,
-      width: settings.width,
-      classes,
+      ...input,
+      grey,
+      width,
+      classes: shape.classes,
       epochs,
       steps,
       seed,
       trainedOn: manifest.url,
     };
-    const checkpoint = await saveCheckpoint(tf, network.model, info, settings.out);
+    const checkpoint = await saveCheckpoint(engine.tf, network.model, info, settings.out);
     const score: EvaluateReport | undefined =
-      val &&
-      (await evaluateModel(tf, network.logits, classes, {
-        manifest: val,
-        kind: definition.input,
-        inputSize,
-        batchSize,
-        workers,
-        prefetchBytes,
-        cache: settings.cache,
-        signal,
-      }));
+      val && (await evaluateModel(engine, network.logits, input, { manifest: val, ...reading }));
     return {
       network: settings.network,
       epochs: Number(epochs.toFixed(3)),
@@ -177,6 +179,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
       valTop1: score?.top1,
       valTop5: score?.top5,
       parameters: network.model.countParams(),
+      device: engine.device,
       storage: countersSince(before),
       skipped: loader.skipped,
       cache: loader.cacheCounters,
@@ -204,7 +207,7 @@ async function runSteps(stepper: Stepper, loader: Loader, steps: number, setting
         const begun = performance.now();
         // The first batch has nothing to hide behind: filling the pipeline is start-up, not a stall.
         if (losses.length > 0) waitedMs += begun - mark;
-        losses.push(stepper.step(batch, losses.length));
+        losses.push(await stepper.step(batch, losses.length));
         batch.release();
         mark = performance.now();
         tensors.push(stepper.tensorCount);
@@ -256,55 +259,4 @@ function report(
     imagesPerSecond,
     tensors: tensors.at(-1) as number,
   });
-}
-
-/** One network, its optimiser and what a step does with them. */
-class Stepper {
-  private readonly optimizer: MomentumSgd;
-  private readonly variables: Variable[];
-
-  constructor(
-    private readonly tf: Tf,
-    private readonly network: Network,
-    private readonly classes: number,
-    private readonly recipe: Recipe,
-  ) {
-    this.optimizer = new MomentumSgd(tf, recipe);
-    // A layer's weight is a wrapper; the variable behind it is what gradients are taken of.
-    this.variables = network.logits.trainableWeights.map((weight) => (weight as unknown as { val: Variable }).val);
-  }
-
-  get tensorCount(): number {
-    return this.tf.memory().numTensors;
-  }
-
-  learningRate(step: number): number {
-    return learningRateAt(this.recipe, step);
-  }
-
-  /** Returns the batch's loss before the update. */
-  step(batch: LoadedBatch, index: number): number {
-    const { tf } = this;
-    const { inputs, labels, dispose } = toTensors(tf, batch);
-    const { value, grads } = tf.variableGrads(() => this.loss(inputs, labels), this.variables);
-    this.optimizer.apply(this.variables, grads as NamedTensorMap, this.learningRate(index));
-    const loss = value.dataSync()[0] as number;
-    value.dispose();
-    tf.dispose(grads);
-    dispose();
-    if (Number.isFinite(loss)) return loss;
-    throw new ToolkitError(
-      "NUMERIC_OVERFLOW",
-      `the loss is ${loss} at step ${index + 1}; lower the learning rate (--lr ${this.recipe.learningRate / 4})`,
-    );
-  }
-
-  dispose(): void {
-    this.optimizer.dispose();
-  }
-
-  private loss(inputs: Tensor[], labels: Tensor): Scalar {
-    const logits = this.network.logits.apply(inputs, { training: true }) as Tensor;
-    return crossEntropy(this.tf, logits, labels, this.classes) as Scalar;
-  }
 }

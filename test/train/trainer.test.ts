@@ -7,7 +7,7 @@ import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import { randomFor } from "../../src/shards/random.js";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
-import { loadTensorflow } from "../../src/train/engine/tensorflow.js";
+import { openEngine } from "../../src/train/engine/engine.js";
 import { evaluateModel } from "../../src/train/evaluate.js";
 import { type StepReport, train } from "../../src/train/trainer.js";
 import { makeDemoImage } from "../../tools/demo/images.js";
@@ -24,12 +24,13 @@ async function twoClasses(folder: string, count: number, name: string): Promise<
   return (await preprocess({ sources: [source], out: path.join(folder, name) })).manifest;
 }
 
-for (const network of ["resnet50-rgb", "late-concat-rfa-thinner"]) {
+for (const network of ["resnet50-rgb", "late-concat-rfa-thinner", "dct-ortho", "vit-dct-ti"]) {
   test(`${network}: learns two classes, leaks no tensor, and its checkpoint is the trained network`, async (t) => {
     const folder = temporaryFolder(t);
     const [manifest, val] = [await twoClasses(folder, 64, "train"), await twoClasses(folder, 30, "val")];
     const steps: StepReport[] = [];
-    const tf = loadTensorflow();
+    const engine = await openEngine();
+    const { tf } = engine;
     const before = tf.memory().numTensors;
     const out = path.join(folder, "run");
     const report = await train({
@@ -53,10 +54,8 @@ for (const network of ["resnet50-rgb", "late-concat-rfa-thinner"]) {
     assert.ok(report.inputStallFraction >= 0 && report.inputStallFraction < 1);
     assert.deepEqual(await namesIn(out), ["checkpoint.json", "model.json", "weights.bin"]);
     const checkpoint = await loadCheckpoint(tf, out);
-    const score = await evaluateModel(tf, checkpoint.logits, checkpoint.classes, {
+    const score = await evaluateModel(engine, checkpoint.logits, checkpoint, {
       manifest: await readManifest(val),
-      kind: checkpoint.input,
-      inputSize: 32,
       batchSize: 7,
     });
     assert.deepEqual(
@@ -120,7 +119,7 @@ test("what cannot be trained or evaluated is refused before any step", async (t)
   await rejectsWith(
     "INVALID_OPTION",
     () => run({ network: "late-concat-rfa-thinner", inputSize: 100 }),
-    /multiple of 16/,
+    /multiple of 32/,
   );
   await rejectsWith("NOT_FOUND", () => run({ manifest: path.join(folder, "none") }));
   await rejectsWith(
@@ -135,7 +134,7 @@ test("damaged checkpoints are told apart from missing ones", async (t) => {
   const manifest = await twoClasses(folder, 8, "train");
   const out = path.join(folder, "run");
   await train({ manifest, network: "resnet50-rgb", out, batchSize: 4, maxSteps: 1, width: 0.125, inputSize: 32 });
-  const tf = loadTensorflow();
+  const { tf } = await openEngine();
   const file = path.join(out, "checkpoint.json");
   const good = readFileSync(file, "utf8");
   assert.equal((await readCheckpointInfo(file)).steps, 1);

@@ -6,7 +6,7 @@ import { readManifest } from "../../src/shards/manifest.js";
 import { verify } from "../../src/shards/verify.js";
 import { joinUrl, putObject } from "../../src/storage/store.js";
 import { loadCheckpoint } from "../../src/train/checkpoint.js";
-import { loadTensorflow } from "../../src/train/engine/tensorflow.js";
+import { openEngine } from "../../src/train/engine/engine.js";
 import { evaluateModel } from "../../src/train/evaluate.js";
 import { type StepReport, train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
@@ -55,7 +55,7 @@ export const demoCommand: Command = {
   run: async (args, context) => {
     const out = argument<string>(args, "out");
     const started = performance.now();
-    loadTensorflow(); // its absence must not be found out after the pictures are made
+    await openEngine(); // its absence must not be found out after the pictures are made
     const { examples, preprocessed, trainManifest, valManifest } = await makeShards(
       out,
       argument<number>(args, "workers"),
@@ -137,12 +137,10 @@ async function runNetwork(
         );
     },
   });
-  const tf = loadTensorflow();
-  const { logits, classes, input } = await loadCheckpoint(tf, trained.checkpoint);
-  const evaluate = await evaluateModel(tf, logits, classes, {
+  const engine = await openEngine();
+  const { logits, ...checkpoint } = await loadCheckpoint(engine.tf, trained.checkpoint);
+  const evaluate = await evaluateModel(engine, logits, checkpoint, {
     manifest: await readManifest(valManifest),
-    kind: input,
-    inputSize,
     batchSize,
     signal: context.signal,
   });

@@ -1,9 +1,10 @@
 // dctstream evaluate
 import { readManifest } from "../../src/shards/manifest.js";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
-import { loadTensorflow } from "../../src/train/engine/tensorflow.js";
+import { openEngine } from "../../src/train/engine/engine.js";
 import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js";
 import { argument, type Command } from "../command.js";
+import { engineOptionsFrom, withEngineOptions } from "../engine-options.js";
 import { withProgress } from "../progress.js";
 import { readOptionsFrom, withReadOptions } from "../storage-options.js";
 
@@ -14,7 +15,7 @@ export const evaluateCommand: Command = {
   usage: "evaluate <checkpoint> <manifest>",
   describe: "Top-1, top-5, accuracy per class and the most frequent confusions of a trained network",
   options: (parser) =>
-    withReadOptions(parser)
+    withEngineOptions(withReadOptions(parser))
       .positional("checkpoint", {
         type: "string",
         demandOption: true,
@@ -30,13 +31,11 @@ export const evaluateCommand: Command = {
     const url = argument<string>(args, "checkpoint");
     const manifest = await readManifest(argument<string>(args, "manifest"));
     await readCheckpointInfo(url); // a wrong path is reported before TensorFlow's second of loading
-    const tf = loadTensorflow();
-    const { logits, classes, input, inputSize, network } = await loadCheckpoint(tf, url);
+    const engine = await openEngine(engineOptionsFrom(args));
+    const { logits, network, ...input } = await loadCheckpoint(engine.tf, url);
     return withProgress(context, "evaluate", async (progress) => {
-      const report = await evaluateModel(tf, logits, classes, {
+      const report = await evaluateModel(engine, logits, input, {
         manifest,
-        kind: input,
-        inputSize,
         batchSize: argument<number>(args, "batchSize"),
         ...readOptionsFrom(args),
         onProgress: (done, samples) => progress.update(done, samples, `${done} samples`),

@@ -1,7 +1,7 @@
 // dctstream train
-import { networks } from "../../src/train/networks/definitions.js";
 import { type StepReport, type TrainReport, train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
+import { engineOptionsFrom, withEngineOptions } from "../engine-options.js";
 import { formatBytes } from "../quantity.js";
 import { readOptionsFrom, withReadOptions } from "../storage-options.js";
 
@@ -9,7 +9,7 @@ export const trainCommand: Command = {
   usage: "train <manifest>",
   describe: "Train a pixel or DCT network from coefficient shards",
   options: (parser) =>
-    withReadOptions(parser)
+    withEngineOptions(withReadOptions(parser))
       .positional("manifest", {
         type: "string",
         demandOption: true,
@@ -19,7 +19,7 @@ export const trainCommand: Command = {
         type: "string",
         demandOption: true,
         requiresArg: true,
-        describe: networks.map(({ id }) => id).join(", "),
+        describe: "Its id, as dctstream networks lists them",
       })
       .option("out", {
         type: "string",
@@ -41,8 +41,14 @@ export const trainCommand: Command = {
         type: "number",
         default: 224,
         requiresArg: true,
-        describe: "Side of the views in pixels; a multiple of 16 for DCT networks",
+        describe: "Side of the views in pixels, a multiple of 32",
       })
+      .option("frequencies", {
+        choices: [24, 48, 64] as const,
+        requiresArg: true,
+        describe: "DCT networks: how many of all 192 frequencies they are fed; all when not given",
+      })
+      .option("grey", { type: "boolean", default: false, describe: "DCT networks: luma alone" })
       .option("augment", {
         type: "boolean",
         default: true,
@@ -71,6 +77,9 @@ export const trainCommand: Command = {
       maxSteps: argument<number | undefined>(args, "maxSteps"),
       learningRate: argument<number | undefined>(args, "lr"),
       onBadSample: argument<"fail" | "skip">(args, "onError"),
+      frequencies: argument<24 | 48 | 64 | undefined>(args, "frequencies"),
+      grey: argument<boolean>(args, "grey"),
+      ...engineOptionsFrom(args),
       ...readOptionsFrom(args),
       onStep: logSteps(context),
       signal: context.signal,
@@ -110,6 +119,7 @@ const percent = (share: number | undefined) => (share === undefined ? "-" : `${(
 function describe(report: TrainReport): string {
   return [
     `${report.network}: ${report.steps} steps (${report.epochs} epochs) in ${report.seconds.toFixed(1)} s, ${(report.parameters / 1e6).toFixed(2)} M parameters`,
+    `device      ${report.device}`,
     `loss        ${report.firstLoss.toFixed(4)} -> ${report.loss.toFixed(4)}`,
     `validation  top-1 ${percent(report.valTop1)}, top-5 ${percent(report.valTop5)}`,
     `speed       ${report.imagesPerSecond} images/s, ${percent(report.inputStallFraction)} of the time waiting for input`,

@@ -1,6 +1,6 @@
 // The TensorFlow engine: loads @tensorflow/tfjs-node-gpu, the only file that does, and says how to get it when it is missing.
 import { createRequire } from "node:module";
-import type * as TensorFlow from "@tensorflow/tfjs-node-gpu";
+import type * as TensorFlow from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
 
 export type Tf = typeof TensorFlow;

@@ -1,21 +1,20 @@
-// Network definition -> tfjs layers. Layer names are the paper's (res2a_branch2a, ...), so that lists can be compared.
-import type { LayersModel, SymbolicTensor } from "@tensorflow/tfjs-node-gpu";
+// Layers -> a standard tfjs LayersModel, which any tfjs loads: nothing in it is a class of ours.
+import type { LayersModel, SymbolicTensor, layers as tfLayers, Variable } from "@tensorflow/tfjs";
 import { closest } from "fastest-levenshtein";
-import { invalidOption, ToolkitError } from "../../errors.js";
+import { ToolkitError } from "../../errors.js";
 import { type Random, randomFor } from "../../shards/random.js";
-import { fusedBatchNormalization } from "../engine/batch-norm.js";
+import { weightOf } from "../engine/layer-graph.js";
 import type { Tf } from "../engine/tensorflow.js";
+import { blockKernel, joinKernel } from "./dct-basis.js";
 import { type NetworkDefinition, networks } from "./definitions.js";
-import { type Block, parseStages } from "./stages.js";
+import type { LayerSpec } from "./layer-list.js";
+import { layersOf, type NetworkShape } from "./layers-of.js";
+import { positionTable } from "./positions.js";
 
-export interface NetworkOptions {
+export interface NetworkOptions extends NetworkShape {
   readonly classes: number;
-  /** Side of the input in pixels. Default 224. */
-  readonly inputSize?: number;
-  /** Factor on all channel counts. Default 1, the paper's network. */
-  readonly width?: number;
   /** Of the initial weights. Default 0. */
-  readonly seed?: number;
+  readonly seed?: number | undefined;
 }
 
 export interface Network {
@@ -24,6 +23,8 @@ export interface Network {
   readonly model: LayersModel;
   /** The same layers without the softmax: what is trained. */
   readonly logits: LayersModel;
+  /** Brings weights that must keep a property back to it; called after every update. */
+  constrain(): void;
 }
 
 /** Keras's ResNet-50 convention, which the paper's networks follow. */
@@ -43,134 +44,253 @@ export function findNetwork(id: string): NetworkDefinition {
 /** Builds a network with fresh weights: He normal convolutions, and zero gamma at the end of each residual branch (Goyal et al. 2017). */
 export function buildNetwork(tf: Tf, id: string, options: NetworkOptions): Network {
   const definition = findNetwork(id);
-  const { classes, inputSize = 224, width = 1, seed = 0 } = options;
-  if (!(width > 0 && width <= 4)) throw invalidOption("width", "a factor in (0, 4]", width);
-  if (!Number.isInteger(classes) || classes < 2) throw invalidOption("classes", "an integer >= 2", classes);
-  const builder = new Builder(tf, width, randomFor(seed, "weights", id));
-  const { inputs, features } =
-    definition.input === "rgb"
-      ? builder.pixelNetwork(definition, inputSize)
-      : builder.dctNetwork(definition, inputSize);
-  const pooled = tf.layers.globalAveragePooling2d({ name: "avg_pool" }).apply(features) as SymbolicTensor;
-  const dense = tf.layers
-    .dense({
-      name: "fc",
-      units: classes,
-      kernelInitializer: tf.initializers.glorotUniform({ seed: builder.nextSeed() }),
-    })
-    .apply(pooled) as SymbolicTensor;
-  const softmax = tf.layers.activation({ name: "softmax", activation: "softmax" }).apply(dense) as SymbolicTensor;
+  const layers = layersOf(definition, options);
+  const builder = new Builder(tf, randomFor(options.seed ?? 0, "weights", id));
+  for (const layer of layers) builder.add(layer);
+  const inputs = layers.filter(({ op }) => op === "input").map(({ name }) => builder.output(name));
   const name = id.replace(/[^a-z0-9]+/g, "_");
+  const model = tf.model({ name, inputs, outputs: builder.output("softmax") });
+  builder.fill();
   return {
     definition,
-    model: tf.model({ name, inputs, outputs: softmax }),
-    logits: tf.model({ name: `${name}_logits`, inputs, outputs: dense }),
+    model,
+    logits: tf.model({ name: `${name}_logits`, inputs, outputs: builder.output("fc") }),
+    constrain: () => {
+      for (const kernel of builder.orthonormal()) keepOrthonormal(tf, kernel);
+    },
   };
 }
 
-interface Body {
-  readonly inputs: SymbolicTensor[];
-  readonly features: SymbolicTensor;
+/**
+ * The nearest matrix with orthonormal rows to a kernel [8, 8, 1, 64], seen as 64 functions of 64 pixels: two Newton-Schulz steps of its polar
+ * decomposition, which after a small update leave less than single precision shows.
+ */
+function keepOrthonormal(tf: Tf, kernel: Variable): void {
+  tf.tidy(() => {
+    let matrix = kernel.reshape([64, 64]);
+    for (let step = 0; step < 2; step++)
+      matrix = tf.sub(tf.mul(matrix, 1.5), tf.mul(tf.matMul(matrix, tf.matMul(matrix, matrix, true)), 0.5));
+    kernel.assign(matrix.reshape(kernel.shape) as never); // tfjs's types ask for the variable's own rank
+  });
 }
 
+type Spec<Op extends LayerSpec["op"]> = Extract<LayerSpec, { op: Op }>;
+
 class Builder {
+  private readonly outputs = new Map<string, SymbolicTensor>();
+  /** Weights that are not drawn but computed, once the layers have them. */
+  private readonly computed: (() => void)[] = [];
+  private readonly kept: (() => Variable)[] = [];
+
   constructor(
     private readonly tf: Tf,
-    private readonly factor: number,
     private readonly random: Random,
   ) {}
 
+  output(name: string): SymbolicTensor {
+    return this.outputs.get(name) as SymbolicTensor;
+  }
+
+  fill(): void {
+    for (const compute of this.computed) compute();
+  }
+
+  orthonormal(): Variable[] {
+    return this.kept.map((weight) => weight());
+  }
+
+  add(layer: LayerSpec): void {
+    this.outputs.set(layer.name, this.build(layer));
+  }
+
+  private build(layer: LayerSpec): SymbolicTensor {
+    const { layers } = this.tf;
+    const { name } = layer;
+    switch (layer.op) {
+      case "input":
+        return this.tf.input({ name, shape: [...layer.out] });
+      case "conv":
+        return this.convolution(layer);
+      case "deconv":
+        return this.deconvolution(layer);
+      case "batch-norm":
+        return this.apply(
+          layers.batchNormalization({ name, ...batchNormConfig, gammaInitializer: layer.zero ? "zeros" : "ones" }),
+          layer,
+        );
+      case "relu":
+        return this.apply(layers.reLU({ name }), layer);
+      case "softmax":
+      case "gelu":
+        return this.apply(layers.activation({ name, activation: layer.op as "softmax" }), layer); // the types forget gelu
+      case "add":
+        return this.apply(layers.add({ name }), layer);
+      case "concat":
+        return this.apply(layers.concatenate({ name }), layer);
+      case "upsample":
+        return this.apply(layers.upSampling2d({ name, size: [2, 2] }), layer);
+      case "max-pool":
+        return this.apply(
+          layers.maxPooling2d({ name, poolSize: layer.kernel, strides: layer.stride, padding: "valid" }),
+          layer,
+        );
+      case "average-pool":
+        return this.apply(
+          layers.averagePooling2d({ name, poolSize: layer.kernel, strides: layer.stride, padding: "valid" }),
+          layer,
+        );
+      case "channel":
+        return this.channel(layer);
+      case "global-pool":
+        return this.apply(this.globalPool(layer), layer);
+      case "dense":
+        return this.apply(this.dense(name, layer.units), layer);
+      case "layer-norm":
+        return this.apply(layers.layerNormalization({ name, epsilon: 1e-6 }), layer);
+      case "tokens":
+        return this.apply(layers.reshape({ name, targetShape: [...layer.out] }), layer);
+      case "positions":
+        return this.positions(layer);
+      case "attention":
+        return this.attention(layer);
+    }
+  }
+
+  private apply(layer: tfLayers.Layer, spec: LayerSpec): SymbolicTensor {
+    const inputs = spec.from.map((name) => this.output(name));
+    return layer.apply(inputs.length === 1 ? (inputs[0] as SymbolicTensor) : inputs) as SymbolicTensor;
+  }
+
   /** Each layer draws its weights from a stream of its own. */
-  nextSeed(): number {
+  private nextSeed(): number {
     return 1 + this.random.below(2 ** 31 - 2);
   }
 
-  pixelNetwork(definition: NetworkDefinition, size: number): Body {
+  private convolution(layer: Spec<"conv">): SymbolicTensor {
     const { tf } = this;
-    const input = tf.input({ name: "rgb", shape: [size, size, 3] });
-    const padded = tf.layers.zeroPadding2d({ name: "conv1_pad", padding: 3 }).apply(input) as SymbolicTensor;
-    const stem = this.activate(
-      this.convolve(padded, "conv1", { kernel: 7, stride: 2, filters: this.scaled(64), padding: "valid" }),
-      "conv1_relu",
-    );
-    const pooled = tf.layers
-      .maxPooling2d({ name: "pool1", poolSize: 3, strides: 2, padding: "valid" })
-      .apply(stem) as SymbolicTensor;
-    return { inputs: [input], features: this.blocks(pooled, parseStages(definition.luma)) };
-  }
-
-  /** Cb and Cr are inputs of their own, each on its grid: nothing has to be packed into channels and split again. */
-  dctNetwork(definition: NetworkDefinition, size: number): Body {
-    const { tf } = this;
-    const luma = size / 8;
-    const chroma = size / 16;
-    const y = tf.input({ name: "y", shape: [luma, luma, 64] });
-    const cb = tf.input({ name: "cb", shape: [chroma, chroma, 64] });
-    const cr = tf.input({ name: "cr", shape: [chroma, chroma, 64] });
-    const names = new Map<string, number>();
-    const lumaFeatures = this.blocks(this.normalize(y, "bn_y"), parseStages(definition.luma, names));
-    const both = tf.layers.concatenate({ name: "concat_cbcr" }).apply([cb, cr]) as SymbolicTensor;
-    const chromaFeatures = this.blocks(this.normalize(both, "bn_cbcr"), parseStages(definition.chroma ?? "", names));
-    const joined = tf.layers.concatenate({ name: "concat" }).apply([lumaFeatures, chromaFeatures]) as SymbolicTensor;
-    return { inputs: [y, cb, cr], features: this.blocks(joined, parseStages(definition.joined ?? "", names)) };
-  }
-
-  private scaled(channels: number): number {
-    return this.factor === 1 ? channels : Math.max(8, Math.round((channels * this.factor) / 8) * 8);
-  }
-
-  private blocks(input: SymbolicTensor, blocks: readonly Block[]): SymbolicTensor {
-    return blocks.reduce((features, block) => this.residual(features, block), input);
-  }
-
-  /** 1x1, kxk, 1x1 with the stride on the first (ResNet v1), plus the shortcut. */
-  private residual(input: SymbolicTensor, block: Block): SymbolicTensor {
-    const { name, kernel, stride } = block;
-    const bottleneck = this.scaled(block.bottleneck);
-    // An identity block keeps its input's width, also where rounding a scaled concatenation made it another.
-    const filters = block.kind === "projection" ? this.scaled(block.width) : (input.shape.at(-1) as number);
-    const prefix = `res${name}_branch`;
-    const first = this.activate(
-      this.convolve(input, `${prefix}2a`, { kernel: 1, stride, filters: bottleneck }),
-      `${prefix}2a_relu`,
-    );
-    const middle = this.activate(
-      this.convolve(first, `${prefix}2b`, { kernel, stride: 1, filters: bottleneck }),
-      `${prefix}2b_relu`,
-    );
-    const last = this.convolve(middle, `${prefix}2c`, { kernel: 1, stride: 1, filters, gamma: "zeros" });
-    const shortcut =
-      block.kind === "projection" ? this.convolve(input, `${prefix}1`, { kernel: 1, stride, filters }) : input;
-    const sum = this.tf.layers.add({ name: `res${name}` }).apply([last, shortcut]) as SymbolicTensor;
-    return this.activate(sum, `res${name}_relu`);
-  }
-
-  private convolve(
-    input: SymbolicTensor,
-    name: string,
-    options: { kernel: number; stride: number; filters: number; padding?: "valid" | "same"; gamma?: "zeros" },
-  ): SymbolicTensor {
-    const { kernel, stride, filters, padding = "same", gamma } = options;
-    const kernelInitializer = this.tf.initializers.heNormal({ seed: this.nextSeed() });
-    const conv = this.tf.layers.conv2d({
+    const { name, kernel, stride, padding, bias, init, trained } = layer;
+    let input = this.output(layer.from[0] as string);
+    if (typeof padding === "number")
+      input = tf.layers.zeroPadding2d({ name: `${name}_pad`, padding }).apply(input) as SymbolicTensor;
+    const seed = this.nextSeed();
+    const initializer = {
+      "he-normal": () => tf.initializers.heNormal({ seed }),
+      "glorot-uniform": () => tf.initializers.glorotUniform({ seed }),
+      dct: () => "zeros" as const,
+      join: () => "zeros" as const,
+    }[init];
+    const conv = tf.layers.conv2d({
       name,
-      filters,
+      filters: layer.out[2] as number,
       kernelSize: kernel,
       strides: stride,
-      padding,
-      useBias: false,
-      kernelInitializer,
+      padding: padding === "same" ? "same" : "valid",
+      useBias: bias,
+      kernelInitializer: initializer(),
+      trainable: trained !== "never",
     });
-    return this.normalize(conv.apply(input) as SymbolicTensor, `bn_${name}`, gamma);
+    if (init === "dct" || init === "join") {
+      const values = init === "dct" ? blockKernel : joinKernel;
+      this.computed.push(() => {
+        const weight = weightOf(conv, "kernel") as Variable;
+        tf.tidy(() => weight.assign(tf.tensor(values(), weight.shape) as never));
+      });
+    }
+    if (trained === "orthonormal") this.kept.push(() => weightOf(conv, "kernel") as Variable);
+    return conv.apply(input) as SymbolicTensor;
   }
 
-  private normalize(input: SymbolicTensor, name: string, gammaInitializer: "zeros" | "ones" = "ones"): SymbolicTensor {
-    return fusedBatchNormalization(this.tf, { name, ...batchNormConfig, gammaInitializer }).apply(
-      input,
-    ) as SymbolicTensor;
+  private deconvolution(layer: Spec<"deconv">): SymbolicTensor {
+    const { name, kernel, stride, out } = layer;
+    const kernelInitializer = this.tf.initializers.heNormal({ seed: this.nextSeed() });
+    return this.apply(
+      this.tf.layers.conv2dTranspose({
+        name,
+        filters: out[2] as number,
+        kernelSize: kernel,
+        strides: stride,
+        padding: "valid",
+        useBias: false,
+        kernelInitializer,
+      }),
+      layer,
+    );
   }
 
-  private activate(input: SymbolicTensor, name: string): SymbolicTensor {
-    return this.tf.layers.reLU({ name }).apply(input) as SymbolicTensor;
+  /** One channel of pixels: cropping along the last axis, which to a channels-first layer is an axis of the picture. */
+  private channel(layer: Spec<"channel">): SymbolicTensor {
+    const input = this.output(layer.from[0] as string);
+    const after = (input.shape.at(-1) as number) - 1 - layer.index;
+    const cropping: [[number, number], [number, number]] = [
+      [0, 0],
+      [layer.index, after],
+    ];
+    return this.apply(this.tf.layers.cropping2D({ name: layer.name, cropping, dataFormat: "channelsFirst" }), layer);
   }
+
+  private globalPool({ name, from }: LayerSpec) {
+    const { layers } = this.tf;
+    const rank = this.output(from[0] as string).shape.length;
+    return rank === 4 ? layers.globalAveragePooling2d({ name }) : layers.globalAveragePooling1d({ name });
+  }
+
+  private dense(name: string, units: number) {
+    const kernelInitializer = this.tf.initializers.glorotUniform({ seed: this.nextSeed() });
+    return this.tf.layers.dense({ name, units, kernelInitializer });
+  }
+
+  /**
+   * Adds a fixed table to all tokens. tfjs has no layer for that: the table is the bias of a dense layer whose only input is zero, so that the
+   * saved model needs no class of ours.
+   */
+  private positions(layer: Spec<"positions">): SymbolicTensor {
+    const { tf } = this;
+    const { name, out } = layer;
+    const [tokens, channels] = out as [number, number];
+    const input = this.output(layer.from[0] as string);
+    const fixed = { trainable: false, kernelInitializer: "zeros" } as const;
+    const pooled = tf.layers.globalAveragePooling1d({ name: `${name}_pool` }).apply(input);
+    const zero = tf.layers.dense({ name: `${name}_zero`, units: 1, useBias: false, ...fixed }).apply(pooled);
+    const table = tf.layers.dense({ name: `${name}_table`, units: tokens * channels, ...fixed });
+    const flat = table.apply(zero) as SymbolicTensor;
+    this.computed.push(() => {
+      const bias = weightOf(table, "bias") as Variable;
+      tf.tidy(() => bias.assign(tf.tensor1d(positionTable(tokens, channels)) as never));
+    });
+    const shaped = tf.layers.reshape({ name: `${name}_shape`, targetShape: [tokens, channels] }).apply(flat);
+    return tf.layers.add({ name }).apply([input, shaped as SymbolicTensor]) as SymbolicTensor;
+  }
+
+  /** Softmax of query key^T / sqrt(width of a head), times value, per head: one dense layer each, concatenated. The projection follows apart. */
+  private attention({ name, from, heads, out }: Spec<"attention">): SymbolicTensor {
+    const { tf } = this;
+    const input = this.output(from[0] as string);
+    const width = (out[1] as number) / heads;
+    const attended = Array.from({ length: heads }, (_, head) => {
+      const part = (role: string) => this.dense(`${name}_${role}${head}`, width).apply(input) as SymbolicTensor;
+      const [query, key, value] = [part("query"), part("key"), part("value")];
+      const scores = tf.layers.dot({ name: `${name}_scores${head}`, axes: [2, 2] }).apply([query, key]);
+      const scaled = tf.layers
+        .rescaling({ name: `${name}_scaled${head}`, scale: 1 / Math.sqrt(width) })
+        .apply(scores) as SymbolicTensor;
+      const weights = tf.layers
+        .activation({ name: `${name}_weights${head}`, activation: "softmax" })
+        .apply(scaled) as SymbolicTensor;
+      return tf.layers.dot({ name: `${name}_head${head}`, axes: [2, 1] }).apply([weights, value]) as SymbolicTensor;
+    });
+    return attended.length === 1
+      ? (attended[0] as SymbolicTensor)
+      : (tf.layers.concatenate({ name }).apply(attended) as SymbolicTensor);
+  }
+}
+
+/** All weights of a model by name, "layer/weight", in the model's order. */
+export function namedWeights(model: LayersModel): Map<string, Variable> {
+  const entries = model.layers.flatMap((layer) =>
+    layer.weights.map((weight) => {
+      const variable = (weight as unknown as { readonly val: Variable }).val;
+      return [`${layer.name}/${weight.originalName.split("/").at(-1)}`, variable] as const;
+    }),
+  );
+  return new Map(entries);
 }

@@ -24,6 +24,10 @@ export function parseStages(notation: string, names: Map<string, number> = new M
     const [, number = "", branch, bottleneck, width, blocks = ""] = match;
     const widths = { bottleneck: Number(bottleneck), width: Number(width) };
     return blocks.split(" ").flatMap((block) => {
+      if (block === "-") {
+        nextName(number, names);
+        return [];
+      }
       const parts = blockPattern.exec(block);
       if (parts === null) throw new SyntaxError(`not a block: ${block}`);
       const [, projectionKernel, stride, identityKernel, count = "1"] = parts;

@@ -1,0 +1,52 @@
+// What the trainer asks of a numeric backend, whichever it is.
+import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
+import { invalidOption } from "../../errors.js";
+import type { FrozenNetwork } from "./frozen-network.js";
+import type { Tf } from "./tensorflow.js";
+
+export const engineNames = ["tensorflow", "webgpu"] as const;
+export type EngineName = (typeof engineNames)[number];
+
+export const deviceChoices = ["auto", "cpu", "gpu"] as const;
+export type DeviceChoice = (typeof deviceChoices)[number];
+
+export interface EngineOptions {
+  /** "tensorflow": the processor, or CUDA with a TensorFlow built for it. "webgpu": any GPU, through Vulkan, Metal or D3D12. Default "tensorflow". */
+  readonly engine?: EngineName | undefined;
+  /** "gpu" fails where none is found, "cpu" where one would be used. Default "auto": whatever there is. */
+  readonly device?: DeviceChoice | undefined;
+}
+
+/** Settings of one update: velocity = momentum velocity + gradient + decay weight; weight -= rate velocity. */
+export interface MomentumSettings {
+  readonly rate: number;
+  readonly momentum: number;
+  readonly decay: number;
+}
+
+export interface Engine {
+  readonly name: EngineName;
+  /** What was found, in words: "CPU, 2 threads, own kernels", "GPU: NVIDIA ...". */
+  readonly device: string;
+  readonly tf: Tf;
+  /** The model's forward pass in training; the function is called inside of what takes gradients. */
+  trainingPass(model: LayersModel): (inputs: readonly Tensor[]) => Tensor;
+  /** One update of a weight and its velocity, both in place: clones of them change too. */
+  updateMomentum(weight: Variable, velocity: Variable, gradient: Tensor, settings: MomentumSettings): void;
+  /** The model for inference alone: batch normalisation folded into convolutions, these fused with what follows. */
+  freeze(model: LayersModel): Promise<FrozenNetwork>;
+}
+
+/** TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, INVALID_OPTION. An engine is shared by all who open it and lives as long as the process. */
+export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { engine = "tensorflow", device = "auto" } = options;
+  if (!deviceChoices.includes(device)) throw invalidOption("device", deviceChoices.join(", "), device);
+  switch (engine) {
+    case "tensorflow":
+      return (await import("./tensorflow-engine.js")).openTensorflow(device);
+    case "webgpu":
+      return (await import("./webgpu-engine.js")).openWebgpu(device);
+    default:
+      throw invalidOption("engine", engineNames.join(", "), engine);
+  }
+}

@@ -1,0 +1,145 @@
+// The forward pass of training over a LayersModel, on the gradient tape: layers that belong together run as one fused operation, all others
+// as tfjs runs them.
+import type { LayersModel, Tensor } from "@tensorflow/tfjs";
+import type { BatchNormWeights, FusedOps } from "./fused-ops.js";
+import { type Layer, type LayerGraph, type LayerNode, layerGraph, soleConsumer, weightOf } from "./layer-graph.js";
+
+/** Computes the value of one node from the values of others; `end` is the last layer it stands for. */
+interface Step {
+  readonly inputs: readonly number[];
+  readonly end: number;
+  readonly run: (inputs: Tensor[]) => Tensor;
+}
+
+export class TrainingPass {
+  private readonly graph: LayerGraph;
+  private readonly steps: Step[] = [];
+
+  constructor(
+    private readonly ops: FusedOps,
+    model: LayersModel,
+  ) {
+    this.graph = layerGraph(model);
+    const done = new Set<number>(this.graph.inputs);
+    for (const index of this.graph.nodes.keys()) {
+      if (done.has(index)) continue;
+      const step = this.stepFrom(index, done);
+      if (step !== undefined) {
+        this.steps.push(step);
+        done.add(step.end);
+      }
+    }
+  }
+
+  /** The model's output in training: batch statistics, dropout. Call it inside of what takes gradients. */
+  run(inputs: readonly Tensor[]): Tensor {
+    const values = new Map<number, Tensor>(this.graph.inputs.map((node, i) => [node, inputs[i] as Tensor]));
+    for (const step of this.steps)
+      values.set(step.end, step.run(step.inputs.map((input) => values.get(input) as Tensor)));
+    return values.get(this.graph.output) as Tensor;
+  }
+
+  private node(index: number): LayerNode {
+    return this.graph.nodes[index] as LayerNode;
+  }
+
+  /** Undefined: the layer is computed as part of a later one, whose other inputs are not there yet. */
+  private stepFrom(index: number, done: Set<number>): Step | undefined {
+    const { layer, kind, inputs } = this.node(index);
+    switch (kind) {
+      case "Conv2D":
+        return this.convolution(index);
+      case "BatchNormalization":
+        if (layer.outputShape.length === 4) return this.batchNorm(index, done);
+        break;
+      case "ReLU":
+        return { inputs, end: index, run: ([x]) => this.ops.relu(x as Tensor) };
+      case "MaxPooling2D":
+        return this.maxPool(index);
+      case "GlobalAveragePooling2D":
+        return { inputs, end: index, run: ([x]) => this.ops.globalAveragePool(x as Tensor) };
+    }
+    return stock(layer, inputs, index);
+  }
+
+  private convolution(index: number): Step {
+    const { layer, inputs } = this.node(index);
+    const { strides, padding, activation, dilationRate } = layer.getConfig() as {
+      strides: [number, number];
+      padding: string;
+      activation: string;
+      dilationRate: [number, number];
+    };
+    const kernel = weightOf(layer, "kernel");
+    const plain = activation === "linear" && dilationRate.every((rate) => rate === 1);
+    if (!plain || kernel === undefined || (padding !== "same" && padding !== "valid"))
+      return stock(layer, inputs, index);
+    const options = { strides, padding, inputGradient: this.isTrained(inputs[0] as number) } as const;
+    const bias = weightOf(layer, "bias");
+    return {
+      inputs,
+      end: index,
+      run: ([x]) => {
+        const y = this.ops.convolution(x as Tensor, kernel, options);
+        return bias === undefined ? y : y.add(bias);
+      },
+    };
+  }
+
+  private maxPool(index: number): Step {
+    const { layer, inputs } = this.node(index);
+    const { poolSize, strides, padding } = layer.getConfig() as {
+      poolSize: [number, number];
+      strides: [number, number];
+      padding: string;
+    };
+    const square = poolSize[0] === poolSize[1] && strides[0] === strides[1];
+    if (!square || padding !== "valid") return stock(layer, inputs, index);
+    return { inputs, end: index, run: ([x]) => this.ops.maxPool(x as Tensor, poolSize[0], strides[0]) };
+  }
+
+  /** Whether anything at or before a node has weights that are trained. */
+  private isTrained(index: number): boolean {
+    const { layer, inputs } = this.node(index);
+    return layer.trainableWeights.length > 0 || inputs.some((input) => this.isTrained(input));
+  }
+
+  /** Batch normalisation with the addition and the ReLU that follow it, where nothing else looks between them. */
+  private batchNorm(index: number, done: Set<number>): Step | undefined {
+    const { layer, inputs } = this.node(index);
+    const add = soleConsumer(this.graph, index, "Add");
+    const operands = add === undefined ? [] : this.node(add).inputs;
+    const residual = operands.find((operand) => operand !== index);
+    const joins = add !== undefined && operands.length === 2 && residual !== undefined;
+    const ready = joins && done.has(residual);
+    // Of two normalised branches the one that comes last takes in the other.
+    const joined = ready ? add : index;
+    const relu = soleConsumer(this.graph, joined, "ReLU");
+    const { epsilon, momentum } = layer.getConfig() as { epsilon: number; momentum: number };
+    const options = { epsilon, momentum, relu: relu !== undefined };
+    for (const covered of [index, joined]) done.add(covered);
+    return {
+      inputs: ready ? [...inputs, residual as number] : inputs,
+      end: relu ?? joined,
+      run: ([x, added]) => this.ops.batchNorm(x as Tensor, batchNormWeights(layer), added, options),
+    };
+  }
+}
+
+function batchNormWeights(layer: Layer): BatchNormWeights {
+  const weights = {
+    gamma: weightOf(layer, "gamma"),
+    beta: weightOf(layer, "beta"),
+    movingMean: weightOf(layer, "movingMean"),
+    movingVariance: weightOf(layer, "movingVariance"),
+  };
+  return weights as BatchNormWeights;
+}
+
+function stock(layer: Layer, inputs: readonly number[], end: number): Step {
+  return {
+    inputs,
+    end,
+    run: (values) => layer.apply(values.length === 1 ? (values[0] as Tensor) : values, { training: true }) as Tensor,
+  };
+}
