@@ -57,6 +57,7 @@ export type { FrozenNetwork } from "./train/engine/frozen-network.js";
 export { type EvaluateOptions, type EvaluateReport, evaluateModel } from "./train/evaluate.js";
 export { buildNetwork, findNetwork, type Network, type NetworkOptions } from "./train/networks/build.js";
 export { type NetworkDefinition, networks } from "./train/networks/definitions.js";
+export { foldRgbStem, type PixelNormalization } from "./train/networks/fold-stem.js";
 export { layersOf, type NetworkShape } from "./train/networks/layers-of.js";
 export { type LayerSummary, summarize } from "./train/networks/summary.js";
 export { type StepReport, type TrainOptions, type TrainReport, train } from "./train/trainer.js";

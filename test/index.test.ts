@@ -16,6 +16,7 @@ test("the public surface is this and nothing else", () => {
     "exportImages",
     "findNetwork",
     "findSample",
+    "foldRgbStem",
     "inspect",
     "layersOf",
     "loadBatches",

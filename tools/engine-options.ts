@@ -9,7 +9,7 @@ import {
 } from "../src/train/engine/engine.js";
 import { argument } from "./command.js";
 
-export function withEngineOptions<T>(parser: Argv<T>): Argv<T> {
+export function withEngineOptions(parser: Argv): Argv {
   return parser
     .option("engine", {
       choices: engineNames,
@@ -22,7 +22,7 @@ export function withEngineOptions<T>(parser: Argv<T>): Argv<T> {
       default: "auto",
       requiresArg: true,
       describe: "gpu fails where there is none",
-    }) as unknown as Argv<T>; // the commands read their options by name
+    });
 }
 
 export function engineOptionsFrom(args: Record<string, unknown>): EngineOptions {

@@ -79,11 +79,23 @@ export async function saveCheckpoint(
   });
   await model.save(handler);
   const url = joinUrl(folder, checkpointName);
-  await putObject(
-    url,
-    `${JSON.stringify({ format: "dctstream-checkpoint", version: checkpointVersion, ...info }, undefined, 1)}\n`,
-  );
+  await putObject(url, checkpointText(info));
   return url;
+}
+
+/** What a checkpoint says of itself, without its model. BAD_CHECKPOINT. */
+export function parseCheckpointInfo(text: string, source: string): CheckpointInfo {
+  const {
+    format: _,
+    version: __,
+    ...info
+  } = checkDocument(checkpointSchema, parseJson(text, source, "BAD_CHECKPOINT"), source, "BAD_CHECKPOINT");
+  return info;
+}
+
+/** The text of a checkpoint.json. */
+export function checkpointText(info: CheckpointInfo): string {
+  return `${JSON.stringify({ format: "dctstream-checkpoint", version: checkpointVersion, ...info }, undefined, 1)}\n`;
 }
 
 /** Reads checkpoint.json by its own URL or its folder's. NOT_FOUND, BAD_CHECKPOINT. */
@@ -92,8 +104,7 @@ export async function readCheckpointInfo(url: string): Promise<CheckpointInfo & 
   const text = await readText(file);
   if (text === undefined)
     throw new ToolkitError("NOT_FOUND", "no checkpoint there; train writes one when it has finished", { source: file });
-  const info = checkDocument(checkpointSchema, parseJson(text, file, "BAD_CHECKPOINT"), file, "BAD_CHECKPOINT");
-  return { ...info, folder: parentUrl(file) };
+  return { ...parseCheckpointInfo(text, file), folder: parentUrl(file) };
 }
 
 export async function loadCheckpoint(tf: Tf, url: string): Promise<LoadedCheckpoint> {

@@ -1,7 +1,6 @@
 // Comparing tensors' values, and running one training step on any engine.
 import assert from "node:assert/strict";
 import type { NamedTensorMap, Scalar, Tensor, Variable } from "@tensorflow/tfjs";
-import { randomFor } from "../../src/shards/random.js";
 import type { Engine } from "../../src/train/engine/engine.js";
 import { crossEntropy } from "../../src/train/evaluate.js";
 import { buildNetwork, namedWeights } from "../../src/train/networks/build.js";
@@ -25,10 +24,30 @@ export function relativeError(found: Numbers, expected: Numbers): number {
   return Math.sqrt(difference / Math.max(size, Number.MIN_VALUE));
 }
 
-/** Numbers from -1 to 1 that any program can make again: see test/fixtures/golden.py. */
+/** Numbers from -1 to 1 that any program can make again (test/fixtures/golden.py does): murmur3's finaliser of a counter. */
 export function pattern(count: number, name: string): Float32Array {
-  const random = randomFor(0, "pattern", name);
-  return Float32Array.from({ length: count }, () => 2 * random.next() - 1);
+  let seed = 2166136261;
+  for (const byte of Buffer.from(name)) seed = Math.imul(seed ^ byte, 16777619);
+  return Float32Array.from({ length: count }, (_, i) => {
+    let h = (i + seed) | 0;
+    h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
+    h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
+    return ((h ^ (h >>> 16)) >>> 0) / 2 ** 31 - 1;
+  });
+}
+
+/** What a weight begins with, where that is not what it was built with: drawn from a formula, or only where zero and one would hide mistakes. */
+function startValues(name: string, weight: Variable, formula: boolean): Float32Array | undefined {
+  const values = (scale: number, shift = 0) => pattern(weight.size, name).map((value) => value * scale + shift);
+  // The ends of residual branches begin at zero, where nothing before them could be seen; large, they would multiply every rounding.
+  const gain = name.endsWith("branch2c/gamma") ? 0.2 : 1;
+  if (name.endsWith("/gamma")) return values(0.5 * gain, gain);
+  if (name.endsWith("/beta")) return values(0.3);
+  if (!formula) return undefined;
+  const fanIn = weight.shape.slice(0, -1).reduce((a, b) => a * b, 1);
+  if (name === "fc/kernel") return values(Math.sqrt(3 / fanIn));
+  if (name === "fc/bias") return values(0.1);
+  return name.endsWith("/kernel") ? values(Math.sqrt(6 / fanIn)) : undefined;
 }
 
 export interface StepResult {
@@ -46,7 +65,7 @@ export interface StepResult {
 export async function oneStep(
   engine: Engine,
   id: string,
-  options: { readonly stock?: boolean; readonly seed?: number } = {},
+  options: { readonly stock?: boolean; readonly seed?: number; readonly formula?: boolean } = {},
 ): Promise<StepResult> {
   const { tf } = engine;
   const shape = id.startsWith("vit") ? 0.5 : 0.125;
@@ -54,22 +73,8 @@ export async function oneStep(
   const weights = namedWeights(network.model);
   tf.tidy(() => {
     for (const [name, weight] of weights) {
-      // The ends of residual branches begin at zero, where nothing before them could be seen; large, they would multiply every rounding.
-      const gain = name.endsWith("branch2c/gamma") ? 0.2 : 1;
-      if (name.endsWith("/gamma"))
-        weight.assign(
-          tf.tensor(
-            pattern(weight.size, name).map((v) => gain * (1 + 0.5 * v)),
-            weight.shape,
-          ) as never,
-        );
-      if (name.endsWith("/beta"))
-        weight.assign(
-          tf.tensor(
-            pattern(weight.size, name).map((v) => 0.3 * v),
-            weight.shape,
-          ) as never,
-        );
+      const values = startValues(name, weight, options.formula ?? false);
+      if (values !== undefined) weight.assign(tf.tensor(values, weight.shape) as never); // of the variable's own rank
     }
   });
   const inputs = network.model.inputs.map((input, i) => {

@@ -1,9 +1,11 @@
 // All commands, in the order of --help.
 import type { Command } from "../command.js";
+import { convertCommand } from "./convert.js";
 import { demoCommand } from "./demo.js";
 import { evaluateCommand } from "./evaluate.js";
 import { exportCommand } from "./export.js";
 import { inspectCommand } from "./inspect.js";
+import { networksCommand } from "./networks.js";
 import { preprocessCommand } from "./preprocess.js";
 import { trainCommand } from "./train.js";
 import { verifyCommand } from "./verify.js";
@@ -15,5 +17,7 @@ export const commands: readonly Command[] = [
   exportCommand,
   trainCommand,
   evaluateCommand,
+  networksCommand,
+  convertCommand,
   demoCommand,
 ];

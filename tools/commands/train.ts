@@ -2,6 +2,7 @@
 import { type StepReport, type TrainReport, train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../engine-options.js";
+import { networkOptionsFrom, withNetworkOptions } from "../network-options.js";
 import { formatBytes } from "../quantity.js";
 import { readOptionsFrom, withReadOptions } from "../storage-options.js";
 
@@ -9,7 +10,7 @@ export const trainCommand: Command = {
   usage: "train <manifest>",
   describe: "Train a pixel or DCT network from coefficient shards",
   options: (parser) =>
-    withEngineOptions(withReadOptions(parser))
+    withEngineOptions(withNetworkOptions(withReadOptions(parser)))
       .positional("manifest", {
         type: "string",
         demandOption: true,
@@ -36,19 +37,6 @@ export const trainCommand: Command = {
         requiresArg: true,
         describe: "Peak learning rate; 0.1 per 256 samples of a batch when not given",
       })
-      .option("width", { type: "number", default: 1, requiresArg: true, describe: "Factor on all channel counts" })
-      .option("input-size", {
-        type: "number",
-        default: 224,
-        requiresArg: true,
-        describe: "Side of the views in pixels, a multiple of 32",
-      })
-      .option("frequencies", {
-        choices: [24, 48, 64] as const,
-        requiresArg: true,
-        describe: "DCT networks: how many of all 192 frequencies they are fed; all when not given",
-      })
-      .option("grey", { type: "boolean", default: false, describe: "DCT networks: luma alone" })
       .option("augment", {
         type: "boolean",
         default: true,
@@ -69,16 +57,13 @@ export const trainCommand: Command = {
       out: argument<string>(args, "out"),
       epochs: argument<number>(args, "epochs"),
       batchSize: argument<number>(args, "batchSize"),
-      width: argument<number>(args, "width"),
-      inputSize: argument<number>(args, "inputSize"),
       augment: argument<boolean>(args, "augment"),
       seed: argument<number>(args, "seed"),
       val: argument<string | undefined>(args, "val"),
       maxSteps: argument<number | undefined>(args, "maxSteps"),
       learningRate: argument<number | undefined>(args, "lr"),
       onBadSample: argument<"fail" | "skip">(args, "onError"),
-      frequencies: argument<24 | 48 | 64 | undefined>(args, "frequencies"),
-      grey: argument<boolean>(args, "grey"),
+      ...networkOptionsFrom(args),
       ...engineOptionsFrom(args),
       ...readOptionsFrom(args),
       onStep: logSteps(context),

@@ -1,0 +1,20 @@
+// Columns of text.
+
+/** The first `left` columns and those named are set flush left, numbers flush right. */
+export function table(
+  columns: readonly string[],
+  rows: readonly (readonly string[])[],
+  left: number,
+  alsoLeft: readonly string[] = [],
+): string {
+  const widths = columns.map((column, i) => Math.max(column.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((cell, i) => {
+        const width = widths[i] as number;
+        return i < left || alsoLeft.includes(columns[i] as string) ? cell.padEnd(width) : cell.padStart(width);
+      })
+      .join("  ")
+      .trimEnd();
+  return [columns, ...rows].map(line).join("\n");
+}
