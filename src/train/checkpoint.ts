@@ -30,6 +30,8 @@ const checkpointSchema = z.object({
   grey: z.boolean().default(false),
   width: z.number().positive(),
   classes: z.number().int().min(2),
+  /** By class index; left out when the data set did not name its classes. */
+  classNames: z.array(z.string()).optional(),
   epochs: z.number().nonnegative(),
   steps: z.number().int().nonnegative(),
   seed: z.number().int(),

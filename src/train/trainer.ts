@@ -135,6 +135,13 @@ export function classCount(manifest: LoadedManifest): number {
   return Math.max(2, ...manifest.classes.map(({ index }) => index + 1));
 }
 
+/** By class index; undefined when none has a name. */
+function classNames(manifest: LoadedManifest): string[] | undefined {
+  const named = new Map(manifest.classes.map(({ index, name, synset }) => [index, name ?? synset]));
+  if ([...named.values()].every((name) => name === undefined)) return undefined;
+  return Array.from({ length: classCount(manifest) }, (_, index) => named.get(index) ?? `class ${index}`);
+}
+
 /** Trains from scratch. UNKNOWN_NETWORK, TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, NUMERIC_OVERFLOW, and what the loader throws. */
 export async function train(options: TrainOptions): Promise<TrainReport> {
   const settings = resolve(options);
@@ -163,6 +170,7 @@ export async function train(options: TrainOptions): Promise<TrainReport> {
       grey,
       width,
       classes: shape.classes,
+      classNames: classNames(manifest),
       epochs,
       steps,
       seed,

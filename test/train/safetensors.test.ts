@@ -40,8 +40,8 @@ test("half precision, bfloat16 and double are read as float32", () => {
   bytes.writeBigUInt64LE(BigInt(text.length));
   text.copy(bytes, 8);
   const data = bytes.subarray(8 + text.length);
-  [0x3c00, 0xc248, 0x0001, 0x7c00, 0x8000].forEach((bits, i) => data.writeUInt16LE(bits, 2 * i));
-  [0x3fc0, 0xc120].forEach((bits, i) => data.writeUInt16LE(bits, 10 + 2 * i));
+  const bits = [0x3c00, 0xc248, 0x0001, 0x7c00, 0x8000, 0x3fc0, 0xc120];
+  for (const [i, value] of bits.entries()) data.writeUInt16LE(value, 2 * i);
   data.writeDoubleLE(0.1, 14);
   const { tensors } = parseSafetensors(bytes, "x");
   assert.deepEqual([...(tensors.get("half")?.values ?? [])], [1, -3.140625, 2 ** -24, Infinity, -0]);
@@ -100,7 +100,11 @@ for (const id of ["deconvolution-rfa", "vit-dct-ti"]) {
       importWeights(tf, other.model, { tensors: changed, metadata: {} }, "x");
     const small = { shape: [1], values: new Float32Array(1) };
     await rejectsWith("BAD_CHECKPOINT", into(without("fc.bias")), /fc.bias .* is missing/);
-    await rejectsWith("BAD_CHECKPOINT", into(new Map([...tensors, ["fc.bias", small]])), /expected shape \[3\], found \[1\]/);
+    await rejectsWith(
+      "BAD_CHECKPOINT",
+      into(new Map([...tensors, ["fc.bias", small]])),
+      /expected shape \[3\], found \[1\]/,
+    );
     await rejectsWith("BAD_CHECKPOINT", into(new Map([...tensors, ["head.bias", small]])), /head.bias/);
     one.model.dispose();
     other.model.dispose();

@@ -3,26 +3,14 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import type { Tensor } from "@tensorflow/tfjs-node-gpu";
-import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { readManifest } from "../../src/shards/manifest.js";
-import { randomFor } from "../../src/shards/random.js";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
 import { openEngine } from "../../src/train/engine/engine.js";
 import { evaluateModel } from "../../src/train/evaluate.js";
 import { type StepReport, train } from "../../src/train/trainer.js";
-import { makeDemoImage } from "../../tools/demo/images.js";
 import { rejectsWith } from "../support/errors.js";
-import { namesIn, temporaryFolder, writeTar } from "../support/files.js";
-
-/** Two classes that differ in hue and pattern, from the demo's generator. */
-async function twoClasses(folder: string, count: number, name: string): Promise<string> {
-  const entries = Array.from({ length: count }, (_, i) => {
-    const image = makeDemoImage(i % 2 === 0 ? 0 : 7, randomFor(1, name, i));
-    return [[`${name}${i}.jpg`, image.jpeg] as const, [`${name}${i}.cls`, String(i % 2)] as const];
-  }).flat();
-  const source = await writeTar(path.join(folder, `${name}.tar`), entries);
-  return (await preprocess({ sources: [source], out: path.join(folder, name) })).manifest;
-}
+import { namesIn, temporaryFolder } from "../support/files.js";
+import { twoClasses } from "../support/two-classes.js";
 
 for (const network of ["resnet50-rgb", "late-concat-rfa-thinner", "dct-ortho", "vit-dct-ti"]) {
   test(`${network}: learns two classes, leaks no tensor, and its checkpoint is the trained network`, async (t) => {
