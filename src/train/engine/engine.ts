@@ -1,7 +1,7 @@
 // What the trainer asks of a numeric backend, whichever it is.
 import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
 import { invalidOption } from "../../errors.js";
-import type { FrozenNetwork } from "./frozen-network.js";
+import type { FreezeOptions, FrozenNetwork } from "./frozen-network.js";
 import type { Tf } from "./tensorflow.js";
 
 export const engineNames = ["tensorflow", "webgpu"] as const;
@@ -34,7 +34,7 @@ export interface Engine {
   /** One update of a weight and its velocity, both in place: clones of them change too. */
   updateMomentum(weight: Variable, velocity: Variable, gradient: Tensor, settings: MomentumSettings): void;
   /** The model for inference alone: batch normalisation folded into convolutions, these fused with what follows. */
-  freeze(model: LayersModel): Promise<FrozenNetwork>;
+  freeze(model: LayersModel, options?: FreezeOptions): Promise<FrozenNetwork>;
 }
 
 /** TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, INVALID_OPTION. An engine is shared by all who open it and lives as long as the process. */

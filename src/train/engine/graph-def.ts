@@ -1,9 +1,11 @@
 // TensorFlow graphs written from JavaScript: the few messages of tensorflow/core/framework that a frozen network needs, in protobuf's wire
 // format (field numbers from graph.proto, node_def.proto, attr_value.proto, tensor.proto and saved_model.proto).
 
+export type GraphType = "float32" | "bfloat16" | "int32";
+
 /** An attribute of a node. */
 export type GraphAttribute =
-  | { readonly type: "float32" | "int32" }
+  | { readonly type: GraphType }
   | { readonly string: string }
   | { readonly int: number }
   | { readonly ints: readonly number[] }
@@ -12,7 +14,7 @@ export type GraphAttribute =
   | { readonly tensor: Float32Array | Int32Array; readonly shape: readonly number[] }
   | { readonly anyShape: true };
 
-const dataTypes = { float32: 1, int32: 3 } as const;
+const dataTypes = { float32: 1, int32: 3, bfloat16: 14 } as const;
 
 /** Nodes in order; the methods append one and return its name, which is what other nodes take as an input. */
 export class GraphBuilder {

@@ -1,49 +1,56 @@
 // A LayersModel -> a TensorFlow graph for inference: batch normalisation folded into the convolution before it, weights as constants, in a
 // form that TensorFlow's optimiser fuses (convolution, bias, addition, ReLU in one kernel).
+//
+// In bfloat16, convolutions and dense layers and what follows them compute with 8 bits of mantissa; what comes before the first of them, the
+// normalisation of inputs of very different size, stays float32.
 import type { LayersModel, Variable } from "@tensorflow/tfjs";
-import { foldedConvolution, normalization, type WeightValues, weightValues } from "./folding.js";
+import { type WeightValues, weightValues } from "./folding.js";
+import type { Precision } from "./frozen-network.js";
 import { type GraphAttribute, GraphBuilder } from "./graph-def.js";
-import { type Layer, type LayerGraph, layerGraph, weightOf } from "./layer-graph.js";
+import { type LayerGraph, layerGraph } from "./layer-graph.js";
+import { canLower, lowerings } from "./layer-lowerings.js";
 
-const T = { T: { type: "float32" } } as const;
 const indexed = { Tidx: { type: "int32" } } as const;
-const imageFormat = { data_format: { string: "NHWC" } } as const;
 
-/** The graph's nodes for the model's inputs (in its order) and its output; undefined when it has a layer this file does not know. */
+/** The graph's nodes for the model's inputs (in its order) and its output. */
 export interface InferenceGraph {
   readonly builder: GraphBuilder;
   readonly inputs: readonly string[];
   readonly output: string;
 }
 
-export async function inferenceGraph(model: LayersModel): Promise<InferenceGraph | undefined> {
-  return new Lowering(layerGraph(model), await weightValues(model)).run();
+/** Undefined when the model has a layer that layer-lowerings.ts does not know. */
+export async function inferenceGraph(model: LayersModel, precision: Precision): Promise<InferenceGraph | undefined> {
+  return new Lowering(layerGraph(model), await weightValues(model), precision).run();
 }
 
-type Lower = (this: Lowering, name: string, layer: Layer, inputs: readonly string[], index: number) => string;
-
-class Lowering {
-  readonly builder = new GraphBuilder();
+export class Lowering {
+  private readonly builder = new GraphBuilder();
+  /** The graph's name for a layer's value. */
   private readonly values = new Map<number, string>();
+  /** Of the values that are real numbers: shapes and axes are not in it. */
+  private readonly types = new Map<string, Precision>();
 
   constructor(
-    readonly graph: LayerGraph,
+    readonly layers: LayerGraph,
     readonly weights: WeightValues,
+    /** Of convolutions and dense layers. */
+    readonly precision: Precision,
   ) {}
 
   run(): InferenceGraph | undefined {
-    for (const [index, { layer, kind, inputs }] of this.graph.nodes.entries()) {
+    for (const [index, { layer, kind, inputs }] of this.layers.nodes.entries()) {
       if (this.values.has(index)) continue; // folded into an earlier one
       const lower = lowerings[kind];
-      if (lower === undefined) return undefined;
+      if (lower === undefined || !canLower(kind, layer)) return undefined;
       const from = inputs.map((input) => this.values.get(input) as string);
-      const name = lower.call(this, layer.name, layer, from, index);
+      const name = lower(this, layer.name, layer, from, index);
       this.values.set(index, name);
     }
     return {
       builder: this.builder,
-      inputs: this.graph.inputs.map((input) => this.values.get(input) as string),
-      output: this.values.get(this.graph.output) as string,
+      inputs: this.layers.inputs.map((input) => this.values.get(input) as string),
+      output: this.cast(this.values.get(this.layers.output) as string, "float32"),
     };
   }
 
@@ -52,237 +59,66 @@ class Lowering {
     this.values.set(index, name);
   }
 
+  placeholder(name: string): string {
+    this.types.set(name, "float32");
+    return this.builder.placeholder(name);
+  }
+
+  /** A node over real numbers, in the type of its first input unless another is named. */
+  node(
+    op: string,
+    name: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, GraphAttribute>> = {},
+    type: Precision = this.types.get(inputs[0] as string) ?? "float32",
+  ): string {
+    const cast = inputs.map((input) => (this.types.has(input) ? this.cast(input, type) : input));
+    this.types.set(name, type);
+    return this.builder.node(op, name, cast, { T: { type }, ...attributes });
+  }
+
+  /** A node over shapes and places. */
+  indexNode(op: string, name: string, inputs: readonly string[], attributes: Readonly<Record<string, GraphAttribute>>) {
+    return this.builder.node(op, name, inputs, attributes);
+  }
+
+  constant(name: string, values: Float32Array, shape: readonly number[]): string {
+    this.types.set(name, "float32"); // a cast of it is computed once, by TensorFlow's optimiser
+    return this.builder.constant(name, values, shape);
+  }
+
   weight(name: string, weight: Variable): string {
-    return this.builder.constant(name, this.weights(weight), weight.shape);
-  }
-
-  axes(name: string, axes: readonly number[]): string {
-    return this.builder.constant(name, Int32Array.from(axes), [axes.length]);
-  }
-
-  unary(op: string, name: string, input: string, attributes: Readonly<Record<string, GraphAttribute>> = {}): string {
-    return this.builder.node(op, name, [input], { ...T, ...attributes });
-  }
-
-  binary(op: string, name: string, left: string, right: string): string {
-    return this.builder.node(op, name, [left, right], T);
+    return this.constant(name, this.weights(weight), weight.shape);
   }
 
   scalar(name: string, value: number): string {
-    return this.builder.constant(name, Float32Array.of(value), []);
+    return this.constant(name, Float32Array.of(value), []);
+  }
+
+  indices(name: string, values: readonly number[], shape: readonly number[] = [values.length]): string {
+    return this.builder.constant(name, Int32Array.from(values), shape);
   }
 
   mean(name: string, input: string, axes: readonly number[], keepDims = false): string {
-    const attributes = { ...T, ...indexed, keep_dims: { bool: keepDims } };
-    return this.builder.node("Mean", name, [input, this.axes(`${name}/axes`, axes)], attributes);
+    const attributes = { ...indexed, keep_dims: { bool: keepDims } };
+    return this.node("Mean", name, [input, this.indices(`${name}/axes`, axes)], attributes);
   }
 
   reshape(name: string, input: string, shape: readonly number[]): string {
-    const attributes = { ...T, Tshape: { type: "int32" } } as const;
-    return this.builder.node("Reshape", name, [input, this.axes(`${name}/shape`, shape)], attributes);
+    return this.node("Reshape", name, [input, this.indices(`${name}/shape`, shape)], { Tshape: { type: "int32" } });
+  }
+
+  private cast(name: string, type: Precision): string {
+    if (this.types.get(name) === type) return name;
+    const cast = `${name}/${type}`;
+    if (!this.types.has(cast)) {
+      this.types.set(cast, type);
+      this.builder.node("Cast", cast, [name], {
+        SrcT: { type: this.types.get(name) as Precision },
+        DstT: { type },
+        Truncate: { bool: false },
+      });
+    }
+    return cast;
   }
 }
-
-interface PoolConfig {
-  readonly poolSize: readonly [number, number];
-  readonly strides: readonly [number, number];
-  readonly padding: string;
-}
-
-const pool = (op: string): Lower =>
-  function (name, layer, [input]) {
-    const { poolSize, strides, padding } = layer.getConfig() as unknown as PoolConfig;
-    return this.unary(op, name, input as string, {
-      ...imageFormat,
-      ksize: { ints: [1, ...poolSize, 1] },
-      strides: { ints: [1, ...strides, 1] },
-      padding: { string: padding.toUpperCase() },
-    });
-  };
-
-const activations: Readonly<Record<string, Lower | undefined>> = {
-  linear: (_name, _layer, [input]) => input as string,
-  relu(name, _layer, [input]) {
-    return this.unary("Relu", name, input as string);
-  },
-  softmax(name, _layer, [input]) {
-    return this.unary("Softmax", name, input as string);
-  },
-  /** x (1 + erf(x / sqrt 2)) / 2. */
-  gelu(name, _layer, [input]) {
-    const scaled = this.binary("Mul", `${name}/scaled`, input as string, this.scalar(`${name}/root`, Math.SQRT1_2));
-    const one = this.scalar(`${name}/one`, 1);
-    const shifted = this.binary("AddV2", `${name}/shifted`, this.unary("Erf", `${name}/erf`, scaled), one);
-    const half = this.binary("Mul", `${name}/half`, input as string, this.scalar(`${name}/factor`, 0.5));
-    return this.binary("Mul", name, half, shifted);
-  },
-};
-
-const lowerings: Readonly<Record<string, Lower | undefined>> = {
-  InputLayer(name) {
-    return this.builder.placeholder(name);
-  },
-  Conv2D(name, layer, [input], index) {
-    const folded = foldedConvolution(this.graph, index, this.weights);
-    const { strides, padding } = layer.getConfig() as { strides: [number, number]; padding: string };
-    const kernel = this.builder.constant(`${name}/kernel`, folded.kernel, folded.shape);
-    const conv = this.builder.node("Conv2D", name, [input as string, kernel], {
-      ...T,
-      ...imageFormat,
-      strides: { ints: [1, ...strides, 1] },
-      dilations: { ints: [1, 1, 1, 1] },
-      padding: { string: padding.toUpperCase() },
-      use_cudnn_on_gpu: { bool: true },
-    });
-    if (folded.bias === undefined) return conv;
-    const bias = this.builder.constant(`${name}/bias`, folded.bias, [folded.bias.length]);
-    const sum = this.builder.node("BiasAdd", `${name}/biased`, [conv, bias], { ...T, ...imageFormat });
-    if (folded.covers !== undefined) this.cover(folded.covers, sum);
-    return sum;
-  },
-  Conv2DTranspose(name, layer, [input]) {
-    const { strides } = layer.getConfig() as { strides: [number, number] };
-    const kernel = weightOf(layer, "kernel") as Variable;
-    const [height, width, channels] = (layer.outputShape as number[]).slice(1) as [number, number, number];
-    // The sizes of the output are an input, and the batch is known only when it runs.
-    const shape = this.builder.node("Shape", `${name}/shape`, [input as string], {
-      ...T,
-      out_type: { type: "int32" },
-    });
-    const slice = { Index: { type: "int32" }, T: { type: "int32" } } as const;
-    const batch = this.builder.node(
-      "Slice",
-      `${name}/batch`,
-      [shape, this.axes(`${name}/first`, [0]), this.axes(`${name}/count`, [1])],
-      slice,
-    );
-    const rest = this.axes(`${name}/rest`, [height, width, channels]);
-    const axis = this.builder.constant(`${name}/axis`, Int32Array.of(0), []);
-    const sizes = this.builder.node("ConcatV2", `${name}/sizes`, [batch, rest, axis], {
-      N: { int: 2 },
-      T: { type: "int32" },
-      ...indexed,
-    });
-    const inputs = [sizes, this.weight(`${name}/kernel`, kernel), input as string];
-    return this.builder.node("Conv2DBackpropInput", name, inputs, {
-      ...T,
-      ...imageFormat,
-      strides: { ints: [1, ...strides, 1] },
-      dilations: { ints: [1, 1, 1, 1] },
-      padding: { string: "VALID" },
-      use_cudnn_on_gpu: { bool: true },
-    });
-  },
-  BatchNormalization(name, layer, [input]) {
-    const { scale, offset } = normalization(layer, this.weights);
-    const factor = this.builder.constant(`${name}/scale`, scale, [scale.length]);
-    const shift = this.builder.constant(`${name}/offset`, offset, [offset.length]);
-    return this.binary("AddV2", name, this.binary("Mul", `${name}/scaled`, input as string, factor), shift);
-  },
-  ReLU: activations.relu,
-  Activation(name, layer, inputs, index) {
-    const lower = activations[(layer.getConfig() as { activation: string }).activation] as Lower;
-    return lower.call(this, name, layer, inputs, index);
-  },
-  Add(name, _layer, inputs) {
-    return inputs.slice(1).reduce((sum, input, i) => {
-      return this.binary("AddV2", i === inputs.length - 2 ? name : `${name}/${i}`, sum, input);
-    }, inputs[0] as string);
-  },
-  Concatenate(name, _layer, inputs) {
-    const axis = this.builder.constant(`${name}/axis`, Int32Array.of(-1), []);
-    return this.builder.node("ConcatV2", name, [...inputs, axis], { ...T, ...indexed, N: { int: inputs.length } });
-  },
-  ZeroPadding2D(name, layer, [input]) {
-    const { padding } = layer.getConfig() as unknown as { padding: [[number, number], [number, number]] };
-    const zeros = this.builder.constant(`${name}/zeros`, Int32Array.of(0, 0, ...padding.flat(), 0, 0), [4, 2]);
-    return this.builder.node("Pad", name, [input as string, zeros], { ...T, Tpaddings: { type: "int32" } });
-  },
-  Cropping2D(name, layer, [input]) {
-    const { cropping, dataFormat } = layer.getConfig() as unknown as {
-      cropping: [[number, number], [number, number]];
-      dataFormat: string;
-    };
-    const first = dataFormat === "channelsFirst" ? 2 : 1;
-    const begin = [0, 0, 0, 0];
-    begin[first] = cropping[0][0];
-    begin[first + 1] = cropping[1][0];
-    const size = [-1, ...(layer.outputShape as number[]).slice(1)];
-    const inputs = [input as string, this.axes(`${name}/begin`, begin), this.axes(`${name}/size`, size)];
-    return this.builder.node("Slice", name, inputs, { ...T, Index: { type: "int32" } });
-  },
-  UpSampling2D(name, layer, [input]) {
-    const [height, width] = (layer.outputShape as number[]).slice(1, 3);
-    const size = this.axes(`${name}/size`, [height as number, width as number]);
-    return this.builder.node("ResizeNearestNeighbor", name, [input as string, size], {
-      ...T,
-      align_corners: { bool: false },
-      half_pixel_centers: { bool: false },
-    });
-  },
-  MaxPooling2D: pool("MaxPool"),
-  AveragePooling2D: pool("AvgPool"),
-  GlobalAveragePooling2D(name, _layer, [input]) {
-    return this.mean(name, input as string, [1, 2]);
-  },
-  GlobalAveragePooling1D(name, _layer, [input]) {
-    return this.mean(name, input as string, [1]);
-  },
-  Dense(name, layer, [input], index) {
-    const kernel = weightOf(layer, "kernel") as Variable;
-    const bias = weightOf(layer, "bias");
-    const shape = (layer.outputShape as number[]).slice(1);
-    const rows =
-      shape.length === 1
-        ? (input as string)
-        : this.reshape(`${name}/rows`, input as string, [-1, kernel.shape[0] as number]);
-    const plain = { transpose_a: { bool: false }, transpose_b: { bool: false } };
-    let y = this.builder.node("MatMul", `${name}/matmul`, [rows, this.weight(`${name}/kernel`, kernel)], {
-      ...T,
-      ...plain,
-    });
-    if (bias !== undefined)
-      y = this.builder.node("BiasAdd", `${name}/biased`, [y, this.weight(`${name}/bias`, bias)], {
-        ...T,
-        ...imageFormat,
-      });
-    if (shape.length > 1) y = this.reshape(`${name}/shaped`, y, [-1, ...shape]);
-    const activation = (layer.getConfig() as { activation: string }).activation;
-    return (activations[activation] as Lower).call(this, name, layer, [y], index);
-  },
-  Reshape(name, layer, [input]) {
-    return this.reshape(name, input as string, [-1, ...(layer.outputShape as number[]).slice(1)]);
-  },
-  Rescaling(name, layer, [input]) {
-    const { scale, offset } = layer.getConfig() as { scale: number; offset: number };
-    const scaled = this.binary("Mul", `${name}/scaled`, input as string, this.scalar(`${name}/scale`, scale));
-    return this.binary("AddV2", name, scaled, this.scalar(`${name}/offset`, offset));
-  },
-  LayerNormalization(name, layer, [input]) {
-    const { epsilon } = layer.getConfig() as { epsilon: number };
-    const centred = this.binary(
-      "Sub",
-      `${name}/centred`,
-      input as string,
-      this.mean(`${name}/mean`, input as string, [-1], true),
-    );
-    const variance = this.mean(`${name}/variance`, this.unary("Square", `${name}/squares`, centred), [-1], true);
-    const stable = this.binary("AddV2", `${name}/stable`, variance, this.scalar(`${name}/epsilon`, epsilon));
-    const scaled = this.binary("Mul", `${name}/unit`, centred, this.unary("Rsqrt", `${name}/rsqrt`, stable));
-    const gained = this.binary(
-      "Mul",
-      `${name}/gained`,
-      scaled,
-      this.weight(`${name}/gamma`, weightOf(layer, "gamma") as Variable),
-    );
-    return this.binary("AddV2", name, gained, this.weight(`${name}/beta`, weightOf(layer, "beta") as Variable));
-  },
-  Dot(name, layer, [left, right]) {
-    const [a, b] = (layer.getConfig() as unknown as { axes: [number, number] }).axes;
-    return this.builder.node("BatchMatMulV2", name, [left as string, right as string], {
-      ...T,
-      adj_x: { bool: a === 1 },
-      adj_y: { bool: b === 2 },
-    });
-  },
-};

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { LayersModel, Tensor } from "@tensorflow/tfjs";
-import type { FrozenNetwork } from "./frozen-network.js";
+import type { FreezeOptions, FrozenNetwork } from "./frozen-network.js";
 import { inferenceGraph } from "./inference-graph.js";
 import type { Tf } from "./tensorflow.js";
 
@@ -15,8 +15,8 @@ interface SessionBackend {
 }
 
 /** A model with layers that no graph can be made of stays as it is. */
-export async function freezeToSession(tf: Tf, model: LayersModel): Promise<FrozenNetwork> {
-  const graph = await inferenceGraph(model);
+export async function freezeToSession(tf: Tf, model: LayersModel, options: FreezeOptions): Promise<FrozenNetwork> {
+  const graph = await inferenceGraph(model, options.precision ?? "float32");
   if (graph === undefined) return stockNetwork(model);
   const backend = tf.backend() as unknown as SessionBackend;
   const folder = mkdtempSync(path.join(tmpdir(), "dctstream-network-"));

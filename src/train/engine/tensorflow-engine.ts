@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
 import type { DeviceChoice, Engine, MomentumSettings } from "./engine.js";
-import type { FrozenNetwork } from "./frozen-network.js";
+import type { FreezeOptions, FrozenNetwork } from "./frozen-network.js";
 import { FusedOps } from "./fused-ops.js";
 import { Kernels } from "./kernels.js";
 import { composedMomentum } from "./momentum.js";
@@ -68,7 +68,7 @@ class TensorflowEngine implements Engine {
     });
   }
 
-  freeze(model: LayersModel): Promise<FrozenNetwork> {
-    return freezeToSession(this.tf, model);
+  freeze(model: LayersModel, options: FreezeOptions = {}): Promise<FrozenNetwork> {
+    return freezeToSession(this.tf, model, options);
   }
 }

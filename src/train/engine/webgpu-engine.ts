@@ -4,7 +4,7 @@ import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
 import { invalidOption, ToolkitError } from "../../errors.js";
 import type { DeviceChoice, Engine, MomentumSettings } from "./engine.js";
 import { freezeToLayers } from "./folded-network.js";
-import type { FrozenNetwork } from "./frozen-network.js";
+import type { FreezeOptions, FrozenNetwork } from "./frozen-network.js";
 import { composedMomentum } from "./momentum.js";
 import type { Tf } from "./tensorflow.js";
 
@@ -86,7 +86,8 @@ class WebgpuEngine implements Engine {
     composedMomentum(this.tf, weight, velocity, gradient, settings);
   }
 
-  freeze(model: LayersModel): Promise<FrozenNetwork> {
+  freeze(model: LayersModel, { precision = "float32" }: FreezeOptions = {}): Promise<FrozenNetwork> {
+    if (precision !== "float32") throw invalidOption("precision", "float32 with --engine webgpu", precision);
     return freezeToLayers(this.tf, model);
   }
 }

@@ -2,17 +2,25 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import type { Tensor, Variable } from "@tensorflow/tfjs";
 import { openEngine } from "../../../src/train/engine/engine.js";
 import { FusedOps } from "../../../src/train/engine/fused-ops.js";
 import { Kernels } from "../../../src/train/engine/kernels.js";
 import { PrivateMemory } from "../../../src/train/engine/private-memory.js";
+import { buildNetwork } from "../../../src/train/networks/build.js";
 import { networks } from "../../../src/train/networks/definitions.js";
+import { defaultRecipe } from "../../../src/train/recipe.js";
+import { Stepper } from "../../../src/train/step.js";
 import { rejectsWith } from "../../support/errors.js";
 import { assertSameSteps, oneStep, pattern, relativeError } from "../../support/tensors.js";
 
 const engine = await openEngine();
 const { tf } = engine;
+
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
 
 function fusedOps(own: boolean): FusedOps {
   const kernels = new Kernels(tf);
@@ -173,8 +181,49 @@ test("wrong shapes are errors, not reads past the end", () => {
   );
 });
 
+for (const id of ["resnet50-rgb", "deconvolution-rfa", "vit-dct-ti"]) {
+  test(`${id}: frozen in bfloat16 it gives nearly the same logits`, async () => {
+    const { logits, model } = buildNetwork(tf, id, { classes: 9, width: 0.5, inputSize: 64 });
+    const network = await engine.freeze(logits, { precision: "bfloat16" });
+    tf.tidy(() => {
+      const inputs = model.inputs.map((input, i) => {
+        const size = [2, ...(input.shape.slice(1) as number[])];
+        return tf.tensor(pattern(tf.util.sizeFromShape(size), `${i}`), size);
+      });
+      const expected = logits.predict(inputs) as Tensor;
+      const found = network.predict(inputs);
+      assert.equal(found.dtype, "float32");
+      const error = relativeError(found.dataSync() as Float32Array, expected.dataSync() as Float32Array);
+      assert.ok(error > 1e-5 && error < 0.05, `${error}`);
+    });
+    network.dispose();
+    model.dispose();
+  });
+}
+
+test("200 steps leave no tensor and no memory behind", async () => {
+  const network = buildNetwork(tf, "late-concat-rfa-thinner", { classes: 4, width: 0.125, inputSize: 64 });
+  const stepper = new Stepper(engine, network, 4, defaultRecipe(8, 200));
+  const inputs = network.model.inputs.map((input) => tf.randomNormal([8, ...(input.shape.slice(1) as number[])]));
+  const labels = tf.tensor1d([0, 1, 2, 3, 0, 1, 2, 3], "int32");
+  const tensors = new Set<number>();
+  const resident: number[] = [];
+  for (let step = 0; step < 200; step++) {
+    await stepper.update(inputs, labels, 0.01);
+    tensors.add(tf.memory().numTensors);
+    if (step % 50 !== 49) continue;
+    collectGarbage(); // what is merely not collected yet is no leak
+    resident.push(process.memoryUsage().rss);
+  }
+  assert.equal(tensors.size, 1);
+  const growth = (resident[3] as number) - Math.max(...resident.slice(0, 2));
+  assert.ok(growth < 16e6, `${Math.round(growth / 1e6)} MB more after 200 steps than after 100`);
+  stepper.dispose();
+  network.model.dispose();
+  tf.dispose([labels, ...inputs]);
+});
+
 test("a frozen network takes any batch size", async () => {
-  const { buildNetwork } = await import("../../../src/train/networks/build.js");
   const { logits, model } = buildNetwork(tf, "deconvolution-rfa", { classes: 3, width: 0.125, inputSize: 32 });
   const network = await engine.freeze(logits);
   for (const batch of [1, 5]) {

@@ -1,0 +1,61 @@
+// The chart of docs/networks.md, in the style of the article's figures: error against speed, one mark per network; those whose error is not
+// published stand on a line of their own below.
+
+interface Point {
+  readonly id: string;
+  /** Images/s. */
+  readonly speed: number;
+  /** Top-5 error in %, NaN where none is published. */
+  readonly error: number;
+}
+
+const [width, height] = [900, 520];
+const plot = { left: 70, right: 870, top: 30, bottom: 330 } as const;
+
+const color = (id: string) =>
+  /resnet50|less-id|channels/.test(id) ? "#64748b" : /vit|dct-resnet/.test(id) ? "#d97706" : "#2563eb";
+
+export function scatterChart(points: readonly Point[]): string {
+  const speeds = points.map(({ speed }) => speed);
+  const [low, high] = [0, 10 * Math.ceil((1.05 * Math.max(...speeds)) / 10)];
+  const known = points.filter(({ error }) => Number.isFinite(error));
+  const [best, worst] = [6.6, 7.8];
+  const x = (speed: number) => plot.left + ((speed - low) / (high - low)) * (plot.right - plot.left);
+  const y = (error: number) => plot.top + ((error - best) / (worst - best)) * (plot.bottom - plot.top);
+  const text = (at: [number, number], content: string, more = "") =>
+    `<text x="${at[0].toFixed(1)}" y="${at[1].toFixed(1)}" ${more}>${content}</text>`;
+  const step = high > 100 ? 20 : 10;
+  const ticks = Array.from({ length: Math.floor(high / step) + 1 }, (_, i) => i * step);
+  const grid = [
+    ...ticks.map(
+      (tick) =>
+        `<line x1="${x(tick)}" x2="${x(tick)}" y1="${plot.top}" y2="${height - 40}" class="grid"/>${text([x(tick), height - 22], String(tick), 'text-anchor="middle"')}`,
+    ),
+    ...[6.6, 6.9, 7.2, 7.5, 7.8].map(
+      (tick) =>
+        `<line x1="${plot.left}" x2="${plot.right}" y1="${y(tick)}" y2="${y(tick)}" class="grid"/>${text([plot.left - 8, y(tick) + 4], tick.toFixed(1), 'text-anchor="end"')}`,
+    ),
+  ];
+  const marks = known.map(
+    ({ id, speed, error }) =>
+      `<circle cx="${x(speed).toFixed(1)}" cy="${y(error).toFixed(1)}" r="6" fill="${color(id)}"/>${text([x(speed) + 10, y(error) + 4], id)}`,
+  );
+  const rest = points.filter(({ error }) => !Number.isFinite(error)).sort((a, b) => a.speed - b.speed);
+  // Names in a few rows, so that neighbours do not write over each other.
+  const others = rest.map(({ id, speed }, i) => {
+    const row = plot.bottom + 36 + (i % 6) * 18;
+    const before = x(speed) > plot.right - 130;
+    return `<circle cx="${x(speed).toFixed(1)}" cy="${row}" r="4.5" fill="${color(id)}"/>${text([x(speed) + (before ? -8 : 8), row + 4], id, before ? 'class="small" text-anchor="end"' : 'class="small"')}`;
+  });
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="13" fill="#334155">
+<style>.grid { stroke: #cbd5e1; stroke-width: 1 } .small { font-size: 11px }</style>
+<rect width="${width}" height="${height}" fill="#fff"/>
+${grid.join("\n")}
+${marks.join("\n")}
+${text([plot.left, plot.bottom + 22], "no published error", 'class="small"')}
+${others.join("\n")}
+${text([(plot.left + plot.right) / 2, height - 4], "images/s, inference in float32 on two cores", 'text-anchor="middle"')}
+${text([18, (plot.top + plot.bottom) / 2], "published top-5 error, %", `text-anchor="middle" transform="rotate(-90 18 ${(plot.top + plot.bottom) / 2})"`)}
+</svg>
+`;
+}

@@ -1,0 +1,129 @@
+// From stored bytes to logits, the whole way as a user would run it: pixels from JPEG files (sharp: decode, resize, crop), pixels and
+// coefficients from shards (the loader), each with its network behind it, reading ahead while the network computes.
+//
+//   node dist/bench/end-to-end.js SHARDS TARS.. [--seconds 20] [--batch 8] [--rgb resnet50-rgb] [--dct late-concat-rfa-thinner]
+import { parseArgs } from "node:util";
+import type { Tensor } from "@tensorflow/tfjs";
+import sharp from "sharp";
+import { Loader } from "../src/pipeline/load/loader.js";
+import { imagenetScaling } from "../src/pipeline/load/slot.js";
+import { readManifest } from "../src/shards/manifest.js";
+import { toTensors } from "../src/train/batch.js";
+import { openEngine } from "../src/train/engine/engine.js";
+import { precisions } from "../src/train/engine/frozen-network.js";
+import { viewOf } from "../src/train/input.js";
+import { buildNetwork } from "../src/train/networks/build.js";
+import { benchImages, printMachine } from "./images.js";
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seconds: { type: "string", default: "20" },
+    batch: { type: "string", default: "8" },
+    rgb: { type: "string", default: "resnet50-rgb" },
+    dct: { type: "string", default: "late-concat-rfa-thinner" },
+  },
+});
+const [shards, ...tars] = positionals;
+if (shards === undefined || tars.length === 0) throw new Error("usage: node dist/bench/end-to-end.js SHARDS TARS..");
+const batch = Number(options.batch);
+const milliseconds = 1000 * Number(options.seconds);
+const size = 224;
+
+const engine = await openEngine();
+const { tf } = engine;
+const manifest = await readManifest(shards);
+const jpegs = await benchImages(tars);
+printMachine();
+console.log(
+  `${engine.device}; ${jpegs.length} JPEGs of ${Math.round(jpegs.reduce((sum, { length }) => sum + length, 0) / jpegs.length / 1000)} KB, batch ${batch}\n`,
+);
+
+/** Shorter side to 256, centre crop of 224, ImageNet's normalisation: [batch, 224, 224, 3]. */
+async function pixelBatch(files: readonly Uint8Array[]): Promise<Float32Array> {
+  const values = new Float32Array(files.length * size * size * 3);
+  const { scale, bias } = imagenetScaling;
+  await Promise.all(
+    files.map(async (file, i) => {
+      const shorter = Math.round(size / 0.875);
+      const cropped = sharp(file)
+        .resize(shorter, shorter, { fit: "outside", kernel: "linear" })
+        .toColourspace("srgb")
+        .removeAlpha();
+      const { data, info } = await cropped.raw().toBuffer({ resolveWithObject: true });
+      const [left, top] = [(info.width - size) >> 1, (info.height - size) >> 1];
+      let at = i * size * size * 3;
+      for (let y = 0; y < size; y++) {
+        let from = ((top + y) * info.width + left) * info.channels;
+        for (let x = 0; x < size; x++, from += info.channels)
+          for (let c = 0; c < 3; c++)
+            values[at++] =
+              (data[from + Math.min(c, info.channels - 1)] as number) * (scale[c] as number) + (bias[c] as number);
+      }
+    }),
+  );
+  return values;
+}
+
+/** Batches of pixels, two being made while one is used. */
+async function* pixelsFromJpegs(): AsyncGenerator<Tensor[]> {
+  const batches = (start: number) =>
+    pixelBatch(Array.from({ length: batch }, (_, i) => jpegs[(start + i) % jpegs.length] as Uint8Array));
+  const ahead = [batches(0), batches(batch)];
+  for (let start = 2 * batch; ; start += batch) {
+    const values = await (ahead.shift() as Promise<Float32Array>);
+    ahead.push(batches(start));
+    yield [tf.tensor(values, [batch, size, size, 3])];
+  }
+}
+
+async function* fromShards(kind: "rgb" | "dct", id: string): AsyncGenerator<Tensor[]> {
+  const { model } = buildNetwork(tf, id, { classes: 1000 });
+  const view = viewOf({ input: kind, inputSize: size }, "eval");
+  const loader = await Loader.open(manifest, { view, batchSize: batch, shuffle: false, dropLast: true, workers: 1 });
+  try {
+    for (let epoch = 0; ; epoch++) {
+      for await (const loaded of loader.epoch(epoch)) {
+        const tensors = toTensors(tf, loaded, model);
+        yield tensors.inputs;
+        tensors.dispose();
+        loaded.release();
+      }
+    }
+  } finally {
+    await loader.close();
+    model.dispose();
+  }
+}
+
+const paths = [
+  { name: `${options.rgb} from JPEGs`, id: options.rgb, batches: pixelsFromJpegs },
+  { name: `${options.rgb} from shards`, id: options.rgb, batches: () => fromShards("rgb", options.rgb) },
+  { name: `${options.dct} from shards`, id: options.dct, batches: () => fromShards("dct", options.dct) },
+];
+
+console.log("| stored bytes to logits | precision | images/s | x |\n|---|---|---|---|");
+for (const precision of precisions) {
+  let first: number | undefined;
+  for (const { name, id, batches } of paths) {
+    const { logits, model } = buildNetwork(tf, id, { classes: 1000 });
+    const network = await engine.freeze(logits, { precision });
+    let [images, started] = [-batch, 0];
+    for await (const inputs of batches()) {
+      const output = network.predict(inputs);
+      await output.data();
+      output.dispose();
+      tf.dispose(inputs);
+      images += batch;
+      if (images === 0)
+        started = performance.now(); // the first batch fills the pipeline
+      else if (performance.now() - started > milliseconds) break;
+      await new Promise(setImmediate); // let reads through
+    }
+    const rate = (1000 * images) / (performance.now() - started);
+    first ??= rate;
+    console.log(`| ${name} | ${precision} | ${rate.toFixed(1)} | ${(rate / first).toFixed(2)} |`);
+    network.dispose();
+    model.dispose();
+  }
+}
