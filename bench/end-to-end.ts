@@ -14,6 +14,7 @@ import { precisions } from "../src/train/engine/frozen-network.js";
 import { viewOf } from "../src/train/input.js";
 import { buildNetwork } from "../src/train/networks/build.js";
 import { benchImages, printMachine } from "./images.js";
+import { randomStatistics } from "./statistics.js";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
@@ -107,6 +108,7 @@ for (const precision of precisions) {
   let first: number | undefined;
   for (const { name, id, batches } of paths) {
     const { logits, model } = buildNetwork(tf, id, { classes: 1000 });
+    randomStatistics(tf, model);
     const network = await engine.freeze(logits, { precision });
     let [images, started] = [-batch, 0];
     for await (const inputs of batches()) {

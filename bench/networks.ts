@@ -16,6 +16,7 @@ import { defaultRecipe } from "../src/train/recipe.js";
 import { Stepper } from "../src/train/step.js";
 import { scatterChart } from "./chart.js";
 import { printMachine } from "./images.js";
+import { randomStatistics } from "./statistics.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -43,6 +44,7 @@ interface Phases {
 async function phasesOf(engine: Engine, id: string): Promise<Phases> {
   const { tf } = engine;
   const network = buildNetwork(tf, id, { classes: 1000 });
+  randomStatistics(tf, network.model);
   const inputs = network.model.inputs.map((input) => tf.randomNormal([batch, ...(input.shape.slice(1) as number[])]));
   const labels = tf.tensor1d(
     Array.from({ length: batch }, (_, i) => i),

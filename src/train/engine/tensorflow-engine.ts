@@ -51,7 +51,7 @@ class TensorflowEngine implements Engine {
   }
 
   trainingPass(model: LayersModel): (inputs: readonly Tensor[]) => Tensor {
-    const pass = new TrainingPass(this.ops, model);
+    const pass = new TrainingPass(this.tf, this.ops, model);
     return (inputs) => pass.run(inputs);
   }
 

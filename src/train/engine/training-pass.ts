@@ -3,6 +3,8 @@
 import type { LayersModel, Tensor } from "@tensorflow/tfjs";
 import type { BatchNormWeights, FusedOps } from "./fused-ops.js";
 import { type Layer, type LayerGraph, type LayerNode, layerGraph, soleConsumer, weightOf } from "./layer-graph.js";
+import { gelu, layerNorm } from "./portable-ops.js";
+import type { Tf } from "./tensorflow.js";
 
 /** Computes the value of one node from the values of others; `end` is the last layer it stands for. */
 interface Step {
@@ -15,8 +17,10 @@ export class TrainingPass {
   private readonly graph: LayerGraph;
   private readonly steps: Step[] = [];
 
+  /** Without `ops` only what is slow on every backend is replaced. */
   constructor(
-    private readonly ops: FusedOps,
+    private readonly tf: Tf,
+    private readonly ops: FusedOps | undefined,
     model: LayersModel,
   ) {
     this.graph = layerGraph(model);
@@ -46,23 +50,41 @@ export class TrainingPass {
   /** Undefined: the layer is computed as part of a later one, whose other inputs are not there yet. */
   private stepFrom(index: number, done: Set<number>): Step | undefined {
     const { layer, kind, inputs } = this.node(index);
+    const { ops } = this;
+    switch (kind) {
+      case "LayerNormalization":
+        return this.layerNorm(index);
+      case "Activation":
+        if ((layer.getConfig() as { activation: string }).activation !== "gelu") break;
+        return { inputs, end: index, run: ([x]) => gelu(this.tf, x as Tensor) };
+    }
+    if (ops === undefined) return stock(layer, inputs, index);
     switch (kind) {
       case "Conv2D":
-        return this.convolution(index);
+        return this.convolution(index, ops);
       case "BatchNormalization":
-        if (layer.outputShape.length === 4) return this.batchNorm(index, done);
+        if (layer.outputShape.length === 4) return this.batchNorm(index, done, ops);
         break;
       case "ReLU":
-        return { inputs, end: index, run: ([x]) => this.ops.relu(x as Tensor) };
+        return { inputs, end: index, run: ([x]) => ops.relu(x as Tensor) };
       case "MaxPooling2D":
-        return this.maxPool(index);
+        return this.maxPool(index, ops);
       case "GlobalAveragePooling2D":
-        return { inputs, end: index, run: ([x]) => this.ops.globalAveragePool(x as Tensor) };
+        return { inputs, end: index, run: ([x]) => ops.globalAveragePool(x as Tensor) };
     }
     return stock(layer, inputs, index);
   }
 
-  private convolution(index: number): Step {
+  private layerNorm(index: number): Step {
+    const { layer, inputs } = this.node(index);
+    const { epsilon, axis } = layer.getConfig() as unknown as { epsilon: number; axis: number[] };
+    const [gamma, beta] = [weightOf(layer, "gamma"), weightOf(layer, "beta")];
+    const last = axis.length === 1 && axis[0] === layer.outputShape.length - 1;
+    if (!last || gamma === undefined || beta === undefined) return stock(layer, inputs, index);
+    return { inputs, end: index, run: ([x]) => layerNorm(this.tf, x as Tensor, gamma, beta, epsilon) };
+  }
+
+  private convolution(index: number, ops: FusedOps): Step {
     const { layer, inputs } = this.node(index);
     const { strides, padding, activation, dilationRate } = layer.getConfig() as {
       strides: [number, number];
@@ -80,13 +102,13 @@ export class TrainingPass {
       inputs,
       end: index,
       run: ([x]) => {
-        const y = this.ops.convolution(x as Tensor, kernel, options);
+        const y = ops.convolution(x as Tensor, kernel, options);
         return bias === undefined ? y : y.add(bias);
       },
     };
   }
 
-  private maxPool(index: number): Step {
+  private maxPool(index: number, ops: FusedOps): Step {
     const { layer, inputs } = this.node(index);
     const { poolSize, strides, padding } = layer.getConfig() as {
       poolSize: [number, number];
@@ -95,7 +117,7 @@ export class TrainingPass {
     };
     const square = poolSize[0] === poolSize[1] && strides[0] === strides[1];
     if (!square || padding !== "valid") return stock(layer, inputs, index);
-    return { inputs, end: index, run: ([x]) => this.ops.maxPool(x as Tensor, poolSize[0], strides[0]) };
+    return { inputs, end: index, run: ([x]) => ops.maxPool(x as Tensor, poolSize[0], strides[0]) };
   }
 
   /** Whether anything at or before a node has weights that are trained. */
@@ -105,7 +127,7 @@ export class TrainingPass {
   }
 
   /** Batch normalisation with the addition and the ReLU that follow it, where nothing else looks between them. */
-  private batchNorm(index: number, done: Set<number>): Step | undefined {
+  private batchNorm(index: number, done: Set<number>, ops: FusedOps): Step | undefined {
     const { layer, inputs } = this.node(index);
     const add = soleConsumer(this.graph, index, "Add");
     const operands = add === undefined ? [] : this.node(add).inputs;
@@ -121,7 +143,7 @@ export class TrainingPass {
     return {
       inputs: ready ? [...inputs, residual as number] : inputs,
       end: relu ?? joined,
-      run: ([x, added]) => this.ops.batchNorm(x as Tensor, batchNormWeights(layer), added, options),
+      run: ([x, added]) => ops.batchNorm(x as Tensor, batchNormWeights(layer), added, options),
     };
   }
 }

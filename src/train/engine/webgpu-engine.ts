@@ -7,6 +7,7 @@ import { freezeToLayers } from "./folded-network.js";
 import type { FreezeOptions, FrozenNetwork } from "./frozen-network.js";
 import { composedMomentum } from "./momentum.js";
 import type { Tf } from "./tensorflow.js";
+import { TrainingPass } from "./training-pass.js";
 
 /** What WebGPU says of the GPU it found; any field can be empty. */
 interface AdapterInfo {
@@ -78,8 +79,8 @@ class WebgpuEngine implements Engine {
   ) {}
 
   trainingPass(model: LayersModel): (inputs: readonly Tensor[]) => Tensor {
-    return (inputs) =>
-      model.apply(inputs.length === 1 ? (inputs[0] as Tensor) : [...inputs], { training: true }) as Tensor;
+    const pass = new TrainingPass(this.tf, undefined, model);
+    return (inputs) => pass.run(inputs);
   }
 
   updateMomentum(weight: Variable, velocity: Variable, gradient: Tensor, settings: MomentumSettings): void {
