@@ -9,7 +9,7 @@ interface Point {
   readonly error: number;
 }
 
-const [width, height] = [900, 520];
+const [width, height] = [900, 600];
 const plot = { left: 70, right: 870, top: 30, bottom: 330 } as const;
 
 const color = (id: string) =>
@@ -41,11 +41,18 @@ export function scatterChart(points: readonly Point[]): string {
       `<circle cx="${x(speed).toFixed(1)}" cy="${y(error).toFixed(1)}" r="6" fill="${color(id)}"/>${text([x(speed) + 10, y(error) + 4], id)}`,
   );
   const rest = points.filter(({ error }) => !Number.isFinite(error)).sort((a, b) => a.speed - b.speed);
-  // Names in a few rows, so that neighbours do not write over each other.
-  const others = rest.map(({ id, speed }, i) => {
-    const row = plot.bottom + 36 + (i % 6) * 18;
-    const before = x(speed) > plot.right - 130;
-    return `<circle cx="${x(speed).toFixed(1)}" cy="${row}" r="4.5" fill="${color(id)}"/>${text([x(speed) + (before ? -8 : 8), row + 4], id, before ? 'class="small" text-anchor="end"' : 'class="small"')}`;
+  // Each name in the first row where it writes over none before it.
+  const ends: number[] = [];
+  const others = rest.map(({ id, speed }) => {
+    const before = x(speed) > plot.right - 110;
+    const span = 6.5 * id.length + 22;
+    const start = before ? x(speed) - span : x(speed) - 6;
+    const free = ends.findIndex((end) => end < start);
+    const row = free === -1 ? ends.length : free;
+    ends[row] = start + span;
+    const y = plot.bottom + 40 + row * 18;
+    const anchor = before ? 'class="small" text-anchor="end"' : 'class="small"';
+    return `<circle cx="${x(speed).toFixed(1)}" cy="${y}" r="4.5" fill="${color(id)}"/>${text([x(speed) + (before ? -9 : 9), y + 4], id, anchor)}`;
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="system-ui, sans-serif" font-size="13" fill="#334155">
 <style>.grid { stroke: #cbd5e1; stroke-width: 1 } .small { font-size: 11px }</style>

@@ -6,13 +6,15 @@ import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { toTensors } from "./batch.js";
 import type { Engine } from "./engine/engine.js";
-import type { FrozenNetwork } from "./engine/frozen-network.js";
+import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import type { Tf } from "./engine/tensorflow.js";
 import { type NetworkInput, viewOf } from "./input.js";
 
 export interface EvaluateOptions {
   readonly manifest: LoadedManifest;
   readonly batchSize: number;
+  /** What the network computes in. Default "float32". */
+  readonly precision?: Precision | undefined;
   readonly workers?: number | undefined;
   readonly prefetchBytes?: number | undefined;
   readonly cache?: LoaderCacheOptions | undefined;
@@ -114,7 +116,7 @@ export async function evaluateModel(
     signal,
   });
   const tally = new Tally(classes);
-  const network = await engine.freeze(logits);
+  const network = await engine.freeze(logits, { precision: options.precision });
   const started = performance.now();
   try {
     for await (const batch of loader.epoch(0)) {

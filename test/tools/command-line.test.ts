@@ -5,40 +5,10 @@ import path from "node:path";
 import { test } from "node:test";
 import { PNG } from "pngjs";
 import { parseSize } from "../../tools/quantity.js";
+import { dctstream, lastJson } from "../support/command-line.js";
 import { sampleEntries } from "../support/dataset.js";
 import { rejectsWith } from "../support/errors.js";
 import { namesIn, projectRoot, temporaryFolder, writeTar } from "../support/files.js";
-
-interface Outcome {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function dctstream(
-  args: readonly string[],
-  options: { env?: Record<string, string>; interruptOn?: RegExp } = {},
-): Promise<Outcome> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [path.join(projectRoot, "dist", "tools", "dctstream.js"), ...args], {
-      env: { ...process.env, ...options.env },
-    });
-    let [stdout, stderr] = ["", ""];
-    let interrupted = false;
-    child.stdout.on("data", (chunk) => {
-      stdout += chunk;
-    });
-    child.stderr.on("data", (chunk) => {
-      stderr += chunk;
-      if (interrupted || !options.interruptOn?.test(stderr)) return;
-      interrupted = child.kill("SIGINT");
-    });
-    child.on("error", reject);
-    child.on("close", (status) => resolve({ status, stdout, stderr }));
-  });
-}
-
-const lastJson = ({ stdout }: Outcome) => JSON.parse(stdout.trim().split("\n").at(-1) ?? "") as Record<string, unknown>;
 
 test("preprocess, verify, inspect and export by hand: results on stdout, JSON last, exit 0", async (t) => {
   const folder = temporaryFolder(t);

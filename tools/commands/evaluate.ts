@@ -2,6 +2,7 @@
 import { readManifest } from "../../src/shards/manifest.js";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
 import { openEngine } from "../../src/train/engine/engine.js";
+import { type Precision, precisions } from "../../src/train/engine/frozen-network.js";
 import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js";
 import { argument, type Command } from "../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../engine-options.js";
@@ -26,7 +27,13 @@ export const evaluateCommand: Command = {
         demandOption: true,
         describe: "A manifest, or the folder that holds it",
       })
-      .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" }),
+      .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" })
+      .option("precision", {
+        choices: precisions,
+        default: "float32",
+        requiresArg: true,
+        describe: "bfloat16: several times as fast on processors that have it, logits to three digits",
+      }),
   run: async (args, context) => {
     const url = argument<string>(args, "checkpoint");
     const manifest = await readManifest(argument<string>(args, "manifest"));
@@ -37,6 +44,7 @@ export const evaluateCommand: Command = {
       const report = await evaluateModel(engine, logits, input, {
         manifest,
         batchSize: argument<number>(args, "batchSize"),
+        precision: argument<Precision>(args, "precision"),
         ...readOptionsFrom(args),
         onProgress: (done, samples) => progress.update(done, samples, `${done} samples`),
         signal: context.signal,
