@@ -1,7 +1,7 @@
-// From stored bytes to logits, the whole way as a user would run it: pixels from JPEG files (sharp: decode, resize, crop), pixels and
-// coefficients from shards (the loader), each with its network behind it, reading ahead while the network computes.
+// From stored bytes to logits, the whole way as a user would run it: pixels from JPEG files (sharp: decode, resize, crop), coefficients and
+// YCbCr pixels from shards (the loader), each with its network behind it, reading ahead while the network computes.
 //
-//   node dist/bench/end-to-end.js SHARDS TARS.. [--seconds 20] [--batch 8] [--rgb resnet50-rgb] [--dct late-concat-rfa-thinner]
+//   node dist/bench/end-to-end.js SHARDS TARS.. [--seconds 10] [--batch 8] [--networks ID,ID]
 import { parseArgs } from "node:util";
 import type { Tensor } from "@tensorflow/tfjs";
 import sharp from "sharp";
@@ -10,19 +10,19 @@ import { imagenetScaling } from "../src/pipeline/load/slot.js";
 import { readManifest } from "../src/shards/manifest.js";
 import { toTensors } from "../src/train/batch.js";
 import { openEngine } from "../src/train/engine/engine.js";
-import { precisions } from "../src/train/engine/frozen-network.js";
-import { viewOf } from "../src/train/input.js";
-import { buildNetwork } from "../src/train/networks/build.js";
+import { type Precision, precisions } from "../src/train/engine/frozen-network.js";
+import { networkInput, viewOf } from "../src/train/input.js";
+import { buildNetwork, findNetwork } from "../src/train/networks/build.js";
+import { type NetworkDefinition, networks } from "../src/train/networks/definitions.js";
 import { benchImages, printMachine } from "./images.js";
 import { randomStatistics } from "./statistics.js";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    seconds: { type: "string", default: "20" },
+    seconds: { type: "string", default: "10" },
     batch: { type: "string", default: "8" },
-    rgb: { type: "string", default: "resnet50-rgb" },
-    dct: { type: "string", default: "late-concat-rfa-thinner" },
+    networks: { type: "string" },
   },
 });
 const [shards, ...tars] = positionals;
@@ -78,9 +78,9 @@ async function* pixelsFromJpegs(): AsyncGenerator<Tensor[]> {
   }
 }
 
-async function* fromShards(kind: "rgb" | "dct", id: string): AsyncGenerator<Tensor[]> {
-  const { model } = buildNetwork(tf, id, { classes: 1000 });
-  const view = viewOf({ input: kind, inputSize: size }, "eval");
+async function* fromShards(definition: NetworkDefinition): AsyncGenerator<Tensor[]> {
+  const { model } = buildNetwork(tf, definition.id, { classes: 2 });
+  const view = viewOf(networkInput(definition, size, undefined), "eval");
   const loader = await Loader.open(manifest, { view, batchSize: batch, shuffle: false, dropLast: true, workers: 1 });
   try {
     for (let epoch = 0; ; epoch++) {
@@ -97,35 +97,50 @@ async function* fromShards(kind: "rgb" | "dct", id: string): AsyncGenerator<Tens
   }
 }
 
-const paths = [
-  { name: `${options.rgb} from JPEGs`, id: options.rgb, batches: pixelsFromJpegs },
-  { name: `${options.rgb} from shards`, id: options.rgb, batches: () => fromShards("rgb", options.rgb) },
-  { name: `${options.dct} from shards`, id: options.dct, batches: () => fromShards("dct", options.dct) },
-];
-
-console.log("| stored bytes to logits | precision | images/s | x |\n|---|---|---|---|");
-for (const precision of precisions) {
-  let first: number | undefined;
-  for (const { name, id, batches } of paths) {
-    const { logits, model } = buildNetwork(tf, id, { classes: 1000 });
-    randomStatistics(tf, model);
-    const network = await engine.freeze(logits, { precision });
-    let [images, started] = [-batch, 0];
-    for await (const inputs of batches()) {
-      const output = network.predict(inputs);
-      await output.data();
-      output.dispose();
-      tf.dispose(inputs);
-      images += batch;
-      if (images === 0)
-        started = performance.now(); // the first batch fills the pipeline
-      else if (performance.now() - started > milliseconds) break;
-      await new Promise(setImmediate); // let reads through
-    }
-    const rate = (1000 * images) / (performance.now() - started);
-    first ??= rate;
-    console.log(`| ${name} | ${precision} | ${rate.toFixed(1)} | ${(rate / first).toFixed(2)} |`);
-    network.dispose();
-    model.dispose();
+/** Images/s of a network behind its batches. */
+async function rate(id: string, precision: Precision, batches: AsyncGenerator<Tensor[]>): Promise<number> {
+  const { logits, model } = buildNetwork(tf, id, { classes: 1000 });
+  randomStatistics(tf, model);
+  const network = await engine.freeze(logits, { precision });
+  let [images, started] = [-batch, 0];
+  for await (const inputs of batches) {
+    const output = network.predict(inputs);
+    await output.data();
+    output.dispose();
+    tf.dispose(inputs);
+    images += batch;
+    if (images === 0)
+      started = performance.now(); // the first batch fills the pipeline
+    else if (performance.now() - started > milliseconds) break;
+    await new Promise(setImmediate); // let reads through
   }
+  const perSecond = (1000 * images) / (performance.now() - started);
+  network.dispose();
+  model.dispose();
+  return perSecond;
+}
+
+const baseline = findNetwork("resnet50-rgb");
+const wanted = options.networks?.split(",");
+const chosen = networks.filter(({ id }) => id !== baseline.id && (wanted === undefined || wanted.includes(id)));
+const paths = [
+  { definition: baseline, from: "JPEGs", batches: pixelsFromJpegs },
+  { definition: baseline, from: "shards", batches: () => fromShards(baseline) },
+  ...chosen.map((definition) =>
+    definition.input === "rgb"
+      ? { definition, from: "JPEGs", batches: pixelsFromJpegs }
+      : { definition, from: "shards", batches: () => fromShards(definition) },
+  ),
+];
+const first = new Map<Precision, number>();
+console.log(`| network | from |${precisions.map((precision) => ` ${precision}, images/s | x |`).join("")}`);
+console.log(`|---|---|${precisions.map(() => "---|---|").join("")}`);
+for (const { definition, from, batches } of paths) {
+  const cells: string[] = [];
+  for (const precision of precisions) {
+    const perSecond = await rate(definition.id, precision, batches());
+    if (!first.has(precision)) first.set(precision, perSecond);
+    cells.push(` ${perSecond.toFixed(1)} | ${(perSecond / (first.get(precision) as number)).toFixed(2)} |`);
+  }
+  console.log(`| ${definition.id} | ${from} |${cells.join("")}`);
 }

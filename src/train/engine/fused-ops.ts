@@ -29,9 +29,8 @@ export interface BatchNormOptions {
 type Save = (tensors: Tensor[]) => void;
 
 export class FusedOps {
-  private readonly elementwise: Attribute[];
-
   private readonly tf: Tf;
+  private readonly elementwise: Attribute[];
 
   /** `own`: our kernels are loaded, for tensors in the processor's memory. */
   constructor(
@@ -53,40 +52,26 @@ export class FusedOps {
       kernels.string("data_format", "NHWC"),
       kernels.int("dilations", [1, 1, 1, 1]),
     ];
-    const backwards = (name: string, inputs: [Tensor, number[], Tensor], sizesFirst: boolean): Tensor => {
-      const sizes = tf.tensor1d(inputs[1], "int32");
-      const result = kernels.run(
-        name,
-        attributes,
-        sizesFirst ? [sizes, inputs[0], inputs[2]] : [inputs[0], sizes, inputs[2]],
-      );
-      sizes.dispose();
-      return result;
-    };
-    const kernelGradient = (input: Tensor, dy: Tensor) =>
-      backwards("Conv2DBackpropFilter", [input, kernel.shape, dy], false);
-    if (!options.inputGradient) {
-      return tf.customGrad((w, save) => {
-        (save as Save)([x]);
-        return {
-          value: kernels.run("Conv2D", attributes, [x, w as Tensor]),
-          gradFunc: (dy: Tensor | Tensor[], saved: Tensor[]) => kernelGradient(saved[0] as Tensor, dy as Tensor),
-        };
-      })(kernel);
-    }
-    return tf.customGrad((input, w, save) => {
-      (save as Save)([input as Tensor, w as Tensor]);
-      return {
-        value: kernels.run("Conv2D", attributes, [input as Tensor, w as Tensor]),
-        gradFunc: (dy: Tensor | Tensor[], saved: Tensor[]) => {
-          const [savedInput, savedKernel] = saved as [Tensor, Tensor];
-          return [
-            backwards("Conv2DBackpropInput", [savedKernel, savedInput.shape, dy as Tensor], true),
-            kernelGradient(savedInput, dy as Tensor),
-          ];
-        },
+    const gradient = (name: string, before: Tensor[], shape: number[], dy: Tensor) =>
+      tf.tidy(() => {
+        const sizes = tf.tensor1d(shape, "int32");
+        // The filter's gradient takes input, sizes, dy; the input's takes sizes, filter, dy.
+        const inputs = name === "Conv2DBackpropFilter" ? [...before, sizes, dy] : [sizes, ...before, dy];
+        return kernels.run(name, attributes, inputs);
+      });
+    const operation = (...given: unknown[]) => {
+      const [w, input = x] = given.slice(0, -1) as [Tensor, Tensor?];
+      (given.at(-1) as Save)([input, w]);
+      const gradFunc = (dy: Tensor | Tensor[], saved: Tensor[]) => {
+        const [savedInput, savedKernel] = saved as [Tensor, Tensor];
+        const ofKernel = gradient("Conv2DBackpropFilter", [savedInput], savedKernel.shape, dy as Tensor);
+        if (!options.inputGradient) return [ofKernel];
+        return [ofKernel, gradient("Conv2DBackpropInput", [savedKernel], savedInput.shape, dy as Tensor)];
       };
-    })(x, kernel);
+      return { value: kernels.run("Conv2D", attributes, [input, w]), gradFunc };
+    };
+    // What is no operand has no gradient.
+    return options.inputGradient ? tf.customGrad(operation)(kernel, x) : tf.customGrad(operation)(kernel);
   }
 
   /**
@@ -95,7 +80,7 @@ export class FusedOps {
    */
   batchNorm(x: Tensor, weights: BatchNormWeights, residual: Tensor | undefined, options: BatchNormOptions): Tensor {
     if (this.own) return this.ownBatchNorm(x, weights, residual, options);
-    const { tf, kernels } = this;
+    const { kernels } = this;
     const attributes = [
       kernels.float32("T"),
       kernels.float32("U"),
@@ -103,46 +88,30 @@ export class FusedOps {
       kernels.string("data_format", "NHWC"),
       kernels.bool("is_training", true),
     ];
-    const blend = kernels.float("exponential_avg_factor", 1 - options.momentum);
+    const blending = [...attributes, kernels.float("exponential_avg_factor", 1 - options.momentum)];
     const { gamma, beta, movingMean, movingVariance } = weights;
-    const forward = (save: Save, input: Tensor, scale: Tensor, offset: Tensor, added: Tensor | undefined) => {
+    const operation = (...given: unknown[]) => {
+      const [input, scale, offset, added] = given.slice(0, -1) as [Tensor, Tensor, Tensor, Tensor?];
       const inputs = [input, scale, offset, movingMean, movingVariance];
-      const [normalized, mean, variance, ...reserved] = kernels.runMany(
-        "FusedBatchNormV3",
-        [...attributes, blend],
-        inputs,
-        6,
-      ) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
+      const outputs = kernels.runMany("FusedBatchNormV3", blending, inputs, 6);
+      const [normalized, mean, variance, ...reserved] = outputs as [Tensor, Tensor, Tensor, ...Tensor[]];
       movingMean.assign(mean as never); // tfjs's types ask for the variable's own rank
       movingVariance.assign(variance as never);
       const y = this.addAndActivate(normalized, added, options.relu);
-      (save as Save)([input, scale, ...reserved, ...(options.relu ? [y] : [])]);
-      return y;
+      (given.at(-1) as Save)([y, input, scale, ...reserved]);
+      const gradFunc = (dy: Tensor | Tensor[], [savedY, ...saved]: Tensor[]) => {
+        const open = options.relu
+          ? kernels.run("ReluGrad", this.elementwise, [dy as Tensor, savedY as Tensor])
+          : (dy as Tensor).clone();
+        const gradients = kernels.runMany("FusedBatchNormGradV3", attributes, [open, ...saved], 5).slice(0, 3);
+        if (added !== undefined) return [...gradients, open];
+        open.dispose();
+        return gradients;
+      };
+      return { value: y, gradFunc };
     };
-    const backward = (dy: Tensor, saved: Tensor[]): [Tensor, Tensor[]] => {
-      const [input, scale, first, second, third, y] = saved as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
-      const masked = options.relu ? kernels.run("ReluGrad", this.elementwise, [dy, y]) : dy;
-      const inputs = [masked, input, scale, first, second, third];
-      const gradients = kernels.runMany("FusedBatchNormGradV3", attributes, inputs, 5).slice(0, 3);
-      return [masked, gradients];
-    };
-    if (residual === undefined) {
-      return tf.customGrad((input, scale, offset, save) => ({
-        value: forward(save as Save, input as Tensor, scale as Tensor, offset as Tensor, undefined),
-        gradFunc: (dy: Tensor | Tensor[], saved: Tensor[]) => {
-          const [masked, gradients] = backward(dy as Tensor, saved);
-          if (masked !== dy) masked.dispose();
-          return gradients;
-        },
-      }))(x, gamma, beta);
-    }
-    return tf.customGrad((input, scale, offset, added, save) => ({
-      value: forward(save as Save, input as Tensor, scale as Tensor, offset as Tensor, added as Tensor),
-      gradFunc: (dy: Tensor | Tensor[], saved: Tensor[]) => {
-        const [masked, gradients] = backward(dy as Tensor, saved);
-        return [...gradients, masked === dy ? masked.clone() : masked];
-      },
-    }))(x, gamma, beta, residual);
+    const operands = residual === undefined ? [x, gamma, beta] : [x, gamma, beta, residual];
+    return this.tf.customGrad(operation)(...operands);
   }
 
   /** The same on our own kernels: two passes over memory forwards, two backwards. */

@@ -1,6 +1,8 @@
 // TensorFlow in this process: its CPU build with our kernels beside its own, or CUDA where the library has it.
 
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import path from "node:path";
 import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
 import type { DeviceChoice, Engine, MomentumSettings } from "./engine.js";
@@ -16,7 +18,7 @@ import { TrainingPass } from "./training-pass.js";
 
 /** NO_GPU when "gpu" is asked for and there is none; INVALID_OPTION when "cpu" is and TensorFlow has taken a GPU. */
 export async function openTensorflow(device: DeviceChoice): Promise<Engine> {
-  if (device === "cpu") process.env.CUDA_VISIBLE_DEVICES ??= "-1"; // read once, when the library is loaded
+  if (device === "cpu") process.env.CUDA_VISIBLE_DEVICES = "-1"; // read once, when the library is loaded
   const tf = loadTensorflow();
   await tf.setBackend("tensorflow");
   const gpu = (tf.backend() as unknown as { readonly isUsingGpuDevice: boolean }).isUsingGpuDevice;
@@ -29,6 +31,14 @@ export async function openTensorflow(device: DeviceChoice): Promise<Engine> {
   if (device === "cpu" && gpu)
     throw new ToolkitError("INVALID_OPTION", "device: TensorFlow has taken the GPU already in this process");
   return new TensorflowEngine(tf, gpu, !gpu && loadOwnKernels());
+}
+
+/** What NVIDIA's driver calls the first GPU; TensorFlow's interface for JavaScript does not say. */
+function cudaModel(): string | undefined {
+  const folder = "/proc/driver/nvidia/gpus";
+  if (!existsSync(folder)) return undefined;
+  const [first] = readdirSync(folder);
+  return first && /^Model:\s*(.+)$/m.exec(readFileSync(path.join(folder, first, "information"), "utf8"))?.[1];
 }
 
 class TensorflowEngine implements Engine {
@@ -44,7 +54,9 @@ class TensorflowEngine implements Engine {
     private readonly own: boolean,
   ) {
     const threads = process.env.TF_NUM_INTRAOP_THREADS ?? availableParallelism();
-    this.device = gpu ? "GPU (CUDA)" : `CPU, ${threads} threads, ${own ? "own" : "TensorFlow's"} kernels`;
+    this.device = gpu
+      ? `GPU (CUDA): ${cudaModel() ?? "not named"}`
+      : `CPU, ${threads} threads, ${own ? "own" : "TensorFlow's"} kernels`;
     this.kernels = new Kernels(tf);
     this.memory = new PrivateMemory(this.kernels);
     this.ops = new FusedOps(this.kernels, this.memory, own);
