@@ -43,6 +43,7 @@ function describe(network: NetworkDefinition, shape: NetworkShape) {
     inputs,
     parameters,
     fixedParameters,
+    macs,
     gmacs: Math.round(macs / 1e6) / 1000,
     receptiveFieldHalfWay: fieldHalfWay(layers),
     paper,
