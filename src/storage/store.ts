@@ -166,10 +166,15 @@ export async function putObject(
   }
 }
 
-/** A whole object as text; undefined when there is none. Meant for manifests and sidecars, not for shards. */
-export async function readText(url: string): Promise<string | undefined> {
+/** A whole object; undefined when there is none. Meant for what is read whole anyway, not for shards. */
+export async function readObject(url: string): Promise<Uint8Array | undefined> {
   const store = openStore(url);
   const info = await store.stat(url);
-  if (info === undefined) return undefined;
-  return new TextDecoder().decode(await store.read(url, { start: 0, end: info.byteLength }));
+  return info && store.read(url, { start: 0, end: info.byteLength });
+}
+
+/** The same as text. */
+export async function readText(url: string): Promise<string | undefined> {
+  const bytes = await readObject(url);
+  return bytes && new TextDecoder().decode(bytes);
 }

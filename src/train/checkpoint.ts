@@ -4,7 +4,7 @@ import type * as TensorFlow from "@tensorflow/tfjs";
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
 import { checkDocument, parseJson } from "../shards/document.js";
-import { joinUrl, openStore, parentUrl, putObject, readText } from "../storage/store.js";
+import { joinUrl, parentUrl, putObject, readObject, readText } from "../storage/store.js";
 import type { Tf } from "./engine/tensorflow.js";
 
 const checkpointName = "checkpoint.json";
@@ -113,12 +113,10 @@ export async function loadCheckpoint(tf: Tf, url: string): Promise<LoadedCheckpo
   const info = await readCheckpointInfo(url);
   const source = joinUrl(info.folder, "model.json");
   const text = await readText(source);
-  const weights = joinUrl(info.folder, "weights.bin");
-  const stat = await openStore(weights).stat(weights);
-  if (text === undefined || stat === undefined)
+  const weights = await readObject(joinUrl(info.folder, "weights.bin"));
+  if (text === undefined || weights === undefined)
     throw new ToolkitError("BAD_CHECKPOINT", "model.json or weights.bin is missing beside it", { source: url });
-  const weightData = (await openStore(weights).read(weights, { start: 0, end: stat.byteLength })).slice()
-    .buffer as ArrayBuffer;
+  const weightData = weights.slice().buffer as ArrayBuffer;
   try {
     const { modelTopology, weightsManifest } = parseJson(text, source, "BAD_CHECKPOINT") as {
       modelTopology: object;

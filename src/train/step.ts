@@ -4,6 +4,7 @@ import { ToolkitError } from "../errors.js";
 import type { LoadedBatch } from "../pipeline/load/loader.js";
 import { toTensors } from "./batch.js";
 import type { Engine } from "./engine/engine.js";
+import { variableOf } from "./engine/layer-graph.js";
 import { crossEntropy } from "./evaluate.js";
 import type { Network } from "./networks/build.js";
 import { MomentumSgd } from "./optimizer.js";
@@ -23,8 +24,7 @@ export class Stepper {
   ) {
     this.optimizer = new MomentumSgd(engine, recipe);
     this.forward = engine.trainingPass(network.logits);
-    // A layer's weight is a wrapper; the variable behind it is what gradients are taken of.
-    this.variables = network.logits.trainableWeights.map((weight) => (weight as unknown as { val: Variable }).val);
+    this.variables = network.logits.trainableWeights.map(variableOf);
   }
 
   get tensorCount(): number {

@@ -5,6 +5,7 @@
 //   normalisations   layer.weight, layer.bias, layer.running_mean, layer.running_var
 import type { LayersModel, Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../errors.js";
+import { layerWeights } from "./engine/layer-graph.js";
 import type { Tf } from "./engine/tensorflow.js";
 import type { StoredTensor, StoredTensors } from "./safetensors.js";
 
@@ -31,14 +32,11 @@ interface NamedWeight {
 }
 
 function weightsOf(model: LayersModel): NamedWeight[] {
-  return model.layers.flatMap((layer) =>
-    layer.weights.map((weight) => {
-      const variable = (weight as unknown as { readonly val: Variable }).val;
-      const own = weight.originalName.split("/").at(-1) ?? "";
-      const axes = axesOf(layer.getClassName(), own, variable.rank);
-      return { name: `${layer.name}.${names[own] ?? own}`, variable, axes };
-    }),
-  );
+  return layerWeights(model).map(({ layer, name, variable }) => ({
+    name: `${layer.name}.${names[name] ?? name}`,
+    variable,
+    axes: axesOf(layer.getClassName(), name, variable.rank),
+  }));
 }
 
 /** All weights of a model, moving statistics included. */

@@ -6,7 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { train } from "../../src/train/trainer.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";
-import { twoClasses, twoClassImage } from "../support/two-classes.js";
+import { quickRun, twoClasses, twoClassImage } from "../support/two-classes.js";
 
 /** The page's document once it has settled. */
 function dump(url: string, profile: string): string {
@@ -21,16 +21,7 @@ for (const network of ["late-concat-rfa-thinner", "resnet50-rgb", "dct-frozen"])
     const folder = temporaryFolder(t);
     const manifest = await twoClasses(folder, 64, "train");
     const out = path.join(folder, "run");
-    const settings = {
-      width: 0.125,
-      inputSize: 32,
-      batchSize: 16,
-      maxSteps: 40,
-      learningRate: 0.05,
-      augment: false,
-      seed: 2,
-    };
-    await train({ manifest, network, out, ...settings });
+    await train({ manifest, network, out, ...quickRun });
     for (const [i, name] of ["amber", "blue"].entries()) {
       const picture = path.join(folder, `${name}.jpg`);
       writeFileSync(picture, twoClassImage("val", i));

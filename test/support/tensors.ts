@@ -1,9 +1,10 @@
 // Comparing tensors' values, and running one training step on any engine.
 import assert from "node:assert/strict";
-import type { NamedTensorMap, Scalar, Tensor, Variable } from "@tensorflow/tfjs";
+import type { LayersModel, NamedTensorMap, Scalar, Tensor, Variable } from "@tensorflow/tfjs";
 import type { Engine } from "../../src/train/engine/engine.js";
+import { layerWeights, variableOf } from "../../src/train/engine/layer-graph.js";
 import { crossEntropy } from "../../src/train/evaluate.js";
-import { buildNetwork, namedWeights } from "../../src/train/networks/build.js";
+import { buildNetwork } from "../../src/train/networks/build.js";
 
 type Numbers = ArrayLike<number>;
 
@@ -11,6 +12,11 @@ function norm(values: Numbers): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;
   return Math.sqrt(sum);
+}
+
+/** All weights of a model by name, "layer/weight". */
+export function namedWeights(model: LayersModel): Map<string, Variable> {
+  return new Map(layerWeights(model).map(({ layer, name, variable }) => [`${layer.name}/${name}`, variable]));
 }
 
 /** |a - b| / |b| over all values, as vectors. */
@@ -91,7 +97,7 @@ export async function oneStep(
   const stock = (given: readonly Tensor[]) =>
     network.logits.apply(given.length === 1 ? (given[0] as Tensor) : [...given], { training: true }) as Tensor;
   const forward = options.stock ? stock : engine.trainingPass(network.logits);
-  const variables = network.logits.trainableWeights.map((weight) => (weight as unknown as { val: Variable }).val);
+  const variables = network.logits.trainableWeights.map(variableOf);
   let logits: Tensor | undefined;
   const loss = () => {
     logits = tf.keep(forward(inputs));

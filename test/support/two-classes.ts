@@ -20,3 +20,14 @@ export async function twoClasses(folder: string, count: number, name: string): P
   const source = await writeTar(path.join(folder, `${name}.tar`), entries);
   return (await preprocess({ sources: [source], out: path.join(folder, name) })).manifest;
 }
+
+/** A run in which every small network learns them. */
+export const quickRun = {
+  width: 0.125,
+  inputSize: 32,
+  batchSize: 16,
+  maxSteps: 40,
+  learningRate: 0.05,
+  augment: false,
+  seed: 2,
+} as const;

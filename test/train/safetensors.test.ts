@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Tensor } from "@tensorflow/tfjs";
 import { openEngine } from "../../src/train/engine/engine.js";
-import { buildNetwork, namedWeights } from "../../src/train/networks/build.js";
+import { buildNetwork } from "../../src/train/networks/build.js";
 import { encodeSafetensors, parseSafetensors, type StoredTensors } from "../../src/train/safetensors.js";
 import { exportWeights, importWeights } from "../../src/train/weights.js";
 import { rejectsWith } from "../support/errors.js";
-import { pattern } from "../support/tensors.js";
+import { namedWeights, pattern } from "../support/tensors.js";
 
 const { tf } = await openEngine();
 

@@ -10,7 +10,7 @@ import { evaluateModel } from "../../src/train/evaluate.js";
 import { type StepReport, train } from "../../src/train/trainer.js";
 import { rejectsWith } from "../support/errors.js";
 import { namesIn, temporaryFolder } from "../support/files.js";
-import { twoClasses } from "../support/two-classes.js";
+import { quickRun, twoClasses } from "../support/two-classes.js";
 
 for (const network of ["resnet50-rgb", "late-concat-rfa-thinner", "dct-ortho", "vit-dct-ti"]) {
   test(`${network}: learns two classes, leaks no tensor, and its checkpoint is the trained network`, async (t) => {
@@ -26,13 +26,7 @@ for (const network of ["resnet50-rgb", "late-concat-rfa-thinner", "dct-ortho", "
       val,
       network,
       out,
-      width: 0.125,
-      inputSize: 32,
-      batchSize: 16,
-      maxSteps: 40,
-      learningRate: 0.05,
-      augment: false,
-      seed: 2,
+      ...quickRun,
       onStep: (step) => steps.push(step),
     });
     assert.equal(steps.length, 40);

@@ -1,6 +1,6 @@
 // dctstream convert
 import { ToolkitError } from "../../src/errors.js";
-import { openStore, putObject } from "../../src/storage/store.js";
+import { putObject, readObject } from "../../src/storage/store.js";
 import {
   type CheckpointInfo,
   checkpointText,
@@ -60,10 +60,9 @@ async function toSafetensors(from: string, to: string) {
 }
 
 async function toCheckpoint(from: string, to: string, args: Record<string, unknown>) {
-  const store = openStore(from);
-  const stat = await store.stat(from);
-  if (stat === undefined) throw new ToolkitError("NOT_FOUND", "no such file", { source: from });
-  const stored = parseSafetensors(await store.read(from, { start: 0, end: stat.byteLength }), from);
+  const bytes = await readObject(from);
+  if (bytes === undefined) throw new ToolkitError("NOT_FOUND", "no such file", { source: from });
+  const stored = parseSafetensors(bytes, from);
   const own = stored.metadata.dctstream;
   const info = own === undefined ? describedInfo(args, from) : parseCheckpointInfo(own, from);
   const { tf } = await openEngine();

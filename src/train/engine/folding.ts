@@ -1,6 +1,14 @@
 // Batch normalisation in inference is a factor and an offset per channel, which the convolution before it can take into its weights.
 import type { LayersModel, Variable } from "@tensorflow/tfjs";
-import { type Layer, type LayerGraph, type LayerNode, soleConsumer, weightOf } from "./layer-graph.js";
+import {
+  type Layer,
+  type LayerGraph,
+  type LayerNode,
+  layerWeights,
+  soleConsumer,
+  weightOf,
+  worksOnChannels,
+} from "./layer-graph.js";
 
 export interface FoldedConvolution {
   /** [height, width, in, out]. */
@@ -16,7 +24,7 @@ export type WeightValues = (weight: Variable) => Float32Array;
 
 /** Reads all weights, once: a GPU's can only be waited for. */
 export async function weightValues(model: LayersModel): Promise<WeightValues> {
-  const variables = model.weights.map((weight) => (weight as unknown as { readonly val: Variable }).val);
+  const variables = layerWeights(model).map(({ variable }) => variable);
   const all = await Promise.all(variables.map((variable) => variable.data()));
   const byVariable = new Map(variables.map((variable, i) => [variable, all[i] as Float32Array]));
   return (weight) => byVariable.get(weight) as Float32Array;
@@ -35,15 +43,18 @@ export function normalization(layer: Layer, values: WeightValues): { scale: Floa
   return { scale, offset };
 }
 
-/** A convolution's weights together with those of the batch normalisation that alone follows it. */
+/** A convolution's weights together with those of the batch normalisation that alone follows it; one with an activation is not linear. */
 export function foldedConvolution(graph: LayerGraph, index: number, values: WeightValues): FoldedConvolution {
   const { layer } = graph.nodes[index] as LayerNode;
   const kernel = weightOf(layer, "kernel") as Variable;
   const bias = weightOf(layer, "bias");
   const own = bias && values(bias);
-  const next = soleConsumer(graph, index, "BatchNormalization");
-  if (next === undefined) return { kernel: values(kernel), shape: kernel.shape, bias: own, covers: undefined };
-  const { scale, offset } = normalization((graph.nodes[next] as LayerNode).layer, values);
+  const { activation } = layer.getConfig() as { activation: string };
+  const next = activation === "linear" ? soleConsumer(graph, index, "BatchNormalization") : undefined;
+  const following = next === undefined ? undefined : (graph.nodes[next] as LayerNode).layer;
+  if (following === undefined || !worksOnChannels(following))
+    return { kernel: values(kernel), shape: kernel.shape, bias: own, covers: undefined };
+  const { scale, offset } = normalization(following, values);
   const filters = scale.length;
   return {
     kernel: values(kernel).map((value, i) => value * (scale[i % filters] as number)),

@@ -8,7 +8,7 @@ import { type WeightValues, weightValues } from "./folding.js";
 import type { Precision } from "./frozen-network.js";
 import { type GraphAttribute, GraphBuilder } from "./graph-def.js";
 import { type LayerGraph, layerGraph } from "./layer-graph.js";
-import { canLower, lowerings } from "./layer-lowerings.js";
+import { loweringOf } from "./layer-lowerings.js";
 
 const indexed = { Tidx: { type: "int32" } } as const;
 
@@ -41,8 +41,8 @@ export class Lowering {
   run(): InferenceGraph | undefined {
     for (const [index, { layer, kind, inputs }] of this.layers.nodes.entries()) {
       if (this.values.has(index)) continue; // folded into an earlier one
-      const lower = lowerings[kind];
-      if (lower === undefined || !canLower(kind, layer)) return undefined;
+      const lower = loweringOf(kind, layer);
+      if (lower === undefined) return undefined;
       const from = inputs.map((input) => this.values.get(input) as string);
       const name = lower(this, layer.name, layer, from, index);
       this.values.set(index, name);

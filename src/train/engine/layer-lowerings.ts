@@ -2,7 +2,7 @@
 import type { Variable } from "@tensorflow/tfjs";
 import { foldedConvolution, normalization } from "./folding.js";
 import type { Lowering } from "./inference-graph.js";
-import { type Layer, weightOf } from "./layer-graph.js";
+import { type Layer, weightOf, worksOnChannels } from "./layer-graph.js";
 
 /** Appends a layer's nodes and returns the name of its value. */
 export type Lower = (graph: Lowering, name: string, layer: Layer, inputs: readonly string[], index: number) => string;
@@ -131,7 +131,7 @@ const cropping2d: Lower = (graph, name, layer, [input = ""]) => {
   return graph.node("Slice", name, inputs, { Index: { type: "int32" } });
 };
 
-export const lowerings: Readonly<Record<string, Lower | undefined>> = {
+const lowerings: Readonly<Record<string, Lower | undefined>> = {
   InputLayer: (graph, name) => graph.placeholder(name),
   Conv2D: conv2d,
   Conv2DTranspose: conv2dTranspose,
@@ -182,8 +182,22 @@ export const lowerings: Readonly<Record<string, Lower | undefined>> = {
   },
 };
 
-/** Whether a layer is one of those above, activation included. */
-export function canLower(kind: string, layer: Layer): boolean {
-  if (lowerings[kind] === undefined) return false;
-  return "activation" in layer.getConfig() ? activationOf(layer) !== undefined : true;
+/** Settings under which a layer does more than its lowering: such a layer has none. Those not named here have any value. */
+const plainSettings: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>>>> = {
+  Conv2D: { dilationRate: [1] },
+  Conv2DTranspose: { useBias: [false], activation: ["linear"] },
+  LayerNormalization: { scale: [true], center: [true] },
+  UpSampling2D: { interpolation: ["nearest"] },
+  Dot: { normalize: [false] },
+};
+
+/** How a layer is lowered; undefined when this file does not know its kind, its activation or one of its settings. */
+export function loweringOf(kind: string, layer: Layer): Lower | undefined {
+  const config = layer.getConfig() as Readonly<Record<string, unknown>>;
+  const plain = Object.entries(plainSettings[kind] ?? {}).every(([name, values]) =>
+    [config[name]].flat().every((value) => values.includes(value)),
+  );
+  if (!plain || ("axis" in config && !worksOnChannels(layer))) return undefined;
+  if ("activation" in config && activationOf(layer) === undefined) return undefined;
+  return lowerings[kind];
 }

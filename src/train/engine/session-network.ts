@@ -34,6 +34,6 @@ export async function freezeToSession(tf: Tf, model: LayersModel, options: Freez
 }
 
 /** The model run layer by layer. */
-export function stockNetwork(model: LayersModel): FrozenNetwork {
+function stockNetwork(model: LayersModel): FrozenNetwork {
   return { predict: (inputs) => model.predict([...inputs]) as Tensor, dispose: () => {} };
 }

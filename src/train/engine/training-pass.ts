@@ -2,16 +2,20 @@
 // as tfjs runs them.
 import type { LayersModel, Tensor } from "@tensorflow/tfjs";
 import type { BatchNormWeights, FusedOps } from "./fused-ops.js";
-import { type Layer, type LayerGraph, type LayerNode, layerGraph, soleConsumer, weightOf } from "./layer-graph.js";
+import {
+  applyLayer,
+  type Layer,
+  type LayerGraph,
+  type LayerNode,
+  layerGraph,
+  runSteps,
+  type Step,
+  soleConsumer,
+  weightOf,
+  worksOnChannels,
+} from "./layer-graph.js";
 import { gelu, layerNorm } from "./portable-ops.js";
 import type { Tf } from "./tensorflow.js";
-
-/** Computes the value of one node from the values of others; `end` is the last layer it stands for. */
-interface Step {
-  readonly inputs: readonly number[];
-  readonly end: number;
-  readonly run: (inputs: Tensor[]) => Tensor;
-}
 
 export class TrainingPass {
   private readonly graph: LayerGraph;
@@ -28,27 +32,21 @@ export class TrainingPass {
     for (const index of this.graph.nodes.keys()) {
       if (done.has(index)) continue;
       const step = this.stepFrom(index, done);
-      if (step !== undefined) {
-        this.steps.push(step);
-        done.add(step.end);
-      }
+      this.steps.push(step);
+      done.add(step.end);
     }
   }
 
   /** The model's output in training: batch statistics, dropout. Call it inside of what takes gradients. */
   run(inputs: readonly Tensor[]): Tensor {
-    const values = new Map<number, Tensor>(this.graph.inputs.map((node, i) => [node, inputs[i] as Tensor]));
-    for (const step of this.steps)
-      values.set(step.end, step.run(step.inputs.map((input) => values.get(input) as Tensor)));
-    return values.get(this.graph.output) as Tensor;
+    return runSteps(this.graph, this.steps, inputs);
   }
 
   private node(index: number): LayerNode {
     return this.graph.nodes[index] as LayerNode;
   }
 
-  /** Undefined: the layer is computed as part of a later one, whose other inputs are not there yet. */
-  private stepFrom(index: number, done: Set<number>): Step | undefined {
+  private stepFrom(index: number, done: Set<number>): Step {
     const { layer, kind, inputs } = this.node(index);
     const { ops } = this;
     switch (kind) {
@@ -77,10 +75,9 @@ export class TrainingPass {
 
   private layerNorm(index: number): Step {
     const { layer, inputs } = this.node(index);
-    const { epsilon, axis } = layer.getConfig() as unknown as { epsilon: number; axis: number[] };
+    const { epsilon } = layer.getConfig() as { epsilon: number };
     const [gamma, beta] = [weightOf(layer, "gamma"), weightOf(layer, "beta")];
-    const last = axis.length === 1 && axis[0] === layer.outputShape.length - 1;
-    if (!last || gamma === undefined || beta === undefined) return stock(layer, inputs, index);
+    if (!worksOnChannels(layer) || gamma === undefined || beta === undefined) return stock(layer, inputs, index);
     return { inputs, end: index, run: ([x]) => layerNorm(this.tf, x as Tensor, gamma, beta, epsilon) };
   }
 
@@ -127,8 +124,10 @@ export class TrainingPass {
   }
 
   /** Batch normalisation with the addition and the ReLU that follow it, where nothing else looks between them. */
-  private batchNorm(index: number, done: Set<number>, ops: FusedOps): Step | undefined {
+  private batchNorm(index: number, done: Set<number>, ops: FusedOps): Step {
     const { layer, inputs } = this.node(index);
+    const weights = batchNormWeights(layer);
+    if (weights === undefined) return stock(layer, inputs, index);
     const add = soleConsumer(this.graph, index, "Add");
     const operands = add === undefined ? [] : this.node(add).inputs;
     const residual = operands.find((operand) => operand !== index);
@@ -143,25 +142,23 @@ export class TrainingPass {
     return {
       inputs: ready ? [...inputs, residual as number] : inputs,
       end: relu ?? joined,
-      run: ([x, added]) => ops.batchNorm(x as Tensor, batchNormWeights(layer), added, options),
+      run: ([x, added]) => ops.batchNorm(x as Tensor, weights, added, options),
     };
   }
 }
 
-function batchNormWeights(layer: Layer): BatchNormWeights {
-  const weights = {
-    gamma: weightOf(layer, "gamma"),
-    beta: weightOf(layer, "beta"),
-    movingMean: weightOf(layer, "movingMean"),
-    movingVariance: weightOf(layer, "movingVariance"),
-  };
-  return weights as BatchNormWeights;
+/** Undefined for a layer without a scale or an offset, and for one over another axis than the last. */
+function batchNormWeights(layer: Layer): BatchNormWeights | undefined {
+  const [gamma, beta] = [weightOf(layer, "gamma"), weightOf(layer, "beta")];
+  const [movingMean, movingVariance] = [weightOf(layer, "movingMean"), weightOf(layer, "movingVariance")];
+  if (!worksOnChannels(layer)) return undefined;
+  return gamma && beta && movingMean && movingVariance && { gamma, beta, movingMean, movingVariance };
 }
 
 function stock(layer: Layer, inputs: readonly number[], end: number): Step {
   return {
     inputs,
     end,
-    run: (values) => layer.apply(values.length === 1 ? (values[0] as Tensor) : values, { training: true }) as Tensor,
+    run: (values) => applyLayer(layer, values, { training: true }),
   };
 }

@@ -3,7 +3,7 @@ import type { LayersModel, SymbolicTensor, layers as tfLayers, Variable } from "
 import { closest } from "fastest-levenshtein";
 import { ToolkitError } from "../../errors.js";
 import { type Random, randomFor } from "../../shards/random.js";
-import { weightOf } from "../engine/layer-graph.js";
+import { applyLayer, weightOf } from "../engine/layer-graph.js";
 import type { Tf } from "../engine/tensorflow.js";
 import { blockKernel, joinKernel } from "./dct-basis.js";
 import { type NetworkDefinition, networks } from "./definitions.js";
@@ -157,8 +157,10 @@ class Builder {
   }
 
   private apply(layer: tfLayers.Layer, spec: LayerSpec): SymbolicTensor {
-    const inputs = spec.from.map((name) => this.output(name));
-    return layer.apply(inputs.length === 1 ? (inputs[0] as SymbolicTensor) : inputs) as SymbolicTensor;
+    return applyLayer(
+      layer,
+      spec.from.map((name) => this.output(name)),
+    );
   }
 
   /** Each layer draws its weights from a stream of its own. */
@@ -282,15 +284,4 @@ class Builder {
       ? (attended[0] as SymbolicTensor)
       : (tf.layers.concatenate({ name }).apply(attended) as SymbolicTensor);
   }
-}
-
-/** All weights of a model by name, "layer/weight", in the model's order. */
-export function namedWeights(model: LayersModel): Map<string, Variable> {
-  const entries = model.layers.flatMap((layer) =>
-    layer.weights.map((weight) => {
-      const variable = (weight as unknown as { readonly val: Variable }).val;
-      return [`${layer.name}/${weight.originalName.split("/").at(-1)}`, variable] as const;
-    }),
-  );
-  return new Map(entries);
 }

@@ -1,9 +1,9 @@
 // A network trained on RGB pixels -> the same network on DCT coefficients. Its first convolution, the normalisation of the pixels, the colour
 // matrix, the inverse DCT and the repetition of chroma are all linear: they fold into one convolution per component. Exact for chroma that is
 // repeated, not interpolated, and for pixels that are not rounded or clipped.
-import type { LayersModel, layers, SymbolicTensor, Tensor } from "@tensorflow/tfjs";
+import type { LayersModel, layers, SymbolicTensor } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
-import { type LayerNode, layerGraph, weightOf } from "../engine/layer-graph.js";
+import { applyLayer, type LayerNode, layerGraph, weightOf } from "../engine/layer-graph.js";
 import type { Tf } from "../engine/tensorflow.js";
 import { dctMatrix } from "./dct-basis.js";
 
@@ -64,7 +64,7 @@ export async function foldRgbStem(tf: Tf, model: LayersModel, pixels: PixelNorma
     if (covered.has(position)) continue;
     const copy = copyOf(node.layer);
     const from = node.inputs.map((input) => values.get(input) as SymbolicTensor);
-    values.set(position, copy.apply(from.length === 1 ? (from[0] as SymbolicTensor) : from) as SymbolicTensor);
+    values.set(position, applyLayer(copy, from));
     if (node.layer.weights.length > 0) copy.setWeights(node.layer.getWeights());
   }
   return tf.model({ name: `${model.name}_dct`, inputs, outputs: values.get(graph.output) as SymbolicTensor });
@@ -144,21 +144,24 @@ function foldComponent(
   { std }: PixelNormalization,
   offset: number,
 ): SymbolicTensor {
-  const shifted = shiftDc(tf, `${name}_shift`, input, 8 * offset);
+  const dc = Float32Array.from({ length: 64 }, (_, place) => (place === 0 ? 8 * offset : 0));
+  const shifted = addConstants(tf, `${name}_shift`, input, dc);
   const gains = rgbOfYcc.map((row, channel) => (row[column] as number) / (std[channel] as number));
   const block = 8 * step;
   const fold = stem.stride < block ? transposed : strided;
   return fold(tf, stem, name, block, step, gains)(shifted);
 }
 
-/** Adds a constant to the DC coefficient, as a batch normalisation that does nothing else. */
-function shiftDc(tf: Tf, name: string, input: SymbolicTensor, constant: number): SymbolicTensor {
-  const layer = tf.layers.batchNormalization({ name, scale: false, epsilon: 1e-3 });
+/** Adds a constant to each channel, as a batch normalisation that does nothing else. */
+function addConstants(tf: Tf, name: string, input: SymbolicTensor, constants: Float32Array): SymbolicTensor {
+  const epsilon = 1e-3;
+  const layer = tf.layers.batchNormalization({ name, scale: false, epsilon });
   const output = layer.apply(input) as SymbolicTensor;
+  const { length } = constants;
   setWeights(tf, layer, [
-    [Float32Array.from({ length: 64 }, (_, place) => (place === 0 ? constant : 0)), [64]],
-    [new Float32Array(64), [64]],
-    [new Float32Array(64).fill(1 - 1e-3), [64]],
+    [constants, [length]],
+    [new Float32Array(length), [length]],
+    [new Float32Array(length).fill(1 - epsilon), [length]],
   ]);
   return output;
 }
@@ -297,17 +300,7 @@ async function finish(tf: Tf, stem: Stem, parts: SymbolicTensor[]): Promise<Symb
   const { layer } = stem;
   let output = tf.layers.add({ name: `${layer.name}_sum` }).apply(parts) as SymbolicTensor;
   const bias = weightOf(layer, "bias");
-  if (bias !== undefined) {
-    const plus = tf.layers.batchNormalization({ name: `${layer.name}_bias`, scale: false, epsilon: 1e-3 });
-    output = plus.apply(output) as SymbolicTensor;
-    const values = (await (bias as Tensor).data()) as Float32Array;
-    const { filters } = stem;
-    setWeights(tf, plus, [
-      [values, [filters]],
-      [new Float32Array(filters), [filters]],
-      [new Float32Array(filters).fill(1 - 1e-3), [filters]],
-    ]);
-  }
+  if (bias !== undefined) output = addConstants(tf, `${layer.name}_bias`, output, (await bias.data()) as Float32Array);
   const { activation } = layer.getConfig() as { activation: string };
   if (activation === "linear") return output;
   return tf.layers

@@ -7,6 +7,7 @@ import { runInNewContext } from "node:vm";
 import type { Tensor, Variable } from "@tensorflow/tfjs";
 import { openEngine } from "../../../src/train/engine/engine.js";
 import { FusedOps } from "../../../src/train/engine/fused-ops.js";
+import { inferenceGraph } from "../../../src/train/engine/inference-graph.js";
 import { Kernels } from "../../../src/train/engine/kernels.js";
 import { PrivateMemory } from "../../../src/train/engine/private-memory.js";
 import { buildNetwork } from "../../../src/train/networks/build.js";
@@ -200,6 +201,18 @@ for (const id of ["resnet50-rgb", "deconvolution-rfa", "vit-dct-ti"]) {
     model.dispose();
   });
 }
+
+test("every network of ours becomes one graph: none is run layer by layer", async () => {
+  for (const { id, stem } of networks) {
+    const { model, logits } = buildNetwork(tf, id, {
+      classes: 3,
+      width: stem === "patches" ? 0.5 : 0.125,
+      inputSize: 32,
+    });
+    assert.ok(await inferenceGraph(logits, "float32"), id);
+    model.dispose();
+  }
+});
 
 test("200 steps leave no tensor and no memory behind", async () => {
   const network = buildNetwork(tf, "late-concat-rfa-thinner", { classes: 4, width: 0.125, inputSize: 64 });

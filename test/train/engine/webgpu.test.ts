@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
-import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { type Engine, openEngine } from "../../../src/train/engine/engine.js";
 import { rejectsWith } from "../../support/errors.js";
+import { useSwiftshader } from "../../support/swiftshader.js";
 import { assertSameSteps, oneStep } from "../../support/tensors.js";
 
-// A GPU in software, which the browser of the tests brings along: any machine can run these tests.
-const swiftshader = ["/usr/lib/chromium/vk_swiftshader_icd.json", "/usr/lib/chromium-browser/vk_swiftshader_icd.json"];
-process.env.VK_DRIVER_FILES ??= swiftshader.find((file) => existsSync(file)) ?? "";
+useSwiftshader();
 
 for (const id of [
   "resnet50-rgb",

@@ -3,11 +3,12 @@ import { test } from "node:test";
 import type { Tensor, Tensor2D, Tensor4D } from "@tensorflow/tfjs";
 import { openEngine } from "../../../src/train/engine/engine.js";
 import { weightOf } from "../../../src/train/engine/layer-graph.js";
-import { buildNetwork, namedWeights } from "../../../src/train/networks/build.js";
+import { buildNetwork } from "../../../src/train/networks/build.js";
 import { networks } from "../../../src/train/networks/definitions.js";
 import { layersOf } from "../../../src/train/networks/layers-of.js";
 import { positionTable } from "../../../src/train/networks/positions.js";
 import { summarize, totals } from "../../../src/train/networks/summary.js";
+import { namedWeights } from "../../support/tensors.js";
 
 const { tf } = await openEngine();
 const small = { classes: 7, width: 0.125, inputSize: 64 } as const;

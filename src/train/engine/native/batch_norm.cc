@@ -82,7 +82,11 @@ struct GradientRows {
 template <Mask kMask>
 inline __attribute__((always_inline)) void sum_rows(const GradientRows& in, const float* __restrict mean,
                                                     float* __restrict sum, float* __restrict products) {
-  const float* __restrict dy = in.dy, * __restrict x = in.x, * __restrict y = in.y, * __restrict scale = in.scale, * __restrict offset = in.offset;
+  const float* __restrict dy = in.dy;
+  const float* __restrict x = in.x;
+  const float* __restrict y = in.y;
+  const float* __restrict scale = in.scale;
+  const float* __restrict offset = in.offset;
   const int64_t channels = in.channels;
   int64_t row = 0;
   for (; row + 2 <= in.rows; row += 2) {
@@ -111,7 +115,11 @@ template <Mask kMask, bool kResidual>
 inline __attribute__((always_inline)) void write_rows(const GradientRows& in, const float* __restrict slope,
                                                       const float* __restrict constant, float* __restrict dx,
                                                       float* __restrict dresidual) {
-  const float* __restrict dy = in.dy, * __restrict x = in.x, * __restrict y = in.y, * __restrict scale = in.scale, * __restrict offset = in.offset;
+  const float* __restrict dy = in.dy;
+  const float* __restrict x = in.x;
+  const float* __restrict y = in.y;
+  const float* __restrict scale = in.scale;
+  const float* __restrict offset = in.offset;
   for (int64_t row = 0; row < in.rows; row++) {
     const int64_t at = row * in.channels;
     for (int64_t i = 0; i < in.channels; i++) {
