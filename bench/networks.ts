@@ -12,11 +12,11 @@ import { buildNetwork } from "../src/train/networks/build.js";
 import { networks } from "../src/train/networks/definitions.js";
 import { layersOf } from "../src/train/networks/layers-of.js";
 import { summarize, totals } from "../src/train/networks/summary.js";
-import { defaultRecipe } from "../src/train/recipe.js";
 import { Stepper } from "../src/train/step.js";
 import { scatterChart } from "./chart.js";
 import { printMachine } from "./images.js";
 import { randomStatistics } from "./statistics.js";
+import { labelledSamples, stepSettings } from "./training-step.js";
 
 const { values: options } = parseArgs({
   options: {
@@ -46,11 +46,9 @@ async function phasesOf(engine: Engine, id: string): Promise<Phases> {
   const network = buildNetwork(tf, id, { classes: 1000 });
   randomStatistics(tf, network.model);
   const inputs = network.model.inputs.map((input) => tf.randomNormal([batch, ...(input.shape.slice(1) as number[])]));
-  const labels = tf.tensor1d(
-    Array.from({ length: batch }, (_, i) => i),
-    "int32",
-  );
-  const stepper = new Stepper(engine, network, 1000, defaultRecipe(batch, 1000));
+  const labelled = labelledSamples(Int32Array.from({ length: batch }, (_, i) => i));
+  // A rate that changes nothing: random input would soon overflow at any other.
+  const stepper = new Stepper(engine, network, stepSettings(1000, 1e-6));
   const frozen = new Map<Precision, Awaited<ReturnType<Engine["freeze"]>>>();
   for (const precision of engine.name === "webgpu" ? (["float32"] as const) : precisions)
     frozen.set(precision, await engine.freeze(network.logits, { precision }));
@@ -62,15 +60,14 @@ async function phasesOf(engine: Engine, id: string): Promise<Phases> {
   const phases = new Map<string, () => Promise<void>>(
     [...frozen.keys()].map((precision) => [precision, predict(precision)]),
   );
-  // A rate that changes nothing: random input would soon overflow at any other.
-  phases.set("train", async () => void (await stepper.update(inputs, labels, 1e-6)));
+  phases.set("train", async () => void (await stepper.stepOn(inputs, labelled, 0)));
   return {
     phases,
     dispose: () => {
       for (const network of frozen.values()) network.dispose();
       stepper.dispose();
       network.model.dispose();
-      tf.dispose([labels, ...inputs]);
+      tf.dispose(inputs);
     },
   };
 }

@@ -45,6 +45,8 @@ export type { HttpOptions } from "./storage/http.js";
 export type { S3Options } from "./storage/s3-client.js";
 export { closeStorage, configureStorage, type StorageOptions } from "./storage/store.js";
 export { loadCheckpoint, readCheckpointInfo } from "./train/checkpoint.js";
+export type { Collective } from "./train/collective/collective.js";
+export { openCollective } from "./train/collective/open-collective.js";
 export {
   type DeviceChoice,
   type Engine,
@@ -60,4 +62,6 @@ export { type NetworkDefinition, networks } from "./train/networks/definitions.j
 export { foldRgbStem, type PixelNormalization } from "./train/networks/fold-stem.js";
 export { layersOf, type NetworkShape } from "./train/networks/layers-of.js";
 export { type LayerSummary, summarize } from "./train/networks/summary.js";
-export { type StepReport, type TrainOptions, type TrainReport, train } from "./train/trainer.js";
+export type { RunConfig, RunStart, TrainOptions } from "./train/options.js";
+export type { CheckpointReport, EpochReport, StepReport, TrainReport } from "./train/report.js";
+export { train } from "./train/trainer.js";

@@ -22,6 +22,7 @@ test("the public surface is this and nothing else", () => {
     "loadBatches",
     "loadCheckpoint",
     "networks",
+    "openCollective",
     "openDataset",
     "openEngine",
     "planEpoch",

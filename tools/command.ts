@@ -8,10 +8,12 @@ export interface CommandContext {
   readonly log: (line: string) => void;
   /** Whether stderr is a terminal that progress can be drawn on. */
   readonly interactive: boolean;
+  /** Has something done after an error has been reported. */
+  readonly onFailure: (work: () => void) => void;
 }
 
 export interface CommandResult {
-  /** What --json prints. */
+  /** What --json prints; undefined where another process says it. */
   readonly result: unknown;
   /** What is printed otherwise. */
   readonly text: string;

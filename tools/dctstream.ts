@@ -17,18 +17,21 @@ class UsageError extends Error {}
 /** Runs the command line and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
+  const endings: (() => void)[] = [];
   const onSignal = (name: NodeJS.Signals) => interrupt.abort(new ToolkitError("INTERNAL", `interrupted by ${name}`));
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
-    return await parse(args, interrupt.signal);
+    return await parse(args, interrupt.signal, endings);
   } catch (error) {
-    return reportError(error, interrupt.signal, args.includes("--json"));
+    const code = reportError(error, interrupt.signal, args.includes("--json"));
+    for (const end of endings) end();
+    return code;
   } finally {
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
 }
 
-async function parse(args: readonly string[], signal: AbortSignal): Promise<number> {
+async function parse(args: readonly string[], signal: AbortSignal, endings: (() => void)[]): Promise<number> {
   // Loaded here, so that an addon that is not built is an error with its cure like any other.
   const { commands } = await import("./commands/index.js");
   checkCommandName(args[0], commands);
@@ -52,7 +55,7 @@ async function parse(args: readonly string[], signal: AbortSignal): Promise<numb
   for (const command of commands) {
     const handler = async (parsed: Record<string, unknown>) => {
       refuseRepeated(command, parsed);
-      outcome = await runCommand(command, parsed, signal);
+      outcome = await runCommand(command, parsed, signal, endings);
     };
     // Groups are printed in the order of their making: a command's own options come first.
     const options = (sub: Argv) => withCommonOptions(command.options(sub.group(["help", "version"], "Options:")));
@@ -85,15 +88,22 @@ function withCommonOptions(parser: Argv): Argv {
     });
 }
 
-async function runCommand(command: Command, parsed: Record<string, unknown>, signal: AbortSignal): Promise<number> {
+async function runCommand(
+  command: Command,
+  parsed: Record<string, unknown>,
+  signal: AbortSignal,
+  endings: (() => void)[],
+): Promise<number> {
   const { closeStorage, configureStorage } = await import("../src/storage/store.js"); // needs the addon, as commands do
   configureStorage(storageOptionsFrom(parsed));
   const context = {
     signal,
     log: (line: string) => process.stderr.write(`${line}\n`),
     interactive: process.stderr.isTTY === true,
+    onFailure: (work: () => void) => endings.push(work),
   };
   const { result, text, ok = true } = await command.run(parsed, context).finally(closeStorage);
+  if (result === undefined) return exitCodes.done;
   if (parsed.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
   else if (text !== "") process.stdout.write(`${text}\n`);
   return ok ? exitCodes.done : exitCodes.failed;

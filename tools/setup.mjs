@@ -28,7 +28,7 @@ const stampDir = path.join(root, ".cache", "setup");
 const nodePlatform = `${process.version}-${process.platform}-${process.arch}`;
 const usage = `usage: node tools/setup.mjs [--tests] [--gpu] [--without-tensorflow]
 
-  --tests               also install what only the tests need (clang, Ceph, Chromium; numpy and pyarrow, beside the project's cache)
+  --tests               also install what only the tests need (clang, Ceph, Chromium, Open MPI; numpy and pyarrow, beside the project's cache)
   --gpu                 TensorFlow with CUDA instead of the CPU build
   --without-tensorflow  everything but TensorFlow; train, evaluate and demo stay unavailable
 `;
@@ -104,6 +104,9 @@ function buildsFuzzTarget() {
   return succeeds("clang++", ["-x", "c++", "-", "-fsanitize=fuzzer,address", "-o", "/dev/null"], target);
 }
 
+/** Whether Open MPI's compiler is here, which says where its headers and libraries are. */
+const hasMpi = () => succeeds("mpicxx", ["--showme:version"]);
+
 function systemPackages(forTests) {
   const hasHeader = (name) => succeeds("g++", ["-E", "-x", "c++", "-"], `#include <cstdio>\n#include <${name}>\n`);
   const needs = [
@@ -124,6 +127,12 @@ function systemPackages(forTests) {
           ["radosgw", () => succeeds("radosgw", ["--version"]) && succeeds("radosgw-admin", ["--version"])],
           ["ceph-mon", () => succeeds("ceph-mon", ["--version"]) && succeeds("ceph", ["--version"])],
           ["ceph-osd", () => succeeds("ceph-osd", ["--version"])],
+          // Training on several ranks, and networks of their own for some of them.
+          ["openmpi-bin", () => succeeds("mpirun", ["--version"])],
+          ["libopenmpi-dev", hasMpi],
+          ["iproute2", () => succeeds("ip", ["-V"])],
+          // Syntax of the scripts in deploy/.
+          ["shellcheck", () => succeeds("shellcheck", ["--version"])],
         ]
       : []),
   ];
@@ -353,6 +362,35 @@ function kernels() {
   );
 }
 
+/** The addon for training on several ranks, where Open MPI is installed. */
+function mpi() {
+  if (!hasMpi())
+    return say(
+      "mpi",
+      "left out: Open MPI is not installed (libopenmpi-dev); only training on several machines needs it",
+    );
+  const folder = path.join(root, "src", "train", "collective", "native");
+  const version = run("mpi", "mpicxx", ["--showme:version"], "");
+  return step(
+    "mpi",
+    hashOf(
+      filesUnder(folder, (name) => /\.(cc|h|gyp)$/.test(name)),
+      nodePlatform,
+      version,
+    ),
+    path.join(folder, "build", "Release", "dctstream_mpi.node"),
+    "compiling src/train/collective/native",
+    () => {
+      run(
+        "mpi",
+        bin("node-gyp"),
+        ["rebuild", "--directory", folder, "--jobs", "max", ...nodeHeaderArgs()],
+        "read the compiler's message above",
+      );
+    },
+  );
+}
+
 function typescript() {
   const isSource = (name) => /\.(c?ts|json)$/.test(name);
   const sources = ["src", "tools", "test", "bench"].flatMap((dir) => filesUnder(path.join(root, dir), isSource));
@@ -408,6 +446,7 @@ async function main() {
   if (!args.includes("--without-tensorflow")) {
     await tensorflow(args.includes("--gpu") ? "gpu" : "cpu");
     await kernels();
+    await mpi();
   }
   await typescript();
   if (args.includes("--tests")) await testPython();

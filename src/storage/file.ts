@@ -1,7 +1,7 @@
 // Local files. Writing goes to a hidden temporary name beside the target, is flushed to the disk, then renamed.
 import { randomUUID } from "node:crypto";
 import { closeSync } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ToolkitError } from "../errors.js";
@@ -108,7 +108,10 @@ export class FileStore implements ObjectStore {
   }
 
   async remove(url: string): Promise<void> {
-    await rm(localPath(url), { force: true });
+    await unlink(localPath(url)).catch(async (error: NodeJS.ErrnoException) => {
+      if (error.code === "EISDIR" || error.code === "EPERM") await removeEmptyFolder(localPath(url));
+      else if (!isMissing(error)) throw ioError("cannot remove", url, error);
+    });
   }
 
   /** The system's own lock: it ends with the process, however that ends. */
@@ -133,6 +136,12 @@ export class FileStore implements ObjectStore {
       if (name !== undefined && isName(name)) await rm(path.join(localPath(folder), file), { force: true });
     }
   }
+}
+
+async function removeEmptyFolder(folder: string): Promise<void> {
+  await rmdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST" && !isMissing(error)) throw error;
+  });
 }
 
 /** `.name.uuid.tmp`: what `create` calls a file until it is committed. */

@@ -70,7 +70,7 @@ export interface ObjectStore {
   list(url: string, options?: ListOptions): Promise<ObjectInfo[]>;
   /** OUTPUT_NOT_WRITABLE. */
   create(url: string, options?: CreateOptions): Promise<ObjectWriter>;
-  /** No error when there is nothing to remove. */
+  /** An object, or a folder with nothing in it. No error when there is nothing to remove. */
   remove(url: string): Promise<void>;
   /** Removes what writers of objects so named left half-written in `folder` when they died. Only for who knows that none is at work. */
   sweep(folder: string, isName: (name: string) => boolean): Promise<void>;

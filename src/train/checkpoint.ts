@@ -7,8 +7,13 @@ import { checkDocument, parseJson } from "../shards/document.js";
 import { joinUrl, parentUrl, putObject, readObject, readText } from "../storage/store.js";
 import type { Tf } from "./engine/tensorflow.js";
 
-const checkpointName = "checkpoint.json";
+export const checkpointName = "checkpoint.json";
 const checkpointVersion = 1;
+const modelName = "model.json";
+const weightsName = "weights.bin";
+const trainingName = "training.safetensors";
+/** Everything a checkpoint's folder can hold, what the rest depends on last. */
+export const checkpointFiles = [weightsName, modelName, trainingName, checkpointName] as const;
 
 const triple = z.tuple([z.number(), z.number(), z.number()]).readonly();
 const places = z.array(z.number().int().min(0).max(63)).min(1).readonly();
@@ -36,6 +41,19 @@ const checkpointSchema = z.object({
   steps: z.number().int().nonnegative(),
   seed: z.number().int(),
   trainedOn: z.string(),
+  /** What wrote it: this toolkit's version, and its commit where it runs from a checkout. */
+  tool: z.string().optional(),
+  commit: z.string().optional(),
+  /** Where a run goes on after it; left out where there is nothing to go on with. */
+  training: z
+    .object({
+      step: z.number().int().nonnegative(),
+      /** Of the loader: the next batch. */
+      position: z.unknown(),
+      /** Of the epoch's steps so far. */
+      epochSums: z.object({ loss: z.number(), correct: z.number(), samples: z.number() }),
+    })
+    .optional(),
 });
 
 type LayersModel = TensorFlow.LayersModel;
@@ -55,6 +73,44 @@ function asBytes(data: ArrayBuffer | ArrayBuffer[] | undefined): Uint8Array {
   return Array.isArray(data) ? Buffer.concat(data.map((part) => new Uint8Array(part))) : new Uint8Array(data);
 }
 
+/** A model as the files of a checkpoint. */
+export interface ModelFiles {
+  /** JSON: layers, and the names and shapes of the weights. */
+  readonly model: string;
+  /** float32, one weight after the other. */
+  readonly weights: Uint8Array;
+}
+
+/** Copies a model as it is now. */
+export async function modelFiles(tf: Tf, model: LayersModel): Promise<ModelFiles> {
+  const saved = { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" as const } };
+  let files: ModelFiles | undefined;
+  const handler = tf.io.withSaveHandler(async (artifacts) => {
+    const { modelTopology, weightSpecs, weightData } = artifacts;
+    const weightsManifest = [{ paths: [weightsName], weights: weightSpecs }];
+    const head = { format: "layers-model", generatedBy: "dctstream", convertedBy: null };
+    files = { model: JSON.stringify({ ...head, modelTopology, weightsManifest }), weights: asBytes(weightData) };
+    return saved;
+  });
+  await model.save(handler);
+  return files as ModelFiles;
+}
+
+/** Writes a checkpoint into `folder`, `training` (see training-state.ts) where a run goes on from it, and returns the URL of its checkpoint.json. */
+export async function writeCheckpoint(
+  files: ModelFiles,
+  info: CheckpointInfo,
+  folder: string,
+  training?: Uint8Array,
+): Promise<string> {
+  await putObject(joinUrl(folder, weightsName), files.weights);
+  await putObject(joinUrl(folder, modelName), files.model);
+  if (training !== undefined) await putObject(joinUrl(folder, trainingName), training);
+  const url = joinUrl(folder, checkpointName);
+  await putObject(url, checkpointText(info));
+  return url;
+}
+
 /** Writes the model into `folder` and returns the URL of its checkpoint.json. */
 export async function saveCheckpoint(
   tf: Tf,
@@ -62,27 +118,15 @@ export async function saveCheckpoint(
   info: CheckpointInfo,
   folder: string,
 ): Promise<string> {
-  const saved = { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" as const } };
-  const handler = tf.io.withSaveHandler(async (artifacts) => {
-    const { modelTopology, weightSpecs, weightData } = artifacts;
-    await putObject(joinUrl(folder, "weights.bin"), asBytes(weightData));
-    const weightsManifest = [{ paths: ["weights.bin"], weights: weightSpecs }];
-    await putObject(
-      joinUrl(folder, "model.json"),
-      JSON.stringify({
-        format: "layers-model",
-        generatedBy: "dctstream",
-        convertedBy: null,
-        modelTopology,
-        weightsManifest,
-      }),
-    );
-    return saved;
-  });
-  await model.save(handler);
-  const url = joinUrl(folder, checkpointName);
-  await putObject(url, checkpointText(info));
-  return url;
+  return writeCheckpoint(await modelFiles(tf, model), info, folder);
+}
+
+/** What a run needs beside the network to go on. BAD_CHECKPOINT when it is not there. */
+export async function readTrainingState(folder: string): Promise<Uint8Array> {
+  const source = joinUrl(folder, trainingName);
+  const bytes = await readObject(source);
+  if (bytes === undefined) throw new ToolkitError("BAD_CHECKPOINT", "the state of the training is missing", { source });
+  return bytes;
 }
 
 /** What a checkpoint says of itself, without its model. BAD_CHECKPOINT. */
@@ -104,18 +148,20 @@ export function checkpointText(info: CheckpointInfo): string {
 export async function readCheckpointInfo(url: string): Promise<CheckpointInfo & { readonly folder: string }> {
   const file = url.endsWith(".json") ? url : joinUrl(url, checkpointName);
   const text = await readText(file);
-  if (text === undefined)
-    throw new ToolkitError("NOT_FOUND", "no checkpoint there; train writes one when it has finished", { source: file });
+  if (text === undefined) {
+    const message = "no checkpoint there; train writes one when it has finished, and on the way in checkpoints/";
+    throw new ToolkitError("NOT_FOUND", message, { source: file });
+  }
   return { ...parseCheckpointInfo(text, file), folder: parentUrl(file) };
 }
 
 export async function loadCheckpoint(tf: Tf, url: string): Promise<LoadedCheckpoint> {
   const info = await readCheckpointInfo(url);
-  const source = joinUrl(info.folder, "model.json");
+  const source = joinUrl(info.folder, modelName);
   const text = await readText(source);
-  const weights = await readObject(joinUrl(info.folder, "weights.bin"));
+  const weights = await readObject(joinUrl(info.folder, weightsName));
   if (text === undefined || weights === undefined)
-    throw new ToolkitError("BAD_CHECKPOINT", "model.json or weights.bin is missing beside it", { source: url });
+    throw new ToolkitError("BAD_CHECKPOINT", `${modelName} or ${weightsName} is missing beside it`, { source: url });
   const weightData = weights.slice().buffer as ArrayBuffer;
   try {
     const { modelTopology, weightsManifest } = parseJson(text, source, "BAD_CHECKPOINT") as {

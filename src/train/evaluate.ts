@@ -5,6 +5,7 @@ import { Loader } from "../pipeline/load/loader.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { toTensors } from "./batch.js";
+import { alone, type Collective } from "./collective/collective.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import type { Tf } from "./engine/tensorflow.js";
@@ -18,6 +19,8 @@ export interface EvaluateOptions {
   readonly workers?: number | undefined;
   readonly prefetchBytes?: number | undefined;
   readonly cache?: LoaderCacheOptions | undefined;
+  /** Every rank takes its part of each batch, and all report the whole. Default: this process alone. */
+  readonly collective?: Collective | undefined;
   readonly onProgress?: (done: number, samples: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -60,6 +63,18 @@ class Tally {
     }
   }
 
+  /** Adds up what the ranks have seen. */
+  async sumOver({ size, sum }: Collective): Promise<void> {
+    if (size === 1) return;
+    const cells = this.classes * this.classes;
+    const all = new Float32Array(cells + 3);
+    for (const [cell, count] of this.confusion) all[cell] = count;
+    all.set([this.samples, this.loss, this.top5], cells);
+    await sum(all);
+    [this.samples, this.loss, this.top5] = all.slice(cells) as unknown as [number, number, number];
+    for (let cell = 0; cell < cells; cell++) if (all[cell] !== 0) this.confusion.set(cell, all[cell] as number);
+  }
+
   summarise(names: LoadedManifest["classes"]): Pick<EvaluateReport, "top1" | "top5" | "perClass" | "confusion"> {
     const cells = [...this.confusion].map(([cell, count]) => ({
       label: Math.floor(cell / this.classes),
@@ -94,7 +109,7 @@ export async function evaluateModel(
   options: EvaluateOptions,
 ): Promise<EvaluateReport> {
   const { tf } = engine;
-  const { manifest, signal, workers, prefetchBytes, cache } = options;
+  const { manifest, signal, workers, prefetchBytes, cache, collective = alone } = options;
   const classes = logits.outputs[0]?.shape.at(-1) as number;
   const unknown = manifest.classes.find(({ index }) => index >= classes);
   if (unknown !== undefined) {
@@ -104,11 +119,14 @@ export async function evaluateModel(
       { source: manifest.url },
     );
   }
-  const batchSize = Math.min(options.batchSize, manifest.samples);
+  const { rank, size: worldSize } = collective;
+  const batchSize = worldSize * Math.ceil(Math.min(options.batchSize, manifest.samples) / worldSize);
   const view = viewOf(input, "eval");
   const loader = await Loader.open(manifest, {
     view,
     batchSize,
+    rank,
+    worldSize,
     shuffle: false,
     workers,
     prefetchBytes,
@@ -120,6 +138,7 @@ export async function evaluateModel(
   const started = performance.now();
   try {
     for await (const batch of loader.epoch(0)) {
+      if (batch.samples === 0) continue; // the end of the data is the other ranks'
       const tensors = toTensors(tf, batch, logits);
       const { loss, ranked, perSample } = await score(tf, network, tensors.inputs, tensors.labels, classes);
       tally.add(batch.labels.subarray(0, batch.samples), ranked, perSample, loss * batch.samples);
@@ -129,6 +148,7 @@ export async function evaluateModel(
       await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through between steps
       signal?.throwIfAborted();
     }
+    await tally.sumOver(collective);
   } finally {
     network.dispose();
     await loader.close();

@@ -85,8 +85,12 @@ function readTensor(data: DataView, name: string, entry: unknown, bad: Bad): Sto
   const count = shape.reduce((product, size) => product * size, 1);
   if (end > data.byteLength || end - start !== count * width)
     throw bad(`${name} of shape [${shape}] does not fit bytes ${start} to ${end} of ${data.byteLength}`);
+  if (dtype === "F32") return { shape, values: new Float32Array(copyOf(data, start, end)) }; // as this processor keeps it: little endian
   return { shape, values: Float32Array.from({ length: count }, (_, i) => readValue(data, start + i * width, dtype)) };
 }
+
+const copyOf = ({ buffer, byteOffset }: DataView, start: number, end: number) =>
+  buffer.slice(byteOffset + start, byteOffset + end) as ArrayBuffer;
 
 function readValue(data: DataView, at: number, dtype: string): number {
   switch (dtype) {
@@ -94,10 +98,8 @@ function readValue(data: DataView, at: number, dtype: string): number {
       return data.getFloat64(at, true);
     case "F16":
       return halfToNumber(data.getUint16(at, true));
-    case "BF16":
-      return bfloatToNumber(data.getUint16(at, true));
     default:
-      return data.getFloat32(at, true);
+      return bfloatToNumber(data.getUint16(at, true));
   }
 }
 

@@ -1,134 +1,33 @@
-// The training loop: batches in, one optimiser step each, a checkpoint at the end.
-import { invalidOption } from "../errors.js";
-import type { Frequencies } from "../pipeline/load/frequencies.js";
-import { Loader } from "../pipeline/load/loader.js";
-import type { LoaderCacheOptions } from "../pipeline/load/options.js";
+// The training loop: batches in, one optimiser step each, validation and checkpoints between them.
+import { ToolkitError } from "../errors.js";
 import { type LoadedManifest, readManifest } from "../shards/manifest.js";
-import type { CacheCounters } from "../storage/cache.js";
 import { countersSince, type StorageCounters, storageCounters } from "../storage/counters.js";
-import { saveCheckpoint } from "./checkpoint.js";
-import { type DeviceChoice, type EngineName, openEngine } from "./engine/engine.js";
+import { withLock } from "../storage/with-lock.js";
+import { buildInfo } from "./build-info.js";
+import {
+  type CheckpointInfo,
+  type ModelFiles,
+  modelFiles,
+  readCheckpointInfo,
+  readTrainingState,
+} from "./checkpoint.js";
+import { alone, type Collective } from "./collective/collective.js";
+import { averageMovingStatistics } from "./collective/moving-statistics.js";
+import { type Engine, openEngine } from "./engine/engine.js";
 import { type EvaluateReport, evaluateModel } from "./evaluate.js";
-import { networkInput, viewOf } from "./input.js";
-import { buildNetwork, findNetwork } from "./networks/build.js";
+import { History } from "./history.js";
+import { type NetworkInput, networkInput } from "./input.js";
+import { Meter } from "./meter.js";
+import { buildNetwork, findNetwork, type Network } from "./networks/build.js";
 import { layersOf } from "./networks/layers-of.js";
-import { defaultRecipe } from "./recipe.js";
-import { Stepper } from "./step.js";
-
-export interface TrainOptions {
-  readonly manifest: string;
-  /** A network's id, as in networks/definitions.ts. */
-  readonly network: string;
-  /** Evaluated once at the end. Default: not at all. */
-  readonly val?: string | undefined;
-  /** Folder for the checkpoint. */
-  readonly out: string;
-  /** Passes over the data. Default 90, as in the paper. */
-  readonly epochs?: number;
-  /** Stop after this many steps, however many epochs that is; the learning rate's schedule ends there too. */
-  readonly maxSteps?: number | undefined;
-  /** Default 32. */
-  readonly batchSize?: number;
-  /** Peak learning rate. Default 0.1 per 256 samples of a batch. */
-  readonly learningRate?: number | undefined;
-  /** Factor on all channel counts. Default 1. */
-  readonly width?: number;
-  /** Side of the views in pixels, a multiple of 32. Default 224. */
-  readonly inputSize?: number;
-  /** DCT networks: which frequencies they are fed. Default: all. */
-  readonly frequencies?: Frequencies | undefined;
-  /** DCT networks: luma alone. Default false. */
-  readonly grey?: boolean;
-  /** What computes: see EngineOptions. Default "tensorflow" on whatever device it finds. */
-  readonly engine?: EngineName | undefined;
-  readonly device?: DeviceChoice | undefined;
-  /** Random resized crops and flips, or the evaluation view. Default true. */
-  readonly augment?: boolean;
-  readonly seed?: number;
-  /** View threads. */
-  readonly workers?: number | undefined;
-  /** Bytes the loader holds ahead of their use. Default 1 GiB. */
-  readonly prefetchBytes?: number | undefined;
-  /** What a damaged training sample does; in validation it always ends the run. Default "fail". */
-  readonly onBadSample?: "fail" | "skip" | undefined;
-  /** Of the training data, on the local disk. Default: none. */
-  readonly cache?: LoaderCacheOptions | undefined;
-  readonly onStep?: ((step: StepReport) => void) | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
-export interface StepReport {
-  /** Counts from 1. */
-  readonly step: number;
-  readonly steps: number;
-  readonly epoch: number;
-  /** Mean cross-entropy of the batch, in nats, before its update. */
-  readonly loss: number;
-  readonly learningRate: number;
-  readonly imagesPerSecond: number;
-  /** Tensors alive after the step: constant, or something leaks. */
-  readonly tensors: number;
-}
-
-export interface TrainReport {
-  readonly network: string;
-  readonly epochs: number;
-  readonly steps: number;
-  /** Of the first step, and the mean of the last tenth. */
-  readonly firstLoss: number;
-  readonly loss: number;
-  readonly valTop1: number | undefined;
-  readonly valTop5: number | undefined;
-  readonly imagesPerSecond: number;
-  /** Share of the loop's time that the step waited for its batch. */
-  readonly inputStallFraction: number;
-  readonly seconds: number;
-  readonly tensors: { readonly afterFirstStep: number; readonly afterLastStep: number };
-  readonly parameters: number;
-  /** What computed: the engine's device, in words. */
-  readonly device: string;
-  /** Requests to storage services, and how many of them had to be made again. */
-  readonly storage: StorageCounters;
-  /** Damaged samples that were replaced, by code. */
-  readonly skipped: Readonly<Record<string, number>>;
-  /** What the cache did; undefined without one. */
-  readonly cache: CacheCounters | undefined;
-  readonly checkpoint: string;
-}
-
-type Optional =
-  | "val"
-  | "onStep"
-  | "signal"
-  | "workers"
-  | "maxSteps"
-  | "learningRate"
-  | "cache"
-  | "prefetchBytes"
-  | "onBadSample"
-  | "frequencies"
-  | "engine"
-  | "device";
-type Settings = Required<Omit<TrainOptions, Optional>> & Pick<TrainOptions, Optional>;
-
-function resolve(options: TrainOptions): Settings {
-  const settings = {
-    epochs: 90,
-    batchSize: 32,
-    width: 1,
-    inputSize: 224,
-    grey: false,
-    augment: true,
-    seed: 0,
-    ...options,
-  };
-  if (!(settings.epochs > 0)) throw invalidOption("epochs", "a number > 0", settings.epochs);
-  if (settings.maxSteps !== undefined && !(Number.isInteger(settings.maxSteps) && settings.maxSteps > 0))
-    throw invalidOption("max-steps", "an integer >= 1", settings.maxSteps);
-  if (settings.learningRate !== undefined && !(settings.learningRate > 0))
-    throw invalidOption("lr", "a number > 0", settings.learningRate);
-  return settings;
-}
+import { checkWorldSize, configOf, resolveTrainOptions, type TrainOptions, type TrainSettings } from "./options.js";
+import type { Recipe } from "./recipe.js";
+import type { EpochReport, StepReport, TrainReport } from "./report.js";
+import { isRunFile, RunFolder } from "./run-folder.js";
+import { Stepper, type StepResult } from "./step.js";
+import { openTensorBoard, type TensorBoard } from "./tensorboard.js";
+import { TrainingData } from "./training-data.js";
+import { captureState, restoreState } from "./training-state.js";
 
 /** Outputs of the network: labels count from 0, and a class without samples still has its place. */
 export function classCount(manifest: LoadedManifest): number {
@@ -142,129 +41,346 @@ function classNames(manifest: LoadedManifest): string[] | undefined {
   return Array.from({ length: classCount(manifest) }, (_, index) => named.get(index) ?? `class ${index}`);
 }
 
-/** Trains from scratch. UNKNOWN_NETWORK, TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, NUMERIC_OVERFLOW, and what the loader throws. */
-export async function train(options: TrainOptions): Promise<TrainReport> {
-  const settings = resolve(options);
-  const before = storageCounters();
+/**
+ * Trains a network, or goes on with the run that `out` holds where an earlier process stopped: the same steps, with the same losses, as
+ * without the interruption. With several ranks every one calls this; rank 0 writes and reports. An interruption by the signal leaves a
+ * checkpoint. UNKNOWN_NETWORK, TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, NUMERIC_OVERFLOW, INVALID_OPTION, OUTPUT_HOLDS_ANOTHER_RUN,
+ * OUTPUT_IN_USE, STATE_MISMATCH, BAD_CHECKPOINT, and what the loader throws.
+ */
+export async function train(options: TrainOptions, collective: Collective = alone): Promise<TrainReport> {
+  const settings = resolveTrainOptions(options);
+  checkWorldSize(settings, collective.size);
   const definition = findNetwork(settings.network);
   const manifest = await readManifest(settings.manifest);
   const val = settings.val === undefined ? undefined : await readManifest(settings.val);
-  const { inputSize, batchSize, seed, signal, workers, prefetchBytes, frequencies, grey, width } = settings;
-  const shape = { classes: classCount(manifest), inputSize, width, frequencies, grey, seed };
+  const { inputSize, width, frequencies, grey, seed, zeroInit } = settings;
+  const shape = { classes: classCount(manifest), inputSize, width, frequencies, grey, seed, zeroInit };
   layersOf(definition, shape); // what cannot be built is refused before anything is read or loaded
   const input = networkInput(definition, inputSize, frequencies);
-  const reading = { batchSize, workers, prefetchBytes, cache: settings.cache, signal };
-  const view = viewOf(input, settings.augment ? "train" : "eval");
-  const loader = await Loader.open(manifest, { ...reading, view, seed, onBadSample: settings.onBadSample });
-  try {
-    const engine = await openEngine({ engine: settings.engine, device: settings.device });
-    const network = buildNetwork(engine.tf, settings.network, shape);
-    const steps = Math.min(settings.maxSteps ?? Infinity, Math.ceil(settings.epochs * loader.steps));
-    const recipe = defaultRecipe(batchSize, steps, settings.learningRate);
-    const run = await runSteps(new Stepper(engine, network, shape.classes, recipe), loader, steps, settings);
-    const epochs = steps / loader.steps;
-    await loader.close();
-    const info = {
-      network: settings.network,
+  const start = async (signal: AbortSignal | undefined) => {
+    const run = new Run({ settings, collective, manifest, val, shape, input, signal });
+    return run.run();
+  };
+  if (collective.rank > 0) return start(settings.signal);
+  return withLock({ folder: settings.out, what: "train", isOwn: isRunFile, signal: settings.signal }, start);
+}
+
+interface RunParts {
+  readonly settings: TrainSettings;
+  readonly collective: Collective;
+  readonly manifest: LoadedManifest;
+  readonly val: LoadedManifest | undefined;
+  readonly shape: Parameters<typeof buildNetwork>[2];
+  readonly input: NetworkInput;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What rank 0 found in the run's folder. */
+interface Beginning {
+  readonly step: number;
+  readonly report: TrainReport | undefined;
+}
+
+/** Over the steps of an epoch so far. */
+type EpochSums = NonNullable<CheckpointInfo["training"]>["epochSums"];
+const noSums: EpochSums = { loss: 0, correct: 0, samples: 0 };
+
+class Run {
+  private readonly before: StorageCounters = storageCounters();
+  private readonly started = performance.now();
+  private readonly cpuBefore = process.cpuUsage();
+  private readonly meter = new Meter();
+  private readonly build = buildInfo();
+  private readonly tensors: number[] = [];
+  /** Of rank 0 only. */
+  private folder: RunFolder | undefined;
+  private board: TensorBoard | undefined;
+  private history = History.begin(1);
+  private sums: EpochSums = noSums;
+  private epochBegan = performance.now();
+  /** A checkpoint that is being written. */
+  private saving: Promise<unknown> = Promise.resolve();
+  private savedStep = -1;
+  private step = 0;
+  private steps = 0;
+  private resumedAt = 0;
+
+  private data!: TrainingData;
+  private engine!: Engine;
+  private network!: Network;
+  private stepper!: Stepper;
+
+  constructor(private readonly parts: RunParts) {}
+
+  async run(): Promise<TrainReport> {
+    const { settings, collective, manifest, input, signal } = this.parts;
+    if (collective.rank === 0) {
+      const { overwrite, keepLast, out } = settings;
+      const config = configOf(settings);
+      const configFile = settings.toConfigFile?.(config) ?? { ...config };
+      this.folder = await RunFolder.open(out, config, { overwrite, keepLast, configFile });
+    }
+    const found: Beginning = { step: this.folder?.latest?.step ?? 0, report: this.folder?.report };
+    const { step, report } = await collective.share(found);
+    if (report !== undefined) return { ...report, alreadyDone: true };
+    this.data = await TrainingData.open(manifest, input, settings, collective, signal);
+    try {
+      await this.prepare(step);
+      await this.loop();
+      return await this.finish();
+    } catch (error) {
+      await this.rescue(error);
+      throw error;
+    } finally {
+      this.board?.flush();
+      this.stepper?.dispose();
+      await this.data.close();
+    }
+  }
+
+  /** Engine, network and optimiser, as they were after `step`. */
+  private async prepare(step: number): Promise<void> {
+    const { settings, collective, shape } = this.parts;
+    this.steps = Math.min(settings.maxSteps ?? Infinity, Math.ceil(settings.epochs * this.data.stepsPerEpoch));
+    this.step = this.resumedAt = this.savedStep = step;
+    this.engine = await openEngine({ engine: settings.engine, device: settings.device, ...shareOf(collective) });
+    this.network = buildNetwork(this.engine.tf, settings.network, shape);
+    this.stepper = new Stepper(this.engine, this.network, {
+      classes: shape.classes,
+      recipe: this.recipe(),
+      labelSmoothing: settings.labelSmoothing,
+      averageDecay: settings.averageDecay,
+      syncBatchNorm: settings.syncBatchNorm,
+      collective,
+    });
+    if (step > 0) await this.restore();
+    else if (this.folder !== undefined) this.history = History.begin(this.steps);
+    if (this.folder === undefined) return;
+    this.board = openTensorBoard(this.engine, settings);
+    const { device } = this.engine;
+    settings.onStart?.({ config: configOf(settings), resumedAt: step, worldSize: collective.size, device });
+  }
+
+  private recipe(): Recipe {
+    const { learningRate, schedule, momentum, weightDecay, clipNorm, warmupEpochs } = this.parts.settings;
+    const planned = Math.max(1, this.parts.settings.epochs * this.data.stepsPerEpoch);
+    // A run that is cut short by a number of steps has its whole schedule in them.
+    const warmupSteps = Math.round((warmupEpochs * this.data.stepsPerEpoch * this.steps) / planned);
+    return { learningRate, schedule, momentum, weightDecay, clipNorm, warmupSteps, steps: this.steps };
+  }
+
+  /** Rank 0 reads, the others get it from there. */
+  private async restore(): Promise<void> {
+    const { collective } = this.parts;
+    const { folder } = this;
+    const source = folder?.folderOf({ step: this.step }) ?? "rank 0";
+    if (folder !== undefined) {
+      this.history = History.resume(await folder.readHistory(), this.steps, this.step);
+      const { training } = await readCheckpointInfo(source);
+      this.data.checkPosition(training?.position);
+      this.sums = training?.epochSums ?? noSums;
+    }
+    const bytes = await collective.shareBytes(folder && (await readTrainingState(source)));
+    restoreState(this.engine.tf, this.network, this.stepper, bytes as Uint8Array, source);
+  }
+
+  private async loop(): Promise<void> {
+    const { settings, signal } = this.parts;
+    this.meter.go();
+    const waiting = <T>(batches: AsyncIterable<T>) => this.meter.waitingFor(batches);
+    for await (const { epoch, parts, planned, batches } of this.data.steps(
+      this.step,
+      this.steps,
+      settings.epochs,
+      waiting,
+    )) {
+      const result = await this.stepper.step(batches, parts, planned, this.step);
+      this.step++;
+      this.note(epoch, result);
+      await this.betweenSteps();
+      await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through between steps
+      signal?.throwIfAborted();
+    }
+  }
+
+  /** Counts and reports a step. */
+  private note(epoch: number, { loss, top1, samples, learningRate, gradientNorm }: StepResult): void {
+    const { settings } = this.parts;
+    this.meter.count(samples);
+    this.tensors.push(this.stepper.tensorCount);
+    const { sums } = this;
+    this.sums = {
+      loss: sums.loss + loss * samples,
+      correct: sums.correct + top1 * samples,
+      samples: sums.samples + samples,
+    };
+    if (this.folder === undefined) return;
+    const { imagesPerSecond, stallFraction, seconds } = this.meter;
+    const report: StepReport = {
+      step: this.step,
+      steps: this.steps,
+      epoch,
+      epochs: settings.epochs,
+      loss,
+      top1,
+      learningRate,
+      gradientNorm,
+      imagesPerSecond,
+      inputStallFraction: stallFraction,
+      secondsLeft: ((this.steps - this.step) * seconds) / (this.step - this.resumedAt),
+      tensors: this.tensors.at(-1) as number,
+    };
+    this.history.addStep(report);
+    if (this.history.keeps(this.step)) this.board?.step(report);
+    settings.onStep?.(report);
+  }
+
+  /** Validation and checkpoints, where they are due. */
+  private async betweenSteps(): Promise<void> {
+    const { settings } = this.parts;
+    const { stepsPerEpoch } = this.data;
+    const last = this.step === this.steps;
+    const epochEnds = this.step % stepsPerEpoch === 0;
+    const epochs = Math.ceil(this.step / stepsPerEpoch);
+    const due = (every: number) => last || (epochEnds && epochs % every === 0);
+    const saves = due(settings.checkpointEvery) || this.step % (settings.checkpointSteps ?? Infinity) === 0;
+    if (!epochEnds && !last && !saves) return;
+    this.meter.pause();
+    if (due(settings.validateEvery) || saves)
+      await averageMovingStatistics(this.engine.tf, this.network, this.parts.collective);
+    const score = due(settings.validateEvery) ? await this.validate() : undefined;
+    if (epochEnds || last) this.noteEpoch(epochs, score);
+    if (saves) await this.save(score?.top1);
+    this.meter.go();
+  }
+
+  private async validate(): Promise<EvaluateReport | undefined> {
+    const { val, input, settings, collective, signal } = this.parts;
+    if (val === undefined) return undefined;
+    const { batchSize, workers, prefetchBytes } = settings;
+    const options = { manifest: val, batchSize, workers, prefetchBytes, collective, signal };
+    return this.withAverage(() => evaluateModel(this.engine, this.network.logits, input, options));
+  }
+
+  /** Runs `work` on the weights that are evaluated and kept. */
+  private withAverage<T>(work: () => Promise<T>): Promise<T> {
+    const { average } = this.stepper;
+    return average === undefined ? work() : average.during(work);
+  }
+
+  private noteEpoch(epoch: number, score: EvaluateReport | undefined): void {
+    const { loss, correct, samples } = this.sums;
+    this.sums = noSums;
+    const [began, now] = [this.epochBegan, performance.now()];
+    this.epochBegan = now;
+    if (this.folder === undefined) return;
+    const report: EpochReport = {
+      epoch,
+      epochs: this.parts.settings.epochs,
+      step: this.step,
+      loss: loss / samples,
+      top1: correct / samples,
+      valTop1: score?.top1,
+      valTop5: score?.top5,
+      valLoss: score?.loss,
+      seconds: Math.round((now - began) / 100) / 10,
+    };
+    this.history.addEpoch(report);
+    this.board?.epoch(report);
+    this.parts.settings.onEpoch?.(report);
+  }
+
+  /** Copies everything now and writes it while training goes on; one checkpoint at a time. */
+  private async save(valTop1: number | undefined): Promise<void> {
+    const { folder, step } = this;
+    if (folder === undefined || this.savedStep === step) return;
+    await this.saving;
+    const state = await captureState(this.network, this.stepper);
+    const files = await this.files();
+    const history = this.history.toText();
+    const training = { step, position: this.data.positionAfter(step), epochSums: this.sums };
+    const info = { ...this.info(), training };
+    const entry = { step, epoch: info.epochs, ...(valTop1 !== undefined && { valTop1 }) };
+    this.savedStep = step;
+    this.saving = folder.add({ entry, files, info, training: state, history }).then((checkpoint) => {
+      this.parts.settings.onCheckpoint?.({ step, checkpoint });
+    });
+    this.saving.catch(() => {}); // surfaces with the next checkpoint, or at the end
+  }
+
+  private files(): Promise<ModelFiles> {
+    return this.withAverage(() => modelFiles(this.engine.tf, this.network.model));
+  }
+
+  private info(): CheckpointInfo {
+    const { settings, input, shape, manifest } = this.parts;
+    const { network, grey, width, seed } = settings;
+    return {
+      network,
       ...input,
       grey,
       width,
       classes: shape.classes,
       classNames: classNames(manifest),
-      epochs,
-      steps,
+      epochs: Number((this.step / this.data.stepsPerEpoch).toFixed(3)),
+      steps: this.step,
       seed,
       trainedOn: manifest.url,
+      ...this.build,
     };
-    const checkpoint = await saveCheckpoint(engine.tf, network.model, info, settings.out);
-    const score: EvaluateReport | undefined =
-      val && (await evaluateModel(engine, network.logits, input, { manifest: val, ...reading }));
-    return {
-      network: settings.network,
-      epochs: Number(epochs.toFixed(3)),
-      steps,
-      ...run,
-      valTop1: score?.top1,
-      valTop5: score?.top5,
-      parameters: network.model.countParams(),
-      device: engine.device,
-      storage: countersSince(before),
-      skipped: loader.skipped,
-      cache: loader.cacheCounters,
-      checkpoint,
-    };
-  } finally {
-    await loader.close();
   }
-}
 
-type RunReport = Pick<
-  TrainReport,
-  "firstLoss" | "loss" | "imagesPerSecond" | "inputStallFraction" | "seconds" | "tensors"
->;
-
-async function runSteps(stepper: Stepper, loader: Loader, steps: number, settings: Settings): Promise<RunReport> {
-  const losses: number[] = [];
-  const tensors: number[] = [];
-  let waitedMs = 0;
-  const started = performance.now();
-  let mark = started;
-  try {
-    for (let epoch = 0; losses.length < steps; epoch++) {
-      for await (const batch of loader.epoch(epoch)) {
-        const begun = performance.now();
-        // The first batch has nothing to hide behind: filling the pipeline is start-up, not a stall.
-        if (losses.length > 0) waitedMs += begun - mark;
-        losses.push(await stepper.step(batch, losses.length));
-        batch.release();
-        mark = performance.now();
-        tensors.push(stepper.tensorCount);
-        report(
-          settings,
-          stepper,
-          losses,
-          steps,
-          epoch,
-          ((losses.length * loader.batchSize) / (mark - started)) * 1000,
-          tensors,
-        );
-        if (losses.length >= steps) break;
-        await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through between steps
-        settings.signal?.throwIfAborted();
-      }
+  /** An interrupted run keeps what it has; an error leaves the last good checkpoint, whole. */
+  private async rescue(error: unknown): Promise<void> {
+    const { settings, collective } = this.parts;
+    const interrupted =
+      settings.signal?.aborted === true && !(error instanceof ToolkitError && error.code === "NUMERIC_OVERFLOW");
+    try {
+      if (interrupted && collective.size === 1 && this.step > this.resumedAt) await this.save(undefined);
+      await this.saving;
+    } catch {
+      // What ended the run is what is reported.
     }
-  } finally {
-    stepper.dispose();
   }
-  const seconds = (performance.now() - started) / 1000;
-  const tail = losses.slice(-Math.max(1, Math.round(losses.length / 10)));
-  return {
-    firstLoss: losses[0] as number,
-    loss: tail.reduce((sum, loss) => sum + loss, 0) / tail.length,
-    imagesPerSecond: Math.round((10 * losses.length * loader.batchSize) / seconds) / 10,
-    inputStallFraction: Math.round((1000 * waitedMs) / (seconds * 1000)) / 1000,
-    seconds: Math.round(seconds * 10) / 10,
-    tensors: { afterFirstStep: tensors[0] as number, afterLastStep: tensors.at(-1) as number },
-  };
+
+  private async finish(): Promise<TrainReport> {
+    const { settings, collective } = this.parts;
+    await this.saving;
+    const last = this.history.lastEpoch;
+    const { losses } = this.history;
+    const tail = losses.slice(-Math.max(1, Math.round(losses.length / 10)));
+    const best = this.folder?.best;
+    const cpu = process.cpuUsage(this.cpuBefore);
+    const report: Omit<TrainReport, "checkpoint"> = {
+      network: settings.network,
+      epochs: Number((this.steps / this.data.stepsPerEpoch).toFixed(3)),
+      steps: this.steps,
+      firstLoss: losses[0] as number,
+      loss: tail.reduce((sum, loss) => sum + loss, 0) / tail.length,
+      valTop1: last?.valTop1,
+      valTop5: last?.valTop5,
+      valLoss: last?.valLoss,
+      best: best?.valTop1 === undefined ? undefined : { epoch: best.epoch, valTop1: best.valTop1 },
+      imagesPerSecond: Math.round(10 * this.meter.imagesPerSecond) / 10,
+      inputStallFraction: Math.round(1e4 * this.meter.stallFraction) / 1e4,
+      seconds: Math.round((performance.now() - this.started) / 100) / 10,
+      cpuSeconds: Math.round((cpu.user + cpu.system) / 1e5) / 10,
+      tensors: { afterFirstStep: this.tensors[0] ?? 0, afterLastStep: this.tensors.at(-1) ?? 0 },
+      parameters: this.network.model.countParams(),
+      device: this.engine.device,
+      worldSize: collective.size,
+      resumedAt: this.resumedAt,
+      alreadyDone: false,
+      storage: countersSince(this.before),
+      skipped: this.data.skipped,
+      cache: this.data.cacheCounters,
+    };
+    const complete = await this.folder?.finish(await this.files(), this.info(), this.history.toText(), report);
+    return collective.share(complete as TrainReport);
+  }
 }
 
-function report(
-  settings: Settings,
-  stepper: Stepper,
-  losses: readonly number[],
-  steps: number,
-  epoch: number,
-  imagesPerSecond: number,
-  tensors: readonly number[],
-): void {
-  const step = losses.length;
-  settings.onStep?.({
-    step,
-    steps,
-    epoch,
-    loss: losses.at(-1) as number,
-    learningRate: stepper.learningRate(step - 1),
-    imagesPerSecond,
-    tensors: tensors.at(-1) as number,
-  });
+/** The processor's threads are divided among the ranks of a machine. */
+function shareOf({ localRank, localSize }: Collective) {
+  return localSize === 1 ? {} : { share: { index: localRank, of: localSize } };
 }

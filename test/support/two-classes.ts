@@ -28,6 +28,8 @@ export const quickRun = {
   batchSize: 16,
   maxSteps: 40,
   learningRate: 0.05,
+  schedule: "cosine",
+  zeroInit: true,
   augment: false,
   seed: 2,
 } as const;

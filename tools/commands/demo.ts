@@ -8,21 +8,15 @@ import { joinUrl, putObject } from "../../src/storage/store.js";
 import { loadCheckpoint } from "../../src/train/checkpoint.js";
 import { openEngine } from "../../src/train/engine/engine.js";
 import { evaluateModel } from "../../src/train/evaluate.js";
-import { type StepReport, train } from "../../src/train/trainer.js";
+import { presets } from "../../src/train/options.js";
+import type { StepReport } from "../../src/train/report.js";
+import { train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
 import { writeDemoDataset } from "../demo/dataset.js";
 import { type DemoRun, renderReport } from "../demo/report.js";
 
-/** Small enough for a few minutes on two cores, large enough to learn the classes. */
-const demo = {
-  trainImages: 1600,
-  valImages: 400,
-  width: 0.25,
-  inputSize: 64,
-  batchSize: 32,
-  learningRate: 0.05,
-  seed: 7,
-} as const;
+const pictures = { training: 1600, validation: 400, seed: 7 } as const;
+const recipe = presets.tiny;
 
 const networks = [
   { id: "resnet50-rgb", title: "Pixels", style: "pixel" },
@@ -42,7 +36,7 @@ export const demoCommand: Command = {
       })
       .option("epochs", {
         type: "number",
-        default: 6,
+        default: recipe.epochs,
         requiresArg: true,
         describe: "Passes over the training pictures, per network",
       })
@@ -90,9 +84,9 @@ export const demoCommand: Command = {
 
 async function makeShards(out: string, workers: number, context: CommandContext) {
   const { log, signal } = context;
-  log(`demo: drawing ${demo.trainImages + demo.valImages} pictures of 8 classes`);
-  const training = await writeDemoDataset(joinUrl(out, "jpegs"), "train", demo.trainImages, demo.seed);
-  const validation = await writeDemoDataset(joinUrl(out, "jpegs"), "val", demo.valImages, demo.seed);
+  log(`demo: drawing ${pictures.training + pictures.validation} pictures of 8 classes`);
+  const training = await writeDemoDataset(joinUrl(out, "jpegs"), "train", pictures.training, pictures.seed);
+  const validation = await writeDemoDataset(joinUrl(out, "jpegs"), "val", pictures.validation, pictures.seed);
   log("demo: preprocessing them into coefficient shards");
   const common = { workers, overwrite: true, signal };
   const preprocessed = await preprocess({ sources: training.tars, out: joinUrl(out, "train-shards"), ...common });
@@ -115,19 +109,16 @@ async function runNetwork(
   epochs: number,
   context: CommandContext,
 ): Promise<DemoRun> {
-  const { width, inputSize, batchSize, learningRate, seed } = demo;
   const steps: StepReport[] = [];
   context.log(`demo: training ${id} for ${epochs} epochs`);
   const trained = await train({
     manifest,
     network: id,
     out: joinUrl(out, id),
+    overwrite: true,
+    preset: "tiny",
     epochs,
-    batchSize,
-    learningRate,
-    width,
-    inputSize,
-    seed,
+    seed: pictures.seed,
     signal: context.signal,
     onStep: (step) => {
       steps.push(step);
@@ -141,7 +132,7 @@ async function runNetwork(
   const { logits, ...checkpoint } = await loadCheckpoint(engine.tf, trained.checkpoint);
   const evaluate = await evaluateModel(engine, logits, checkpoint, {
     manifest: await readManifest(valManifest),
-    batchSize,
+    batchSize: recipe.batchSize,
     signal: context.signal,
   });
   context.log(`demo:   top-1 ${(100 * evaluate.top1).toFixed(1)} % of ${evaluate.samples} validation samples`);

@@ -1,86 +1,113 @@
 // dctstream train
-import { type StepReport, type TrainReport, train } from "../../src/train/trainer.js";
+import type { Collective } from "../../src/train/collective/collective.js";
+import { openCollective } from "../../src/train/collective/open-collective.js";
+import type { RunStart, TrainOptions } from "../../src/train/options.js";
+import type { EpochReport, StepReport, TrainReport } from "../../src/train/report.js";
+import { train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
-import { engineOptionsFrom, withEngineOptions } from "../engine-options.js";
-import { networkOptionsFrom, withNetworkOptions } from "../network-options.js";
-import { formatBytes } from "../quantity.js";
-import { readOptionsFrom, withReadOptions } from "../storage-options.js";
+import { Metrics } from "../metrics.js";
+import { ProgressLine } from "../progress-line.js";
+import { formatBytes, formatDuration } from "../quantity.js";
+import { configFile, trainOptionsFrom, withTrainOptions } from "../train-options.js";
 
 export const trainCommand: Command = {
-  usage: "train <manifest>",
-  describe: "Train a pixel or DCT network from coefficient shards",
+  usage: "train [manifest]",
+  describe: "Train a pixel or DCT network from coefficient shards, or go on with a run",
   options: (parser) =>
-    withEngineOptions(withNetworkOptions(withReadOptions(parser)))
-      .positional("manifest", {
-        type: "string",
-        demandOption: true,
-        describe: "A manifest, or the folder that holds it",
-      })
-      .option("network", {
-        type: "string",
-        demandOption: true,
-        requiresArg: true,
-        describe: "Its id, as dctstream networks lists them",
-      })
-      .option("out", {
-        type: "string",
-        demandOption: true,
-        requiresArg: true,
-        describe: "Folder for the checkpoint, a path or s3://bucket/folder",
-      })
-      .option("val", { type: "string", requiresArg: true, describe: "Manifest to evaluate at the end" })
-      .option("epochs", { type: "number", default: 90, requiresArg: true, describe: "Passes over the data" })
-      .option("max-steps", { type: "number", requiresArg: true, describe: "Stop after this many steps" })
-      .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" })
-      .option("lr", {
-        type: "number",
-        requiresArg: true,
-        describe: "Peak learning rate; 0.1 per 256 samples of a batch when not given",
-      })
-      .option("augment", {
-        type: "boolean",
-        default: true,
-        describe: "Random resized crops and flips; --no-augment for the evaluation view",
-      })
-      .option("on-error", {
-        choices: ["fail", "skip"] as const,
-        default: "fail",
-        requiresArg: true,
-        describe: "A damaged sample ends the run, or is counted and its neighbour taken instead",
-      })
-      .option("seed", { type: "number", default: 0, requiresArg: true, describe: "Decides order and augmentation" })
-      .example("$0 train shards --network late-concat-rfa-thinner --val val-shards --out run1", ""),
+    withTrainOptions(
+      parser.positional("manifest", { type: "string", describe: "A manifest, or the folder that holds it" }),
+    )
+      .option("overwrite", { type: "boolean", default: false, describe: "Start anew where --out holds a run" })
+      .option("metrics-port", { type: "number", requiresArg: true, describe: "Serve Prometheus metrics on this port" })
+      .example("$0 train shards --network late-concat-rfa-thinner --val val-shards --out run1", "")
+      .example("mpirun -n 8 $0 train shards --network resnet50-rgb --batch-size 512 --out run1", ""),
   run: async (args, context) => {
-    const report = await train({
-      manifest: argument<string>(args, "manifest"),
-      network: argument<string>(args, "network"),
-      out: argument<string>(args, "out"),
-      epochs: argument<number>(args, "epochs"),
-      batchSize: argument<number>(args, "batchSize"),
-      augment: argument<boolean>(args, "augment"),
-      seed: argument<number>(args, "seed"),
-      val: argument<string | undefined>(args, "val"),
-      maxSteps: argument<number | undefined>(args, "maxSteps"),
-      learningRate: argument<number | undefined>(args, "lr"),
-      onBadSample: argument<"fail" | "skip">(args, "onError"),
-      ...networkOptionsFrom(args),
-      ...engineOptionsFrom(args),
-      ...readOptionsFrom(args),
-      onStep: logSteps(context),
-      signal: context.signal,
-    });
-    return { result: report, text: describe(report) };
+    const options = trainOptionsFrom(args);
+    const collective = await openCollective();
+    try {
+      const report = await runTraining(options, args, collective, context);
+      await collective.close();
+      if (collective.rank > 0) return { result: undefined, text: "" };
+      return { result: report, text: describe(report) };
+    } catch (error) {
+      // The others wait for this rank's part of a sum; that it is gone is all they would ever learn.
+      if (collective.size > 1) {
+        context.log(`rank ${collective.rank} of ${collective.size} has failed and ends the others`);
+        context.onFailure(() => collective.abort());
+      }
+      throw error;
+    }
   },
 };
 
-/** Every step of the first ten, then about fifty lines a run. */
-function logSteps(context: CommandContext): (step: StepReport) => void {
-  return ({ step, steps, epoch, loss, learningRate, imagesPerSecond }) => {
-    if (step > 10 && step % Math.max(1, Math.round(steps / 50)) !== 0 && step !== steps) return;
-    context.log(
-      `step ${step}/${steps}  epoch ${epoch}  loss ${loss.toFixed(4)}  lr ${learningRate.toFixed(5)}  ${imagesPerSecond.toFixed(1)} images/s`,
+async function runTraining(
+  options: TrainOptions,
+  args: Record<string, unknown>,
+  collective: Collective,
+  context: CommandContext,
+): Promise<TrainReport> {
+  const port = argument<number | undefined>(args, "metricsPort");
+  const metrics = port === undefined || collective.rank > 0 ? undefined : await Metrics.serve(port);
+  const line = new ProgressLine(context);
+  try {
+    return await train(
+      {
+        ...options,
+        overwrite: argument<boolean>(args, "overwrite"),
+        signal: context.signal,
+        toConfigFile: configFile,
+        onStart: (start) => line.say(describeStart(start)),
+        onStep: (step) => {
+          line.show(describeStep(step), isShown(step));
+          metrics?.step(step);
+        },
+        onEpoch: (epoch) => {
+          line.say(describeEpoch(epoch));
+          metrics?.epoch(epoch);
+        },
+        onCheckpoint: ({ step, checkpoint }) => line.say(`checkpoint after step ${step}: ${checkpoint}`),
+      },
+      collective,
     );
-  };
+  } finally {
+    line.end();
+    await metrics?.close();
+  }
+}
+
+/** Where there is no terminal: every step of the first ten, then about fifty lines a run. */
+function isShown({ step, steps }: StepReport): boolean {
+  return step <= 10 || step % Math.max(1, Math.round(steps / 50)) === 0 || step === steps;
+}
+
+function describeStart({ config, resumedAt, worldSize, device }: RunStart): string {
+  const settings = Object.entries(configFile(config)).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  return [
+    `settings: ${settings.join(" ")}`,
+    `device: ${device}${worldSize > 1 ? `, ${worldSize} ranks` : ""}`,
+    ...(resumedAt > 0 ? [`going on after step ${resumedAt}`] : []),
+  ].join("\n");
+}
+
+const percent = (share: number | undefined) => (share === undefined ? "-" : `${(100 * share).toFixed(1)} %`);
+
+function describeStep(report: StepReport): string {
+  const { step, steps, epoch, epochs, loss, top1, learningRate, imagesPerSecond, inputStallFraction } = report;
+  return [
+    `epoch ${epoch + 1}/${Math.ceil(epochs)}  step ${step}/${steps}`,
+    `loss ${loss.toFixed(4)}  top-1 ${percent(top1)}`,
+    `lr ${learningRate.toPrecision(3)}  ${imagesPerSecond.toFixed(1)} images/s`,
+    `input stall ${percent(inputStallFraction)}`,
+    `${formatDuration(report.secondsLeft)} left`,
+  ].join("  ");
+}
+
+function describeEpoch({ epoch, epochs, loss, top1, valTop1, valTop5, valLoss, seconds }: EpochReport): string {
+  const validation =
+    valTop1 === undefined
+      ? ""
+      : `, validation top-1 ${percent(valTop1)}, top-5 ${percent(valTop5)}, loss ${valLoss?.toFixed(4)}`;
+  return `epoch ${epoch}/${Math.ceil(epochs)}: loss ${loss.toFixed(4)}, top-1 ${percent(top1)}${validation}; ${formatDuration(seconds)}`;
 }
 
 function describeTraffic(report: TrainReport): string[] {
@@ -99,14 +126,15 @@ function describeTraffic(report: TrainReport): string[] {
   return lines;
 }
 
-const percent = (share: number | undefined) => (share === undefined ? "-" : `${(100 * share).toFixed(1)} %`);
-
 function describe(report: TrainReport): string {
+  const { best } = report;
   return [
-    `${report.network}: ${report.steps} steps (${report.epochs} epochs) in ${report.seconds.toFixed(1)} s, ${(report.parameters / 1e6).toFixed(2)} M parameters`,
-    `device      ${report.device}`,
+    report.alreadyDone
+      ? `nothing to do: this run has ended after ${report.steps} steps (${report.epochs} epochs)`
+      : `${report.network}: ${report.steps} steps (${report.epochs} epochs) in ${formatDuration(report.seconds)}, ${(report.parameters / 1e6).toFixed(2)} M parameters`,
+    `device      ${report.device}${report.worldSize > 1 ? `, ${report.worldSize} ranks` : ""}`,
     `loss        ${report.firstLoss.toFixed(4)} -> ${report.loss.toFixed(4)}`,
-    `validation  top-1 ${percent(report.valTop1)}, top-5 ${percent(report.valTop5)}`,
+    `validation  top-1 ${percent(report.valTop1)}, top-5 ${percent(report.valTop5)}${best === undefined ? "" : `; best ${percent(best.valTop1)} after epoch ${best.epoch}`}`,
     `speed       ${report.imagesPerSecond} images/s, ${percent(report.inputStallFraction)} of the time waiting for input`,
     `tensors     ${report.tensors.afterFirstStep} after the first step, ${report.tensors.afterLastStep} after the last`,
     ...describeTraffic(report),

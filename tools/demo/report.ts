@@ -1,7 +1,7 @@
 // The demo's report: one HTML file with everything in it, no scripts and no requests.
 import type { PreprocessReport } from "../../src/pipeline/preprocess/preprocess.js";
 import type { EvaluateReport } from "../../src/train/evaluate.js";
-import type { StepReport, TrainReport } from "../../src/train/trainer.js";
+import type { StepReport, TrainReport } from "../../src/train/report.js";
 import { formatBytes } from "../quantity.js";
 import { escapeHtml, lineChart, type Series, scatterChart } from "./charts.js";
 import type { DemoImage } from "./images.js";

@@ -17,10 +17,9 @@ export interface LoadBatchesOptions extends LoaderOptions {
 export async function* loadBatches(data: LoaderData, options: LoadBatchesOptions): AsyncGenerator<LoadedBatch> {
   await using loader = await Loader.open(data, options);
   const from = options.state === undefined ? { epoch: 0, step: 0 } : loader.resume(options.state);
-  for (let { epoch, step } = from; epoch < (options.epochs ?? 1); epoch++, step = 0) {
-    for await (const batch of loader.epoch(epoch, step)) {
-      yield batch;
-      batch.release();
-    }
+  const end = options.epochs ?? 1;
+  for await (const batch of loader.epochs(from.epoch, end, from.step)) {
+    yield batch;
+    batch.release();
   }
 }

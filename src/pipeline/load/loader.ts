@@ -46,6 +46,13 @@ export interface LoadedBatch {
   release(): void;
 }
 
+/** A batch to be made, and what it is made from where that is in memory already. */
+interface PlannedBatch {
+  readonly epoch: number;
+  readonly mixRandom: (sample: number, pass: number) => Random;
+  readonly item: BatchPlan | ReadBatch;
+}
+
 /** Samples of one worker task: small enough to spread a batch over the workers. Even, so that pairs stay together. */
 const taskSamples = 32;
 
@@ -140,20 +147,37 @@ export class Loader {
   }
 
   /** The rank's batches of an epoch, from a step on. CHECKSUM_MISMATCH, CORRUPT_RECORD, NOT_FOUND, IO_ERROR and what stores throw. */
-  async *epoch(epoch: number, fromStep = 0): AsyncGenerator<LoadedBatch> {
-    const plan = this.plan(epoch);
-    const mixRandom = randomFamily(this.settings.seed, "mix", epoch);
-    const render = (item: BatchPlan | ReadBatch) =>
+  epoch(epoch: number, fromStep = 0): AsyncGenerator<LoadedBatch> {
+    return this.epochs(epoch, epoch + 1, fromStep);
+  }
+
+  /** The same of the epochs `[first, end)`, one after the other; an epoch's first batches are made while the last ones of the one before are used. */
+  async *epochs(first: number, end: number, fromStep = 0): AsyncGenerator<LoadedBatch> {
+    const own = new AbortController();
+    const signal = this.signal === undefined ? own.signal : AbortSignal.any([this.signal, own.signal]);
+    const render = ({ epoch, mixRandom, item }: PlannedBatch) =>
       "memory" in item
         ? this.render(item.plan, epoch, mixRandom, item).finally(() => item.release())
         : this.render(item, epoch, mixRandom, undefined);
-    const own = new AbortController();
-    const signal = this.signal === undefined ? own.signal : AbortSignal.any([this.signal, own.signal]);
-    const batches = this.readsFiles ? planBatches(plan, this.shape, fromStep) : this.readAhead(plan, fromStep, signal);
     try {
-      yield* mapOrdered(batches as AsyncIterable<BatchPlan | ReadBatch>, render, { limit: this.batchesAhead, signal });
+      yield* mapOrdered(this.planned(first, end, fromStep, signal), render, { limit: this.batchesAhead, signal });
     } finally {
       own.abort();
+    }
+  }
+
+  private async *planned(
+    first: number,
+    end: number,
+    fromStep: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<PlannedBatch> {
+    for (let epoch = first; epoch < end; epoch++) {
+      const plan = this.plan(epoch);
+      const from = epoch === first ? fromStep : 0;
+      const mixRandom = randomFamily(this.settings.seed, "mix", epoch);
+      const items = this.readsFiles ? planBatches(plan, this.shape, from) : this.readAhead(plan, from, signal);
+      for await (const item of items as AsyncIterable<BatchPlan | ReadBatch>) yield { epoch, mixRandom, item };
     }
   }
 

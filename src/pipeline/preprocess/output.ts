@@ -17,7 +17,8 @@ import { baseName, joinUrl, openStore, putObject, readText } from "../../storage
 const jobName = "job.json";
 
 const ownFile = /^(shard-\d{5}-\d{5}\.(arrow|json)|manifest\.json|index\.arrow|job\.json|errors\.jsonl)$/;
-const isOwn = (name: string) => ownFile.test(name);
+/** Whether preprocess writes files of this name. */
+export const isOutputFile = (name: string) => ownFile.test(name);
 
 /** Everything that decides the bytes of the output: options and the identity of the sources. */
 export interface Job {
@@ -26,33 +27,6 @@ export interface Job {
 }
 
 export type OutputState = { readonly kind: "unfinished" } | { readonly kind: "complete"; readonly manifest: Manifest };
-
-/**
- * Runs `work` while no other process can claim `folder`, which is made first; the signal it gets also aborts when the claim is lost.
- * OUTPUT_IN_USE when one has.
- */
-export async function withLock<T>(
-  folder: string,
-  signal: AbortSignal | undefined,
-  work: (signal: AbortSignal | undefined) => Promise<T>,
-): Promise<T> {
-  const lock = await openStore(folder).lock(folder, signal);
-  if (lock === undefined) {
-    const message = "another preprocess is writing there; wait for it or choose another --out";
-    throw new ToolkitError("OUTPUT_IN_USE", message, { source: folder });
-  }
-  const signals = [signal, lock.lost].filter((each) => each !== undefined);
-  try {
-    await openStore(folder).sweep(folder, isOwn);
-    return await work(signals.length === 0 ? undefined : AbortSignal.any(signals));
-  } finally {
-    // An upload whose beginning was answered into the void is nobody's to abort but ours; that this fails must not hide how the work ended.
-    await openStore(folder)
-      .sweep(folder, isOwn)
-      .catch(() => {});
-    await lock.release();
-  }
-}
 
 /**
  * Claims `folder` for `job`. OUTPUT_HOLDS_ANOTHER_DATASET, naming what differs, when it was made by another job; `overwrite` clears it instead.
@@ -105,7 +79,7 @@ async function listOwn(folder: string): Promise<string[]> {
   if (info === undefined) return [];
   if (info.kind !== "folder")
     throw new ToolkitError("OUTPUT_NOT_WRITABLE", "expected a folder, found a file", { source: folder });
-  return (await openStore(folder).list(folder)).map((entry) => baseName(entry.url)).filter(isOwn);
+  return (await openStore(folder).list(folder)).map((entry) => baseName(entry.url)).filter(isOutputFile);
 }
 
 /** Removes what preprocess writes and nothing else; the manifest first, so that no reader trusts the rest. */

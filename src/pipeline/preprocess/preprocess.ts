@@ -12,12 +12,13 @@ import {
 } from "../../shards/manifest.js";
 import { countersSince, type StorageCounters, storageCounters } from "../../storage/counters.js";
 import { joinUrl, storageOptions } from "../../storage/store.js";
+import { withLock } from "../../storage/with-lock.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { settleLabels } from "./label-rules.js";
 import type { LabelRules } from "./labels.js";
 import { type PreprocessOptions, type PreprocessProgress, resolveOptions, type Settings } from "./options.js";
-import { claimOutput, type Job, readFinishedParts, withLock } from "./output.js";
+import { claimOutput, isOutputFile, type Job, readFinishedParts } from "./output.js";
 import { publishManifest, sumOf } from "./publish.js";
 import { writeQuarantine } from "./quarantine.js";
 import { isSample, type RawSample, type SourceItem } from "./sample.js";
@@ -64,7 +65,8 @@ export async function preprocess(options: PreprocessOptions): Promise<Preprocess
   const before = storageCounters();
   const sources = await findSources(options.sources);
   const labels = await settleLabels(options, sources, settings.signal);
-  const report = await withLock(settings.out, settings.signal, (signal) =>
+  const place = { folder: settings.out, what: "preprocess", isOwn: isOutputFile, signal: settings.signal };
+  const report = await withLock(place, (signal) =>
     run({ ...settings, signal }, sources, labels.rules, labels.fingerprint),
   );
   return { ...report, storage: countersSince(before) };

@@ -1,8 +1,10 @@
 // What the trainer asks of a numeric backend, whichever it is.
+import { availableParallelism } from "node:os";
 import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
 import { invalidOption } from "../../errors.js";
 import type { FreezeOptions, FrozenNetwork } from "./frozen-network.js";
 import type { Tf } from "./tensorflow.js";
+import type { PassHooks } from "./training-pass.js";
 
 export const engineNames = ["tensorflow", "webgpu"] as const;
 export type EngineName = (typeof engineNames)[number];
@@ -15,6 +17,8 @@ export interface EngineOptions {
   readonly engine?: EngineName | undefined;
   /** "gpu" fails where none is found, "cpu" where one would be used. Default "auto": whatever there is. */
   readonly device?: DeviceChoice | undefined;
+  /** This process is one of several on the machine that compute at the same time: it takes its part of the threads, or one GPU of several. */
+  readonly share?: { readonly index: number; readonly of: number } | undefined;
 }
 
 /** Settings of one update: velocity = momentum velocity + gradient + decay weight; weight -= rate velocity. */
@@ -30,7 +34,7 @@ export interface Engine {
   readonly device: string;
   readonly tf: Tf;
   /** The model's forward pass in training; the function is called inside of what takes gradients. */
-  trainingPass(model: LayersModel): (inputs: readonly Tensor[]) => Tensor;
+  trainingPass(model: LayersModel, hooks?: PassHooks): (inputs: readonly Tensor[]) => Tensor;
   /** One update of a weight and its velocity, both in place: clones of them change too. */
   updateMomentum(weight: Variable, velocity: Variable, gradient: Tensor, settings: MomentumSettings): void;
   /** The model for inference alone: batch normalisation folded into convolutions, these fused with what follows. */
@@ -39,8 +43,13 @@ export interface Engine {
 
 /** TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, INVALID_OPTION. An engine is shared by all who open it and lives as long as the process. */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { engine = "tensorflow", device = "auto" } = options;
+  const { engine = "tensorflow", device = "auto", share } = options;
   if (!deviceChoices.includes(device)) throw invalidOption("device", deviceChoices.join(", "), device);
+  if (share !== undefined) {
+    // TensorFlow reads both once, when it is loaded.
+    process.env.TF_NUM_INTRAOP_THREADS ??= String(Math.max(1, Math.floor(availableParallelism() / share.of)));
+    process.env.CUDA_VISIBLE_DEVICES ??= String(share.index);
+  }
   switch (engine) {
     case "tensorflow":
       return (await import("./tensorflow-engine.js")).openTensorflow(device);

@@ -13,8 +13,8 @@ export interface ConvolutionOptions {
 }
 
 export interface BatchNormWeights {
-  readonly gamma: Variable;
-  readonly beta: Variable;
+  readonly gamma: Tensor;
+  readonly beta: Tensor;
   readonly movingMean: Variable;
   readonly movingVariance: Variable;
 }

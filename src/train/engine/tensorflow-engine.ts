@@ -14,7 +14,7 @@ import { loadOwnKernels } from "./own-kernels.js";
 import { PrivateMemory } from "./private-memory.js";
 import { freezeToSession } from "./session-network.js";
 import { loadTensorflow, type Tf } from "./tensorflow.js";
-import { TrainingPass } from "./training-pass.js";
+import { type PassHooks, TrainingPass } from "./training-pass.js";
 
 /** NO_GPU when "gpu" is asked for and there is none; INVALID_OPTION when "cpu" is and TensorFlow has taken a GPU. */
 export async function openTensorflow(device: DeviceChoice): Promise<Engine> {
@@ -62,8 +62,8 @@ class TensorflowEngine implements Engine {
     this.ops = new FusedOps(this.kernels, this.memory, own);
   }
 
-  trainingPass(model: LayersModel): (inputs: readonly Tensor[]) => Tensor {
-    const pass = new TrainingPass(this.tf, this.ops, model);
+  trainingPass(model: LayersModel, hooks?: PassHooks): (inputs: readonly Tensor[]) => Tensor {
+    const pass = new TrainingPass(this.tf, this.ops, model, hooks);
     return (inputs) => pass.run(inputs);
   }
 

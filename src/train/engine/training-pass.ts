@@ -1,7 +1,7 @@
 // The forward pass of training over a LayersModel, on the gradient tape: layers that belong together run as one fused operation, all others
 // as tfjs runs them.
-import type { LayersModel, Tensor } from "@tensorflow/tfjs";
-import type { BatchNormWeights, FusedOps } from "./fused-ops.js";
+import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
+import type { FusedOps } from "./fused-ops.js";
 import {
   applyLayer,
   type Layer,
@@ -15,7 +15,19 @@ import {
   worksOnChannels,
 } from "./layer-graph.js";
 import { gelu, layerNorm } from "./portable-ops.js";
+import { syncedBatchNorm } from "./synced-batch-norm.js";
 import type { Tf } from "./tensorflow.js";
+
+/** What several processes that train one network have to know and to say. */
+export interface PassHooks {
+  /**
+   * Called in the middle of the backward pass when a weight's gradient is complete, so that it can be sent away while the rest is computed;
+   * not for weights of layers that tfjs runs itself. The gradient is valid during the call.
+   */
+  readonly onGradient?: ((weight: Variable, gradient: Tensor) => void) | undefined;
+  /** Replaces values by their sum over all ranks: given, batch normalisation is over the samples of all of them. */
+  readonly sumOverRanks?: ((values: Float32Array) => void) | undefined;
+}
 
 export class TrainingPass {
   private readonly graph: LayerGraph;
@@ -26,6 +38,7 @@ export class TrainingPass {
     private readonly tf: Tf,
     private readonly ops: FusedOps | undefined,
     model: LayersModel,
+    private readonly hooks: PassHooks = {},
   ) {
     this.graph = layerGraph(model);
     const done = new Set<number>(this.graph.inputs);
@@ -56,13 +69,11 @@ export class TrainingPass {
         if ((layer.getConfig() as { activation: string }).activation !== "gelu") break;
         return { inputs, end: index, run: ([x]) => gelu(this.tf, x as Tensor) };
     }
+    if (kind === "BatchNormalization" && layer.outputShape.length === 4) return this.batchNorm(index, done);
     if (ops === undefined) return stock(layer, inputs, index);
     switch (kind) {
       case "Conv2D":
         return this.convolution(index, ops);
-      case "BatchNormalization":
-        if (layer.outputShape.length === 4) return this.batchNorm(index, done, ops);
-        break;
       case "ReLU":
         return { inputs, end: index, run: ([x]) => ops.relu(x as Tensor) };
       case "MaxPooling2D":
@@ -99,8 +110,8 @@ export class TrainingPass {
       inputs,
       end: index,
       run: ([x]) => {
-        const y = ops.convolution(x as Tensor, kernel, options);
-        return bias === undefined ? y : y.add(bias);
+        const y = ops.convolution(x as Tensor, this.watched(kernel), options);
+        return bias === undefined ? y : y.add(this.watched(bias));
       },
     };
   }
@@ -124,10 +135,11 @@ export class TrainingPass {
   }
 
   /** Batch normalisation with the addition and the ReLU that follow it, where nothing else looks between them. */
-  private batchNorm(index: number, done: Set<number>, ops: FusedOps): Step {
+  private batchNorm(index: number, done: Set<number>): Step {
     const { layer, inputs } = this.node(index);
     const weights = batchNormWeights(layer);
-    if (weights === undefined) return stock(layer, inputs, index);
+    const run = this.normalizer();
+    if (weights === undefined || run === undefined) return stock(layer, inputs, index);
     const add = soleConsumer(this.graph, index, "Add");
     const operands = add === undefined ? [] : this.node(add).inputs;
     const residual = operands.find((operand) => operand !== index);
@@ -142,13 +154,38 @@ export class TrainingPass {
     return {
       inputs: ready ? [...inputs, residual as number] : inputs,
       end: relu ?? joined,
-      run: ([x, added]) => ops.batchNorm(x as Tensor, weights, added, options),
+      run: ([x, added]) => {
+        const [gamma, beta] = [this.watched(weights.gamma), this.watched(weights.beta)];
+        return run(x as Tensor, { ...weights, gamma, beta }, added, options);
+      },
     };
+  }
+
+  /** Undefined: as tfjs does it. */
+  private normalizer(): FusedOps["batchNorm"] | undefined {
+    const { ops, tf } = this;
+    const { sumOverRanks } = this.hooks;
+    if (sumOverRanks !== undefined)
+      return (x, weights, residual, options) => syncedBatchNorm(tf, x, weights, residual, options, sumOverRanks);
+    return ops && ((x, weights, residual, options) => ops.batchNorm(x, weights, residual, options));
+  }
+
+  /** The weight itself, whose gradient is told of as soon as there is one. */
+  private watched(weight: Variable): Tensor {
+    const { onGradient } = this.hooks;
+    if (onGradient === undefined) return weight;
+    return this.tf.customGrad((value) => ({
+      value: (value as Tensor).clone(),
+      gradFunc: (gradient: Tensor | Tensor[]) => {
+        onGradient(weight, gradient as Tensor);
+        return gradient;
+      },
+    }))(weight);
   }
 }
 
 /** Undefined for a layer without a scale or an offset, and for one over another axis than the last. */
-function batchNormWeights(layer: Layer): BatchNormWeights | undefined {
+function batchNormWeights(layer: Layer) {
   const [gamma, beta] = [weightOf(layer, "gamma"), weightOf(layer, "beta")];
   const [movingMean, movingVariance] = [weightOf(layer, "movingMean"), weightOf(layer, "movingVariance")];
   if (!worksOnChannels(layer)) return undefined;

@@ -7,7 +7,7 @@ import { freezeToLayers } from "./folded-network.js";
 import type { FreezeOptions, FrozenNetwork } from "./frozen-network.js";
 import { composedMomentum } from "./momentum.js";
 import type { Tf } from "./tensorflow.js";
-import { TrainingPass } from "./training-pass.js";
+import { type PassHooks, TrainingPass } from "./training-pass.js";
 
 /** What WebGPU says of the GPU it found; any field can be empty. */
 interface AdapterInfo {
@@ -78,8 +78,8 @@ class WebgpuEngine implements Engine {
     readonly device: string,
   ) {}
 
-  trainingPass(model: LayersModel): (inputs: readonly Tensor[]) => Tensor {
-    const pass = new TrainingPass(this.tf, undefined, model);
+  trainingPass(model: LayersModel, hooks?: PassHooks): (inputs: readonly Tensor[]) => Tensor {
+    const pass = new TrainingPass(this.tf, undefined, model, hooks);
     return (inputs) => pass.run(inputs);
   }
 

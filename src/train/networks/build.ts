@@ -15,6 +15,8 @@ export interface NetworkOptions extends NetworkShape {
   readonly classes: number;
   /** Of the initial weights. Default 0. */
   readonly seed?: number | undefined;
+  /** The last normalisation of each residual branch begins at zero (Goyal et al. 2017, section 5.1). Default false. */
+  readonly zeroInit?: boolean | undefined;
 }
 
 export interface Network {
@@ -41,11 +43,11 @@ export function findNetwork(id: string): NetworkDefinition {
   );
 }
 
-/** Builds a network with fresh weights: He normal convolutions, and zero gamma at the end of each residual branch (Goyal et al. 2017). */
+/** Builds a network with fresh weights: He normal convolutions. */
 export function buildNetwork(tf: Tf, id: string, options: NetworkOptions): Network {
   const definition = findNetwork(id);
   const layers = layersOf(definition, options);
-  const builder = new Builder(tf, randomFor(options.seed ?? 0, "weights", id));
+  const builder = new Builder(tf, randomFor(options.seed ?? 0, "weights", id), options.zeroInit ?? false);
   for (const layer of layers) builder.add(layer);
   const inputs = layers.filter(({ op }) => op === "input").map(({ name }) => builder.output(name));
   const name = id.replace(/[^a-z0-9]+/g, "_");
@@ -85,6 +87,7 @@ class Builder {
   constructor(
     private readonly tf: Tf,
     private readonly random: Random,
+    private readonly zeroInit: boolean,
   ) {}
 
   output(name: string): SymbolicTensor {
@@ -115,7 +118,11 @@ class Builder {
         return this.deconvolution(layer);
       case "batch-norm":
         return this.apply(
-          layers.batchNormalization({ name, ...batchNormConfig, gammaInitializer: layer.zero ? "zeros" : "ones" }),
+          layers.batchNormalization({
+            name,
+            ...batchNormConfig,
+            gammaInitializer: layer.endsBranch && this.zeroInit ? "zeros" : "ones",
+          }),
           layer,
         );
       case "relu":

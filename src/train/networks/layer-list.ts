@@ -16,7 +16,7 @@ export type LayerSpec = Named &
     | { readonly op: "input" /** Pixels that one value has seen, and from one to the next. */; readonly field: number }
     | ({ readonly op: "conv" } & ConvSettings)
     | { readonly op: "deconv"; readonly kernel: number; readonly stride: number }
-    | { readonly op: "batch-norm" /** Begins at zero: the end of a residual branch. */; readonly zero: boolean }
+    | { readonly op: "batch-norm" /** The last of a residual branch. */; readonly endsBranch: boolean }
     | { readonly op: "relu" | "add" | "concat" | "upsample" | "global-pool" | "softmax" | "gelu" | "layer-norm" }
     | { readonly op: "max-pool" | "average-pool"; readonly kernel: number; readonly stride: number }
     | { readonly op: "channel"; readonly index: number }
@@ -79,8 +79,8 @@ export class LayerList {
     return this.append(name, [from], [height, width, this.channelsOf(from)] as Shape, { op, kernel, stride });
   }
 
-  batchNorm(name: string, from: string, zero = false): string {
-    return this.append(name, [from], this.shapeOf(from), { op: "batch-norm", zero });
+  batchNorm(name: string, from: string, endsBranch = false): string {
+    return this.append(name, [from], this.shapeOf(from), { op: "batch-norm", endsBranch });
   }
 
   /** Layers that keep their input's shape. */

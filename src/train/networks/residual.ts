@@ -23,10 +23,10 @@ export function convUnit(
   name: string,
   from: string,
   filters: number,
-  settings: Parameters<LayerList["conv"]>[3] & { readonly relu?: boolean; readonly zero?: boolean },
+  settings: Parameters<LayerList["conv"]>[3] & { readonly relu?: boolean; readonly endsBranch?: boolean },
 ): string {
-  const { relu = true, zero = false, ...conv } = settings;
-  const normalized = list.batchNorm(`bn_${name}`, list.conv(name, from, filters, conv), zero);
+  const { relu = true, endsBranch = false, ...conv } = settings;
+  const normalized = list.batchNorm(`bn_${name}`, list.conv(name, from, filters, conv), endsBranch);
   return relu ? list.pointwise("relu", `${name}_relu`, normalized) : normalized;
 }
 
@@ -40,7 +40,7 @@ function residualBlock(list: LayerList, from: string, block: Block, { style, sca
   const [firstStride, middleStride] = style === "v1" ? [stride, 1] : [1, stride];
   const first = convUnit(list, `${prefix}2a`, from, bottleneck, { kernel: 1, stride: firstStride });
   const middle = convUnit(list, `${prefix}2b`, first, bottleneck, { kernel, stride: middleStride });
-  const last = convUnit(list, `${prefix}2c`, middle, filters, { kernel: 1, relu: false, zero: true });
+  const last = convUnit(list, `${prefix}2c`, middle, filters, { kernel: 1, relu: false, endsBranch: true });
   const shortcut = block.kind === "identity" ? from : projection(list, prefix, from, filters, stride, style);
   return list.pointwise("relu", `res${name}_relu`, list.add(`res${name}`, [last, shortcut]));
 }

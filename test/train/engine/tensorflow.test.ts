@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Tensor, Variable } from "@tensorflow/tfjs";
+import { labelledSamples, stepSettings } from "../../../bench/training-step.js";
 import { openEngine } from "../../../src/train/engine/engine.js";
 import { FusedOps } from "../../../src/train/engine/fused-ops.js";
 import { inferenceGraph } from "../../../src/train/engine/inference-graph.js";
@@ -12,7 +13,6 @@ import { Kernels } from "../../../src/train/engine/kernels.js";
 import { PrivateMemory } from "../../../src/train/engine/private-memory.js";
 import { buildNetwork } from "../../../src/train/networks/build.js";
 import { networks } from "../../../src/train/networks/definitions.js";
-import { defaultRecipe } from "../../../src/train/recipe.js";
 import { Stepper } from "../../../src/train/step.js";
 import { rejectsWith } from "../../support/errors.js";
 import { assertSameSteps, oneStep, pattern, relativeError } from "../../support/tensors.js";
@@ -216,13 +216,13 @@ test("every network of ours becomes one graph: none is run layer by layer", asyn
 
 test("200 steps leave no tensor and no memory behind", async () => {
   const network = buildNetwork(tf, "late-concat-rfa-thinner", { classes: 4, width: 0.125, inputSize: 64 });
-  const stepper = new Stepper(engine, network, 4, defaultRecipe(8, 200));
+  const stepper = new Stepper(engine, network, stepSettings(4, 0.01));
   const inputs = network.model.inputs.map((input) => tf.randomNormal([8, ...(input.shape.slice(1) as number[])]));
-  const labels = tf.tensor1d([0, 1, 2, 3, 0, 1, 2, 3], "int32");
+  const labelled = labelledSamples(Int32Array.of(0, 1, 2, 3, 0, 1, 2, 3));
   const tensors = new Set<number>();
   const resident: number[] = [];
   for (let step = 0; step < 200; step++) {
-    await stepper.update(inputs, labels, 0.01);
+    await stepper.stepOn(inputs, labelled, step);
     tensors.add(tf.memory().numTensors);
     if (step % 50 !== 49) continue;
     collectGarbage(); // what is merely not collected yet is no leak
@@ -233,7 +233,7 @@ test("200 steps leave no tensor and no memory behind", async () => {
   assert.ok(growth < 16e6, `${Math.round(growth / 1e6)} MB more after 200 steps than after 100`);
   stepper.dispose();
   network.model.dispose();
-  tf.dispose([labels, ...inputs]);
+  tf.dispose(inputs);
 });
 
 test("a frozen network takes any batch size", async () => {

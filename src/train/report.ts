@@ -1,0 +1,87 @@
+// What a training run tells while it goes and when it has ended.
+import type { CacheCounters } from "../storage/cache.js";
+import type { StorageCounters } from "../storage/counters.js";
+
+export interface StepReport {
+  /** Counts from 1. */
+  readonly step: number;
+  readonly steps: number;
+  /** Counts from 0, as seeds do. */
+  readonly epoch: number;
+  readonly epochs: number;
+  /** Mean loss of the step's samples, of all ranks, before its update: cross-entropy in nats, with smoothed and mixed labels where asked for. */
+  readonly loss: number;
+  /** Share of the samples whose class was the first guess, in training mode and on augmented views. */
+  readonly top1: number;
+  readonly learningRate: number;
+  /** Norm of the gradient over all weights; only where it is clipped. */
+  readonly gradientNorm: number | undefined;
+  /** Since the run began or was resumed, validation and checkpoints left out; of all ranks. */
+  readonly imagesPerSecond: number;
+  /** Share of that time in which the step waited for its batch. */
+  readonly inputStallFraction: number;
+  /** Of training, at the speed so far. */
+  readonly secondsLeft: number;
+  /** Tensors alive after the step: constant, or something leaks. */
+  readonly tensors: number;
+}
+
+export interface EpochReport {
+  /** Epochs done. */
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly step: number;
+  /** Means of the epoch's steps. */
+  readonly loss: number;
+  readonly top1: number;
+  /** Where there was a validation. */
+  readonly valTop1: number | undefined;
+  readonly valTop5: number | undefined;
+  readonly valLoss: number | undefined;
+  readonly seconds: number;
+}
+
+export interface CheckpointReport {
+  readonly step: number;
+  /** URL of its checkpoint.json. */
+  readonly checkpoint: string;
+}
+
+export interface TrainReport {
+  readonly network: string;
+  readonly epochs: number;
+  readonly steps: number;
+  /** Of the first step, and the mean of the last tenth. */
+  readonly firstLoss: number;
+  readonly loss: number;
+  /** Of the last validation. */
+  readonly valTop1: number | undefined;
+  readonly valTop5: number | undefined;
+  readonly valLoss: number | undefined;
+  /** The best of all validations, and the epochs done by then. */
+  readonly best: { readonly epoch: number; readonly valTop1: number } | undefined;
+  /** Of the steps that this process made; of all ranks. */
+  readonly imagesPerSecond: number;
+  /** Share of the loop's time that the step waited for its batch. */
+  readonly inputStallFraction: number;
+  /** Of this process, from its first look at the run to the trained network, and what all its threads computed meanwhile. */
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly tensors: { readonly afterFirstStep: number; readonly afterLastStep: number };
+  readonly parameters: number;
+  /** What computed: the engine's device, in words. */
+  readonly device: string;
+  readonly worldSize: number;
+  /** The step that this process went on after; 0 when the run was new. */
+  readonly resumedAt: number;
+  /** True when the run had ended before and nothing was left to do. */
+  readonly alreadyDone: boolean;
+  /** Requests to storage services, and how many of them had to be made again. */
+  readonly storage: StorageCounters;
+  /** Damaged samples that were replaced, by code. */
+  readonly skipped: Readonly<Record<string, number>>;
+  /** What the cache did; undefined without one. */
+  readonly cache: CacheCounters | undefined;
+  /** URL of the trained network's checkpoint.json. */
+  readonly checkpoint: string;
+}

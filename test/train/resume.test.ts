@@ -1,0 +1,171 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { readCheckpointInfo } from "../../src/train/checkpoint.js";
+import type { TrainOptions } from "../../src/train/options.js";
+import type { TrainReport } from "../../src/train/report.js";
+import { train } from "../../src/train/trainer.js";
+import { rejectsWith } from "../support/errors.js";
+import { namesIn, projectRoot, temporaryFolder } from "../support/files.js";
+import { twoClasses } from "../support/two-classes.js";
+
+/** 30 samples in batches of 8: four steps per epoch, the last of them smaller. */
+const small = { width: 0.125, inputSize: 32, batchSize: 8, learningRate: 0.02, seed: 4 } as const;
+
+/** Trains and notes every step's loss; with `stopAt` it is interrupted after that step. */
+async function losses(options: TrainOptions, stopAt?: number): Promise<{ losses: number[]; report?: TrainReport }> {
+  const found: number[] = [];
+  const interrupt = new AbortController();
+  const run = train({
+    ...options,
+    signal: interrupt.signal,
+    onStep: ({ step, loss }) => {
+      found.push(loss);
+      if (step === stopAt) interrupt.abort(new Error("interrupted"));
+    },
+  });
+  if (stopAt === undefined) return { report: await run, losses: found };
+  await assert.rejects(run, /interrupted/);
+  return { losses: found };
+}
+
+const variants: readonly (Partial<TrainOptions> & { readonly network: string })[] = [
+  { network: "resnet50-rgb" },
+  { network: "late-concat-rfa-thinner", averageDecay: 0.9, clipNorm: 1, labelSmoothing: 0.1, zeroInit: true },
+  { network: "upsampling", accumulate: 2, policy: { mixup: 0.2, cutmix: 1 }, schedule: "cosine" },
+  { network: "resnet50-rgb", firstInputSize: 32, inputSize: 64, epochs: 4, dropLast: true },
+];
+
+for (const variant of variants) {
+  const { network, ...options } = variant;
+  test(`${network} with ${JSON.stringify(options)}: interrupted anywhere, the losses are those of a run that was not`, async (t) => {
+    const folder = temporaryFolder(t);
+    const manifest = await twoClasses(folder, 30, "train");
+    const common = { manifest, ...small, maxSteps: 12, ...variant };
+    const whole = await losses({ ...common, out: path.join(folder, "whole") });
+    assert.equal(whole.losses.length, 12);
+    const out = path.join(folder, "parts");
+    const parts = [
+      await losses({ ...common, out }, 1),
+      await losses({ ...common, out }, 3),
+      await losses({ ...common, out }, 8),
+    ];
+    const end = await losses({ ...common, out });
+    const joined = [...parts, end].flatMap((part) => part.losses);
+    assert.deepEqual(joined, whole.losses, "to the last bit");
+    assert.equal(end.report?.resumedAt, 8);
+    assert.equal(end.report?.loss, whole.report?.loss);
+    const [a, b] = [whole, end].map(({ report }) =>
+      readFileSync(path.join(path.dirname(report?.checkpoint as string), "weights.bin")),
+    );
+    assert.ok(a?.equals(b as Buffer), "and so are the weights");
+    const epochs = (text: string) =>
+      text
+        .split("\n")
+        .flatMap((line) => (line.includes('"epoch"') && line.startsWith('{"kind":"epoch') ? [JSON.parse(line)] : []));
+    const [first, second] = [path.join(folder, "whole"), out].map((run) =>
+      epochs(readFileSync(path.join(run, "history.jsonl"), "utf8")).map(({ epoch, loss, top1 }) => ({
+        epoch,
+        loss,
+        top1,
+      })),
+    );
+    assert.deepEqual(second, first, "the history too");
+  });
+}
+
+test("a run that was killed goes on from its last checkpoint with the same losses", async (t) => {
+  const folder = temporaryFolder(t);
+  const manifest = await twoClasses(folder, 30, "train");
+  const run = (out: string, killAt?: RegExp) =>
+    new Promise<void>((resolve, reject) => {
+      const options = [
+        "--network",
+        "late-concat-rfa-thinner",
+        "--width",
+        "0.125",
+        "--input-size",
+        "32",
+        "--batch-size",
+        "8",
+      ];
+      const more = ["--lr", "0.02", "--max-steps", "60", "--checkpoint-steps", "3", "--out", out];
+      const command = path.join(projectRoot, "dist", "tools", "dctstream.js");
+      const child = spawn(process.execPath, [command, "train", manifest, ...options, ...more], {
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      let text = "";
+      child.stderr.on("data", (chunk) => {
+        text += chunk;
+        if (killAt?.test(text)) child.kill("SIGKILL");
+      });
+      child.on("close", (code, signal) => {
+        if (killAt === undefined ? code === 0 : signal === "SIGKILL") resolve();
+        else reject(new Error(`ended with ${code ?? signal}: ${text.slice(-500)}`));
+      });
+    });
+  const lossesIn = (out: string) =>
+    readFileSync(path.join(out, "history.jsonl"), "utf8")
+      .split("\n")
+      .flatMap((line) => (line.startsWith('{"kind":"step"') ? [JSON.parse(line).loss as number] : []));
+  const [whole, killed] = [path.join(folder, "whole"), path.join(folder, "killed")];
+  await run(whole);
+  await run(killed, /checkpoint after step (6|9|12)\b/);
+  await run(killed, /checkpoint after step 3\d\b/);
+  await run(killed);
+  assert.equal(lossesIn(whole).length, 60);
+  assert.deepEqual(lossesIn(killed), lossesIn(whole));
+  const names = await namesIn(path.join(killed, "checkpoints"));
+  assert.deepEqual(names, ["00000057", "00000060"], "half-written and older checkpoints are gone");
+});
+
+test("a run's folder is of one run: others are refused or, when asked to, replace it; what has ended is not done again", async (t) => {
+  const folder = temporaryFolder(t);
+  const manifest = await twoClasses(folder, 16, "train");
+  const out = path.join(folder, "run");
+  const options = { manifest, network: "resnet50-rgb", out, ...small, maxSteps: 2 };
+  const first = await train(options);
+  assert.deepEqual([first.alreadyDone, first.resumedAt], [false, 0]);
+  const again = await train({ ...options, workers: 1, keepLast: 5 });
+  assert.deepEqual({ ...again, alreadyDone: false }, JSON.parse(JSON.stringify(first)));
+  await rejectsWith("OUTPUT_HOLDS_ANOTHER_RUN", () => train({ ...options, seed: 5 }), /begun with seed 4, now 5/);
+  const other = await train({ ...options, seed: 5, overwrite: true });
+  assert.notEqual(other.firstLoss, first.firstLoss);
+  const held = await Promise.allSettled([
+    train({ ...options, overwrite: true }),
+    train({ ...options, overwrite: true }),
+  ]);
+  const codes = held.map((result) => (result.status === "rejected" ? result.reason.code : "done"));
+  assert.deepEqual(codes.sort(), ["OUTPUT_IN_USE", "done"]);
+});
+
+test("a loss that overflows ends the run with its step, rate and samples, and leaves a checkpoint to go on from", async (t) => {
+  const folder = temporaryFolder(t);
+  const manifest = await twoClasses(folder, 16, "train");
+  const out = path.join(folder, "run");
+  const options = { manifest, network: "resnet50-rgb", out, ...small, learningRate: 1e30, warmupEpochs: 0 };
+  const message = /the loss is NaN at step \d, with learning rate 1e\+30; the batch's samples: train\d+, .*--lr/;
+  await rejectsWith("NUMERIC_OVERFLOW", () => train({ ...options, maxSteps: 6, checkpointSteps: 1 }), message);
+  const left = await namesIn(path.join(out, "checkpoints")).catch(() => []);
+  for (const name of left) {
+    const { steps } = await readCheckpointInfo(path.join(out, "checkpoints", name));
+    assert.equal(steps, Number(name));
+    const weights = readFileSync(path.join(out, "checkpoints", name, "weights.bin"));
+    const values = new Float32Array(weights.buffer.slice(weights.byteOffset, weights.byteOffset + weights.byteLength));
+    assert.ok(values.every(Number.isFinite), "weights that are not finite are no checkpoint");
+  }
+});
+
+test("the best checkpoint stays beside the latest ones", async (t) => {
+  const folder = temporaryFolder(t);
+  const [manifest, val] = [await twoClasses(folder, 16, "train"), await twoClasses(folder, 8, "val")];
+  const out = path.join(folder, "run");
+  const report = await train({ manifest, val, network: "resnet50-rgb", out, ...small, epochs: 6, keepLast: 1 });
+  const { best, checkpoints } = JSON.parse(readFileSync(path.join(out, "run.json"), "utf8"));
+  assert.equal(report.best?.valTop1, best.valTop1);
+  const kept = [...new Set([best.step, 12])].map((step) => String(step).padStart(8, "0"));
+  assert.deepEqual(await namesIn(path.join(out, "checkpoints")), kept);
+  assert.equal(checkpoints.length, kept.length);
+});
