@@ -13,6 +13,7 @@ namespace {
 struct State {
   std::unique_ptr<Communicator> communicator;
   Napi::ThreadSafeFunction main_thread;
+  int pending = 0;  // while there are any, the process stays alive
 };
 
 Napi::Error mpi_error(Napi::Env env, const std::string& message) {
@@ -43,7 +44,7 @@ Napi::Value join(const Napi::CallbackInfo& info) {
     state->communicator = std::move(communicator);
     const Napi::Function nothing = Napi::Function::New(env, [](const Napi::CallbackInfo&) {});
     state->main_thread = Napi::ThreadSafeFunction::New(env, nothing, "dctstream MPI", 0, 1);
-    state->main_thread.Unref(env);  // each operation under way keeps the process alive by itself
+    state->main_thread.Unref(env);
   }
   const Place& place = state->communicator->place();
   Napi::Object result = Napi::Object::New(env);
@@ -65,8 +66,7 @@ struct Pending {
 std::pair<Napi::Promise, Communicator::Done> begin(const Napi::CallbackInfo& info, Napi::Value memory) {
   State* state = state_of(info);
   auto* pending = new Pending(info.Env(), memory);
-  state->main_thread.Acquire();
-  state->main_thread.Ref(info.Env());
+  if (state->pending++ == 0) state->main_thread.Ref(info.Env());
   auto done = [state, pending](const std::string& error) {
     state->main_thread.BlockingCall([state, pending, error](Napi::Env env, Napi::Function) {
       if (error.empty()) {
@@ -75,9 +75,8 @@ std::pair<Napi::Promise, Communicator::Done> begin(const Napi::CallbackInfo& inf
         pending->deferred.Reject(mpi_error(env, error).Value());
       }
       delete pending;
-      state->main_thread.Unref(env);
+      if (--state->pending == 0) state->main_thread.Unref(env);
     });
-    state->main_thread.Release();
   };
   return {pending->deferred.Promise(), done};
 }
