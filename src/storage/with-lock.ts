@@ -3,7 +3,10 @@ import { ToolkitError } from "../errors.js";
 import { openStore } from "./store.js";
 
 export interface LockedWork {
+  /** What is claimed. */
   readonly folder: string;
+  /** Where the work writes. Default: `folder`. */
+  readonly writesTo?: string;
   /** Says so when the folder is in use: what is at work there. */
   readonly what: string;
   /** Names of what the work writes into the folder: what of it is half-written is removed before and after. */
@@ -16,7 +19,7 @@ export interface LockedWork {
  * OUTPUT_IN_USE when one has.
  */
 export async function withLock<T>(
-  { folder, what, isOwn, signal }: LockedWork,
+  { folder, writesTo = folder, what, isOwn, signal }: LockedWork,
   work: (signal: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
   const lock = await openStore(folder).lock(folder, signal);
@@ -26,12 +29,12 @@ export async function withLock<T>(
   }
   const signals = [signal, lock.lost].filter((each) => each !== undefined);
   try {
-    await openStore(folder).sweep(folder, isOwn);
+    await openStore(writesTo).sweep(writesTo, isOwn);
     return await work(signals.length === 0 ? undefined : AbortSignal.any(signals));
   } finally {
     // An upload whose beginning was answered into the void is nobody's to abort but ours; that this fails must not hide how the work ended.
-    await openStore(folder)
-      .sweep(folder, isOwn)
+    await openStore(writesTo)
+      .sweep(writesTo, isOwn)
       .catch(() => {});
     await lock.release();
   }

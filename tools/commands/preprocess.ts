@@ -5,6 +5,7 @@ import type { Codec, DecoderChoice, ResizeOptions } from "../../src/native/index
 import type { PreprocessOptions } from "../../src/pipeline/preprocess/options.js";
 import { type PreprocessReport, preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { argument, type Command } from "../command.js";
+import { placeOf } from "../place.js";
 import { withProgress } from "../progress.js";
 import { formatBytes, parseSize } from "../quantity.js";
 
@@ -112,11 +113,26 @@ export const preprocessCommand: Command = {
         requiresArg: true,
         describe: "Tar to put the files of failed samples in, to be repaired and fed back",
       })
+      .option("rank", {
+        type: "number",
+        requiresArg: true,
+        describe:
+          "Which of --world-size machines this is; found out by itself under MPI, Slurm, Kubernetes and AWS Batch",
+      })
+      .option("world-size", { type: "number", requiresArg: true, describe: "How many machines share the work" })
+      .option("merge", {
+        type: "boolean",
+        default: false,
+        describe: "Read nothing, only write the manifest of what all ranks have written",
+      })
       .option("overwrite", { type: "boolean", default: false, describe: "Replace the data set that is in --out" })
       .example("$0 preprocess 'train-{000000..000146}.tar' --out shards", "147 WebDataset tars to shards"),
   run: async (args, context) => {
     return withProgress(context, "preprocess", async (progress) => {
+      const merge = argument<boolean>(args, "merge");
       const report = await preprocess({
+        ...(merge ? {} : placeOf(args, process.env)),
+        merge,
         sources: argument<string[]>(args, "sources"),
         out: argument<string>(args, "out"),
         codec: argument<Codec>(args, "compression"),
@@ -180,6 +196,8 @@ function describe(report: PreprocessReport): string {
       ? [`${report.storage.retries} of ${report.storage.requests} storage requests had to be made again`]
       : []),
     `${formatBytes(report.inputBytes)} of images -> ${formatBytes(report.outputBytes)} in ${report.shards} shards (x ${(report.outputBytes / report.inputBytes).toFixed(3)})`,
-    `manifest: ${report.manifest}`,
+    report.complete
+      ? `manifest: ${report.manifest}`
+      : "this rank's part is done; the last rank to finish writes the manifest, or --merge",
   ].join("\n");
 }

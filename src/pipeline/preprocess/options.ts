@@ -33,6 +33,14 @@ export interface PreprocessOptions extends LabelOptions {
   readonly quarantine?: string | undefined;
   /** Replace whatever data set is in `out`. Default false: resume it when it is the same, refuse when not. */
   readonly overwrite?: boolean;
+  /**
+   * Which of how many processes this is that share the work: each reads sources of its own, and the last to finish writes the manifest.
+   * Default 0 of 1.
+   */
+  readonly rank?: number | undefined;
+  readonly worldSize?: number | undefined;
+  /** Read nothing: only write the manifest of what all ranks have written. Default false. */
+  readonly merge?: boolean | undefined;
   /** Called after every group of samples, at most some hundred times a second. */
   readonly onProgress?: ((progress: PreprocessProgress) => void) | undefined;
   /** Ends the run: the call rejects with the signal's reason, finished shards stay, nothing half-written does. */
@@ -66,7 +74,10 @@ type Decided =
   | "decoder"
   | "orient"
   | "onBadSample"
-  | "overwrite";
+  | "overwrite"
+  | "rank"
+  | "worldSize"
+  | "merge";
 
 export type Settings = { readonly [K in Decided]-?: NonNullable<PreprocessOptions[K]> } & Pick<
   PreprocessOptions,
@@ -86,6 +97,9 @@ export function resolveOptions(options: PreprocessOptions): Settings {
     orient = "ignore",
     onBadSample = "skip",
     overwrite = false,
+    rank = 0,
+    worldSize = 1,
+    merge = false,
     quarantine,
     onProgress,
     signal,
@@ -95,6 +109,10 @@ export function resolveOptions(options: PreprocessOptions): Settings {
   oneOf("orient", orient, ["ignore", "apply"]);
   oneOf("on-error", onBadSample, ["skip", "fail"]);
   integer("workers", workers, 1, 1024);
+  integer("world-size", worldSize, 1, 1_000_000);
+  integer("rank", rank, 0, worldSize - 1);
+  if (overwrite && (worldSize > 1 || merge))
+    throw invalidOption("overwrite", "left out with several ranks, which would remove each other's work", true);
   integer("shard-bytes", Math.floor(maxShardBytes), 1, Number.MAX_SAFE_INTEGER);
   integer("max-pixels", maxPixels, 1, 2 ** 32);
   integer("max-image-bytes", Math.floor(maxImageBytes), 1, 2 ** 31);
@@ -112,6 +130,9 @@ export function resolveOptions(options: PreprocessOptions): Settings {
     errorLimit: resolveLimit(options.maxErrors),
     quarantine,
     overwrite,
+    rank,
+    worldSize,
+    merge,
     onProgress,
     signal,
   };

@@ -29,24 +29,33 @@ export interface Job {
 export type OutputState = { readonly kind: "unfinished" } | { readonly kind: "complete"; readonly manifest: Manifest };
 
 /**
- * Claims `folder` for `job`. OUTPUT_HOLDS_ANOTHER_DATASET, naming what differs, when it was made by another job; `overwrite` clears it instead.
+ * Claims `folder` for `job`, which several processes may do at once. OUTPUT_HOLDS_ANOTHER_DATASET, naming what differs, when it was made by
+ * another job; `overwrite` clears it instead.
  */
 export async function claimOutput(folder: string, job: Job, overwrite: boolean): Promise<OutputState> {
   if (overwrite) await clearOutput(folder);
   const text = JSON.stringify({ format: "dctstream-job", version: 1, ...job });
-  const found = await readText(joinUrl(folder, jobName));
-  if (found !== undefined) {
-    const difference = describeDifference(found, text);
-    if (difference !== undefined) throw anotherDataset(folder, difference);
-    const manifest = await openStore(folder).stat(joinUrl(folder, manifestName));
-    return manifest === undefined
-      ? { kind: "unfinished" }
-      : { kind: "complete", manifest: await readManifest(joinUrl(folder, manifestName)) };
-  }
-  const strange = (await listOwn(folder))[0];
+  const found = (await readText(joinUrl(folder, jobName))) ?? (await writeJob(folder, text));
+  const difference = describeDifference(found, text);
+  if (difference !== undefined) throw anotherDataset(folder, difference);
+  const manifest = await openStore(folder).stat(joinUrl(folder, manifestName));
+  return manifest === undefined
+    ? { kind: "unfinished" }
+    : { kind: "complete", manifest: await readManifest(joinUrl(folder, manifestName)) };
+}
+
+/** The job that the folder is for from now on: this one, or another process's that was faster. */
+async function writeJob(folder: string, text: string): Promise<string> {
+  const names = await listOwn(folder);
+  const strange = names.includes(jobName) ? undefined : names[0];
   if (strange !== undefined) throw anotherDataset(folder, `it holds ${strange}, but no ${jobName}`);
-  await putObject(joinUrl(folder, jobName), `${text}\n`, { ifAbsent: true });
-  return { kind: "unfinished" };
+  try {
+    await putObject(joinUrl(folder, jobName), `${text}\n`, { ifAbsent: true });
+    return text;
+  } catch (error) {
+    if (!(error instanceof ToolkitError) || error.code !== "OBJECT_EXISTS") throw error;
+    return (await readText(joinUrl(folder, jobName))) ?? "";
+  }
 }
 
 function anotherDataset(folder: string, difference: string): ToolkitError {

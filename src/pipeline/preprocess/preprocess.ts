@@ -5,27 +5,27 @@ import { mapOrdered } from "../../map-ordered.js";
 import {
   type ClassEntry,
   type Failure,
-  type Manifest,
   manifestName,
   type Sidecar,
   type SidecarBody,
+  shardPrefix,
 } from "../../shards/manifest.js";
 import { countersSince, type StorageCounters, storageCounters } from "../../storage/counters.js";
 import { joinUrl, storageOptions } from "../../storage/store.js";
-import { withLock } from "../../storage/with-lock.js";
+import { type LockedWork, withLock } from "../../storage/with-lock.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { settleLabels } from "./label-rules.js";
 import type { LabelRules } from "./labels.js";
 import { type PreprocessOptions, type PreprocessProgress, resolveOptions, type Settings } from "./options.js";
 import { claimOutput, isOutputFile, type Job, readFinishedParts } from "./output.js";
-import { publishManifest, sumOf } from "./publish.js";
+import { type Counted, publishManifest, summarise, sumOf } from "./publish.js";
 import { writeQuarantine } from "./quarantine.js";
 import { isSample, type RawSample, type SourceItem } from "./sample.js";
 import type { DecidedGroup, Outcome } from "./shard-task.js";
 import { ShardThread } from "./shard-thread.js";
 import { SlabAllocator, takeResultSlab } from "./slab.js";
-import { findSources, readSource, type Source } from "./sources.js";
+import { divideSources, findSources, readSource, type Source } from "./sources.js";
 
 export interface PreprocessReport {
   readonly samples: number;
@@ -43,6 +43,8 @@ export interface PreprocessReport {
   readonly imagesPerSecond: number;
   /** True when an earlier run had finished the same work and nothing was left to do. */
   readonly alreadyDone: boolean;
+  /** False: this rank has done its part, other ranks have not. The counts are then of its part, and there is no manifest yet. */
+  readonly complete: boolean;
   /** Requests to storage services, and how many of them had to be made again. */
   readonly storage: StorageCounters;
   readonly manifest: string;
@@ -56,25 +58,45 @@ const minSamplesForShare = 1000;
 
 /**
  * Reads every sample of the sources once and writes shards, sidecars, errors.jsonl and, last, the manifest. Goes on where an interrupted run of
- * the same job stopped; the result is the same, byte for byte, as without the interruption and for any number of workers.
+ * the same job stopped; the result is the same, byte for byte, as without the interruption and for any number of workers and ranks.
  * NO_SOURCES, NO_SAMPLES, NO_LABELS, BAD_CLASSES, BAD_LABELS, BAD_TAR, TRUNCATED_TAR, TOO_MANY_ERRORS, OUTPUT_HOLDS_ANOTHER_DATASET,
- * OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE, IO_ERROR.
+ * OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE, IO_ERROR; MISSING_SIDECAR from a merge that is too early.
  */
 export async function preprocess(options: PreprocessOptions): Promise<PreprocessReport> {
   const settings = resolveOptions(options);
   const before = storageCounters();
   const sources = await findSources(options.sources);
   const labels = await settleLabels(options, sources, settings.signal);
-  const place = { folder: settings.out, what: "preprocess", isOwn: isOutputFile, signal: settings.signal };
-  const report = await withLock(place, (signal) =>
-    run({ ...settings, signal }, sources, labels.rules, labels.fingerprint),
+  const ours = ownSources(sources, settings);
+  const report = await withLock(claimOf(settings, ours), (signal) =>
+    run({ ...settings, signal }, sources, ours, labels.rules, labels.fingerprint),
   );
   return { ...report, storage: countersSince(before) };
+}
+
+/** Indices of the sources that this rank reads. */
+function ownSources(sources: readonly Source[], { rank, worldSize, merge }: Settings): ReadonlySet<number> {
+  if (merge) return new Set();
+  return new Set(divideSources(sources, worldSize)[rank]);
+}
+
+/** Ranks work in one folder, each on files of its own: every one claims its part. */
+function claimOf({ out, rank, worldSize, merge, signal }: Settings, ours: ReadonlySet<number>): LockedWork {
+  if (worldSize === 1 && !merge) return { folder: out, what: "preprocess", isOwn: isOutputFile, signal };
+  const prefixes = [...ours].map(shardPrefix);
+  return {
+    folder: joinUrl(out, merge ? ".ranks/merge" : `.ranks/${rank}-of-${worldSize}`),
+    writesTo: out,
+    what: merge ? "merge" : `preprocess of rank ${rank}`,
+    isOwn: (name) => prefixes.some((prefix) => name.startsWith(prefix)),
+    signal,
+  };
 }
 
 async function run(
   settings: Settings,
   sources: readonly Source[],
+  ours: ReadonlySet<number>,
   rules: LabelRules,
   labels: string,
 ): Promise<Omit<PreprocessReport, "storage">> {
@@ -86,15 +108,32 @@ async function run(
   };
   const state = await claimOutput(out, job, settings.overwrite);
   const seconds = () => (performance.now() - started) / 1000;
-  if (state.kind === "complete") return report(state.manifest, out, seconds(), 0);
-  const writing = new Run(settings, sources, rules);
-  const sidecars = await writing.writeAll();
+  if (state.kind === "complete") return report(state.manifest, out, seconds(), 0, true);
+  const writing = new Run(settings, sources, ours, rules);
+  const own = await writing.writeAll();
+  const all = ours.size === sources.length ? own : await finishedByAll(settings, sources);
+  if (all === undefined) return report(summarise(own), out, seconds(), writing.samplesRead, false);
   if (settings.quarantine !== undefined) {
-    const failures = sidecars.flatMap((sidecar) => sidecar.failures);
+    const failures = all.flatMap((sidecar) => sidecar.failures);
     await writeQuarantine(settings.quarantine, failures, sources, maxImageBytes, settings.signal);
   }
-  const manifest = await publishManifest(out, job, sources, rules.classes, sidecars);
-  return report(manifest, out, seconds(), writing.samplesRead);
+  const manifest = await publishManifest(out, job, sources, rules.classes, all);
+  return report(manifest, out, seconds(), writing.samplesRead, true);
+}
+
+/** The sidecars of all sources in order; undefined when other ranks are still at work on some. MISSING_SIDECAR when `merge` was asked for. */
+async function finishedByAll({ out, merge }: Settings, sources: readonly Source[]): Promise<SidecarBody[] | undefined> {
+  const all: SidecarBody[] = [];
+  for (const [index, source] of sources.entries()) {
+    const parts = await readFinishedParts(out, index);
+    if (parts.at(-1)?.endOfSource !== true) {
+      if (!merge) return undefined;
+      const message = `source ${index + 1} of ${sources.length} is not finished; run the rank that has it again, then merge`;
+      throw new ToolkitError("MISSING_SIDECAR", message, { source: source.url });
+    }
+    all.push(...parts);
+  }
+  return all;
 }
 
 /** Items of one source whose images lie in one slab. */
@@ -122,9 +161,10 @@ class Run {
   constructor(
     private readonly settings: Settings,
     private readonly sources: readonly Source[],
+    private readonly ours: ReadonlySet<number>,
     private readonly rules: LabelRules,
   ) {
-    const totalBytes = sumOf(sources, (source) => source.byteLength);
+    const totalBytes = sumOf([...ours], (index) => (sources[index] as Source).byteLength);
     this.progress = { bytesRead: 0, totalBytes, samples: 0, failed: 0, source: undefined };
     this.pool = new Piscina({
       filename: new URL("./decode-entry.cjs", import.meta.url).href,
@@ -135,7 +175,7 @@ class Run {
     this.shards = new ShardThread({ folder, codec, maxShardBytes, storage: storageOptions() });
   }
 
-  /** The sidecars of all sources, in order. */
+  /** The sidecars of the sources that are this rank's, in order. */
   async writeAll(): Promise<SidecarBody[]> {
     const { settings } = this;
     const done: Promise<readonly SidecarBody[]>[] = [];
@@ -158,7 +198,7 @@ class Run {
         this.count(task.outcomes);
         await this.shards.append(task, () => this.results.giveBack(task.slab));
       }
-      const sidecars = (await Promise.all(done)).flat();
+      const sidecars = (await Promise.all(done.filter((each) => each !== undefined))).flat();
       this.checkShare(1);
       await this.shards.close();
       return sidecars;
@@ -175,6 +215,7 @@ class Run {
     const { settings, rules } = this;
     let bytesBefore = 0;
     for (const [index, source] of this.sources.entries()) {
+      if (!this.ours.has(index)) continue;
       const parts = await readFinishedParts(settings.out, index);
       this.advance({
         samples: sumOf(parts, (part) => part.shard?.samples ?? 0),
@@ -303,10 +344,11 @@ function failureOf(item: SourceItem, error: WireError | undefined, source: Sourc
 }
 
 function report(
-  manifest: Manifest,
+  manifest: Counted,
   out: string,
   seconds: number,
   samplesRead: number,
+  complete: boolean,
 ): Omit<PreprocessReport, "storage"> {
   const { samples, failed, errors, converted, inputBytes } = manifest;
   return {
@@ -319,7 +361,8 @@ function report(
     outputBytes: sumOf(manifest.shards, (shard) => shard.byteLength),
     seconds: Number(seconds.toFixed(3)),
     imagesPerSecond: Math.round(samplesRead / seconds),
-    alreadyDone: samplesRead === 0,
+    alreadyDone: complete && samplesRead === 0,
+    complete,
     manifest: joinUrl(out, manifestName),
   };
 }

@@ -6,6 +6,7 @@ import {
   type Failure,
   type Manifest,
   manifestName,
+  readManifest,
   type SidecarBody,
   writeManifest,
 } from "../../shards/manifest.js";
@@ -19,7 +20,22 @@ import type { Source } from "./sources.js";
 export const sumOf = <T>(items: readonly T[], pick: (item: T) => number) =>
   items.reduce((total, item) => total + pick(item), 0);
 
-/** Writes errors.jsonl and the manifest. NO_SAMPLES, NO_LABELS, EMPTY_TAR when there is nothing to publish; the folder is cleared then. */
+/** What is counted over sidecars. */
+export type Counted = Pick<Manifest, "samples" | "failed" | "errors" | "converted" | "inputBytes" | "shards">;
+
+export function summarise(sidecars: readonly SidecarBody[]): Counted {
+  const failures = sidecars.flatMap((sidecar) => sidecar.failures);
+  return {
+    samples: sumOf(sidecars, (sidecar) => sidecar.shard?.samples ?? 0),
+    failed: failures.length,
+    errors: countByCode(failures),
+    converted: sumOf(sidecars, (sidecar) => sidecar.converted),
+    inputBytes: sumOf(sidecars, (sidecar) => sidecar.inputBytes),
+    shards: sidecars.flatMap(({ shard }) => (shard === undefined ? [] : [shard])),
+  };
+}
+
+/** Writes errors.jsonl and the manifest; another process may do the same at the same time. NO_SAMPLES, NO_LABELS, EMPTY_TAR when there is nothing to publish; the folder is cleared then. */
 export async function publishManifest(
   out: string,
   job: Job,
@@ -28,8 +44,8 @@ export async function publishManifest(
   sidecars: readonly SidecarBody[],
 ): Promise<Manifest> {
   const failures = sidecars.flatMap((sidecar) => sidecar.failures);
-  const samples = sumOf(sidecars, (sidecar) => sidecar.shard?.samples ?? 0);
-  if (samples === 0) {
+  const { shards, ...counts } = summarise(sidecars);
+  if (counts.samples === 0) {
     await clearOutput(out);
     throw noSamples(failures, sources);
   }
@@ -37,19 +53,19 @@ export async function publishManifest(
     codec: job.options.codec,
     options: job.options,
     sources: [...job.sources],
-    samples,
-    failed: failures.length,
-    errors: countByCode(failures),
-    converted: sumOf(sidecars, (sidecar) => sidecar.converted),
-    inputBytes: sumOf(sidecars, (sidecar) => sidecar.inputBytes),
+    ...counts,
     classes: mergeClasses(sidecars, classes),
     frequencies: mergeStatistics(sidecars.map(({ statistics }) => statistics)),
-    shards: sidecars.flatMap(({ shard }) => (shard === undefined ? [] : [shard])),
+    shards,
     index: await publishIndex(out, sidecars),
   };
   if (failures.length > 0)
     await putObject(joinUrl(out, "errors.jsonl"), failures.map((failure) => `${JSON.stringify(failure)}\n`).join(""));
-  return writeManifest(joinUrl(out, manifestName), body);
+  const url = joinUrl(out, manifestName);
+  return writeManifest(url, body).catch((error: unknown) => {
+    if (error instanceof ToolkitError && error.code === "OBJECT_EXISTS") return readManifest(url); // of the same sidecars
+    throw error;
+  });
 }
 
 async function publishIndex(out: string, sidecars: readonly SidecarBody[]): Promise<Manifest["index"]> {

@@ -56,6 +56,18 @@ async function measureFolder(url: string): Promise<SourceEntry> {
   return { url, byteLength, version: hash.digest("hex").slice(0, 32) };
 }
 
+/** Indices of the sources of each of so many ranks: the largest first, each to whoever has the fewest bytes by then. */
+export function divideSources(sources: readonly Pick<Source, "byteLength">[], ranks: number): readonly number[][] {
+  const parts = Array.from({ length: ranks }, () => ({ bytes: 0, indices: [] as number[] }));
+  const bySize = [...sources.entries()].sort(([i, a], [j, b]) => b.byteLength - a.byteLength || i - j);
+  for (const [index, { byteLength }] of bySize) {
+    const least = parts.reduce((best, part) => (part.bytes < best.bytes ? part : best));
+    least.bytes += byteLength;
+    least.indices.push(index);
+  }
+  return parts.map(({ indices }) => indices.sort((a, b) => a - b));
+}
+
 /** A source's samples and problems in order, in groups as they are read. */
 export async function* readSource(source: Source, options: ReadSourceOptions): AsyncGenerator<readonly SourceItem[]> {
   const { rules, maxEntryBytes, allocate, from = 0 } = options;
