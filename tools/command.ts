@@ -6,6 +6,8 @@ export interface CommandContext {
   readonly signal: AbortSignal;
   /** A line on stderr. */
   readonly log: (line: string) => void;
+  /** Results on stdout, as they come; resolves when there is room for more. */
+  readonly print: (text: string) => Promise<void>;
   /** Whether stderr is a terminal that progress can be drawn on. */
   readonly interactive: boolean;
   /** Has something done after an error has been reported. */

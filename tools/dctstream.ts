@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The command line: parses, runs one command, prints its result, turns errors into exit codes.
+import { once } from "node:events";
 import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { closest } from "fastest-levenshtein";
@@ -65,9 +66,9 @@ async function parse(args: readonly string[], signal: AbortSignal, endings: (() 
   return outcome;
 }
 
-/** yargs collects an option that is given twice in a list; only `<name..>` is meant to be one. */
+/** yargs collects an option that is given twice in a list; only `<name..>` and `[name..]` are meant to be one. */
 function refuseRepeated(command: Command, parsed: Record<string, unknown>): void {
-  const list = /<(\w+)\.\.>/.exec(command.usage)?.[1];
+  const list = /[<[](\w+)\.\.[>\]]/.exec(command.usage)?.[1];
   const repeated = Object.keys(parsed).find((name) => Array.isArray(parsed[name]) && name !== list && name !== "_");
   if (repeated !== undefined) throw new UsageError(`option --${repeated} is given more than once`);
 }
@@ -99,6 +100,13 @@ async function runCommand(
   const context = {
     signal,
     log: (line: string) => process.stderr.write(`${line}\n`),
+    print: async (text: string) => {
+      const unread = (cause: unknown) => {
+        throw new ToolkitError("OUTPUT_NOT_WRITABLE", "nobody reads stdout any more", { cause });
+      };
+      if (process.stdout.errored) unread(process.stdout.errored);
+      if (!process.stdout.write(text)) await once(process.stdout, "drain", { signal }).catch(unread);
+    },
     interactive: process.stderr.isTTY === true,
     onFailure: (work: () => void) => endings.push(work),
   };

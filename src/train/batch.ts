@@ -4,24 +4,33 @@ import { ToolkitError } from "../errors.js";
 import type { LoadedBatch } from "../pipeline/load/loader.js";
 import type { Tf } from "./engine/tensorflow.js";
 
+/** What a network is fed. */
+export type BatchInput = Pick<LoadedBatch, "arrays" | "samples">;
+
 export interface BatchTensors {
-  /** In the order of the network's inputs: rgb or ycbcr [n, s, s, 3], or y [n, s/8, s/8, 64], cb and cr [n, s/16, s/16, 64]. */
+  /** See inputTensors. */
   readonly inputs: Tensor[];
   /** [n], int32. */
   readonly labels: Tensor;
   dispose(): void;
 }
 
-/** Without the places that are padding; arrays that the model does not take are left out. */
-export function toTensors(tf: Tf, batch: LoadedBatch, model: LayersModel): BatchTensors {
-  const { arrays, samples } = batch;
-  const inputs = model.inputNames.map((name) => {
+/**
+ * In the order of the network's inputs: rgb or ycbcr [n, s, s, 3], or y [n, s/8, s/8, 64], cb and cr [n, s/16, s/16, 64]. Without the places
+ * that are padding; arrays that the model does not take are left out.
+ */
+export function inputTensors(tf: Tf, { arrays, samples }: BatchInput, model: LayersModel): Tensor[] {
+  return model.inputNames.map((name) => {
     const array = arrays.find((candidate) => candidate.name === name);
     if (array === undefined) throw new ToolkitError("INTERNAL", `the view holds no array for the input ${name}`);
     const [places = 1, ...rest] = array.shape;
     const values = array.data.subarray(0, (array.data.length / places) * samples);
     return tf.tensor(values as Float32Array, [samples, ...rest], "float32");
   });
-  const labels = tf.tensor1d(batch.labels.subarray(0, samples), "int32");
+}
+
+export function toTensors(tf: Tf, batch: LoadedBatch, model: LayersModel): BatchTensors {
+  const inputs = inputTensors(tf, batch, model);
+  const labels = tf.tensor1d(batch.labels.subarray(0, batch.samples), "int32");
   return { inputs, labels, dispose: () => tf.dispose([...inputs, labels]) };
 }

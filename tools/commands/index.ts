@@ -6,6 +6,7 @@ import { evaluateCommand } from "./evaluate.js";
 import { exportCommand } from "./export.js";
 import { inspectCommand } from "./inspect.js";
 import { networksCommand } from "./networks.js";
+import { predictCommand } from "./predict.js";
 import { preprocessCommand } from "./preprocess.js";
 import { trainCommand } from "./train.js";
 import { verifyCommand } from "./verify.js";
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   exportCommand,
   trainCommand,
   evaluateCommand,
+  predictCommand,
   networksCommand,
   convertCommand,
   demoCommand,

@@ -1,0 +1,19 @@
+// What passes between a thread that has image files and the workers that make views of them.
+import type { WireError } from "../../errors.js";
+import type { ViewForm } from "../../native/index.js";
+import type { ViewOptions } from "../load/view.js";
+
+export interface DirectTask {
+  /** Files; they are moved. */
+  readonly images: readonly Uint8Array[];
+  /** Where the views go, from which place on, and of how many. */
+  readonly slot: SharedArrayBuffer;
+  readonly firstPlace: number;
+  readonly places: number;
+  readonly view: ViewOptions;
+  readonly form: ViewForm;
+  readonly maxPixels: number;
+}
+
+/** By image: why there is no view of it. */
+export type DirectAnswer = readonly (WireError | undefined)[];

@@ -1,0 +1,52 @@
+// Inside a worker thread: image files -> views, through their coefficients, exactly as if they had been stored in between.
+import { asToolkitError, toWire, type WireError } from "../../errors.js";
+import { type JpegRecord, readJpeg, renderForm, unchangedColor, type ViewArray } from "../../native/index.js";
+import { randomFor } from "../../shards/random.js";
+import { slotArrays } from "../load/slot.js";
+import { planView } from "../load/view.js";
+import { convertForeign, convertJpeg, foreignFormat } from "../preprocess/convert.js";
+import type { DirectAnswer, DirectTask } from "./direct-task.js";
+
+const codec = "none";
+/** Evaluation views draw nothing. */
+const unused = randomFor(0, "direct");
+
+/** A file's coefficients; those of colours that views do not know and of other formats after a conversion, as preprocess stores them. */
+async function readImage(bytes: Uint8Array, maxPixels: number): Promise<JpegRecord> {
+  const format = foreignFormat(bytes);
+  if (format !== undefined) return readJpeg(await convertForeign(bytes, format, maxPixels, false), maxPixels, codec);
+  let refusal: unknown;
+  try {
+    const record = readJpeg(bytes, maxPixels, codec);
+    if (record.colorSpace === "grey" || record.colorSpace === "ycbcr") return record;
+  } catch (error) {
+    const { code } = asToolkitError(error);
+    if (code !== "BAD_JPEG" && code !== "UNSUPPORTED_JPEG") throw error;
+    refusal = error; // what libjpeg refuses for its coefficients it may still decode
+  }
+  try {
+    return readJpeg(convertJpeg(bytes, maxPixels, 0).file, maxPixels, codec);
+  } catch (error) {
+    throw refusal ?? error;
+  }
+}
+
+export async function renderFiles({ images, slot, firstPlace, places, view, form, maxPixels }: DirectTask): Promise<DirectAnswer> {
+  const arrays = slotArrays(slot, form, places).map(({ data }) => data);
+  const errors: (WireError | undefined)[] = new Array(images.length).fill(undefined);
+  for (const [i, bytes] of images.entries()) {
+    const out = arrays.map((data): ViewArray => {
+      const length = data.length / places;
+      return data.subarray((firstPlace + i) * length, (firstPlace + i + 1) * length);
+    });
+    try {
+      const record = await readImage(bytes, maxPixels);
+      const { x, y } = planView(record.width, record.height, view, unused);
+      renderForm({ ...record, codec }, x, y, form, unchangedColor, out);
+    } catch (error) {
+      errors[i] = toWire(error);
+      for (const array of out) array.fill(0);
+    }
+  }
+  return errors;
+}

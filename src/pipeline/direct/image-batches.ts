@@ -1,0 +1,80 @@
+// Image files -> batches of views, without shards in between: for looking at pictures once. Memory is bounded by the batches in flight.
+import { availableParallelism } from "node:os";
+import { Piscina } from "piscina";
+import type { WireError } from "../../errors.js";
+import { mapOrdered } from "../../map-ordered.js";
+import { formOf, type NamedArray, slotArrays, slotBytes } from "../load/slot.js";
+import { checkViewOptions, type ViewOptions } from "../load/view.js";
+import { SharedBuffers } from "../shared-buffers.js";
+import type { DirectAnswer, DirectTask } from "./direct-task.js";
+import type { ImageFile } from "./image-files.js";
+
+export interface ImageBatchesOptions {
+  /** The evaluation view: nothing is drawn. */
+  readonly view: ViewOptions;
+  readonly batchSize: number;
+  /** Images of more pixels are failures. Default 100 million. */
+  readonly maxPixels?: number | undefined;
+  /** Threads. Default: one per core. */
+  readonly workers?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Views of some files. Its arrays are overwritten some time after `release`. */
+export interface ImageBatch {
+  readonly names: readonly string[];
+  /** By file: why there is no view of it; its place in the arrays is zero. */
+  readonly errors: readonly (WireError | undefined)[];
+  readonly arrays: readonly NamedArray[];
+  readonly samples: number;
+  release(): void;
+}
+
+/** Batches made ahead of the one in use. */
+const batchesAhead = 3;
+
+/** Views of all files, in order. INVALID_OPTION. */
+export async function* imageBatches(files: AsyncIterable<ImageFile>, options: ImageBatchesOptions): AsyncGenerator<ImageBatch> {
+  const { view, batchSize, maxPixels = 100_000_000, workers = availableParallelism(), signal } = options;
+  checkViewOptions(view);
+  const form = formOf(view, []);
+  const slots = new SharedBuffers();
+  const pool = new Piscina({
+    filename: new URL("./direct-entry.cjs", import.meta.url).href,
+    minThreads: workers,
+    maxThreads: workers,
+  });
+  const render = async (group: readonly ImageFile[]): Promise<ImageBatch> => {
+    const slot = slots.take(slotBytes(form, batchSize));
+    const errors = group.map(({ error }) => error);
+    const arrays = slotArrays(slot, form, batchSize);
+    const share = Math.ceil(group.length / workers);
+    const parts = Array.from({ length: Math.ceil(group.length / share) }, (_, i) => i * share);
+    const render = async (firstPlace: number) => {
+      const part = group.slice(firstPlace, firstPlace + share);
+      // An empty file is no image either: it keeps its place, and the error that it has already.
+      const images = part.map(({ bytes }) => bytes ?? new Uint8Array(0));
+      const task: DirectTask = { images, slot, firstPlace, places: batchSize, view, form, maxPixels };
+      const answer: DirectAnswer = await pool.run(task);
+      for (const [i, error] of answer.entries()) errors[firstPlace + i] ??= error;
+    };
+    await Promise.all(parts.map(render));
+    return { names: group.map(({ name }) => name), errors, arrays, samples: group.length, release: () => slots.giveBack(slot) };
+  };
+  try {
+    yield* mapOrdered(inGroups(files, batchSize), render, { limit: batchesAhead, signal });
+  } finally {
+    await pool.destroy();
+  }
+}
+
+async function* inGroups<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
+  let group: T[] = [];
+  for await (const item of items) {
+    group.push(item);
+    if (group.length < size) continue;
+    yield group;
+    group = [];
+  }
+  if (group.length > 0) yield group;
+}

@@ -1,0 +1,160 @@
+// A trained network over images that have no labels: what it takes each of them for.
+import type { LayersModel } from "@tensorflow/tfjs";
+import type { WireError } from "../errors.js";
+import { imageBatches } from "../pipeline/direct/image-batches.js";
+import { findImages, type ImagePlace, isTarName, readImages } from "../pipeline/direct/image-files.js";
+import { Loader } from "../pipeline/load/loader.js";
+import type { NamedArray } from "../pipeline/load/slot.js";
+import { isImageName } from "../pipeline/preprocess/group.js";
+import { type LoadedManifest, manifestName, readManifest } from "../shards/manifest.js";
+import { joinUrl, openStore } from "../storage/store.js";
+import type { BatchInput } from "./batch.js";
+import { inputTensors } from "./batch.js";
+import type { Engine } from "./engine/engine.js";
+import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
+import { type NetworkInput, viewOf } from "./input.js";
+
+export interface PredictOptions {
+  /** Images, tars, folders and manifests: paths, URLs and patterns; read as they come. */
+  readonly inputs: AsyncIterable<string> | Iterable<string>;
+  /** The inputs are names as they are, not patterns; one that does not exist is an error in its place. Default false. */
+  readonly literal?: boolean | undefined;
+  /** Classes that are named for each image, the likeliest first. Default 5. */
+  readonly top?: number | undefined;
+  /** Default 32. */
+  readonly batchSize?: number | undefined;
+  readonly precision?: Precision | undefined;
+  readonly workers?: number | undefined;
+  readonly prefetchBytes?: number | undefined;
+  /** Larger files are failures. Default 64 MiB. */
+  readonly maxImageBytes?: number | undefined;
+  /** By class index. */
+  readonly classNames?: readonly string[] | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Guess {
+  readonly class: number;
+  /** Where the checkpoint knows it. */
+  readonly name?: string;
+  readonly probability: number;
+}
+
+/** What the network says of one image, or why it says nothing. */
+export interface Prediction {
+  /** File, entry (`TAR#ENTRY`) or sample (`MANIFEST#KEY`). */
+  readonly image: string;
+  readonly top?: readonly Guess[];
+  readonly error?: Pick<WireError, "code" | "message">;
+}
+
+/** A batch of either kind: of files, or of a data set's samples. */
+interface Batch extends BatchInput {
+  readonly names: readonly string[];
+  readonly errors: readonly (WireError | undefined)[];
+  release(): void;
+}
+
+/**
+ * Predictions in the order of the inputs, a batch at a time; memory does not grow with their number. What cannot be read is an error in its
+ * place. `logits` maps inputs to [n, classes] before the softmax, and is frozen for the time of it. NO_SOURCES, BAD_MANIFEST and what
+ * storage throws.
+ */
+export async function* predict(
+  engine: Engine,
+  logits: LayersModel,
+  input: NetworkInput,
+  options: PredictOptions,
+): AsyncGenerator<readonly Prediction[]> {
+  const network = await engine.freeze(logits, { precision: options.precision });
+  const classes = logits.outputs[0]?.shape.at(-1) as number;
+  const top = Math.min(options.top ?? 5, classes);
+  try {
+    for await (const batch of batchesOf(input, options)) {
+      const guesses = await rank(engine, network, logits, batch, top);
+      batch.release();
+      yield batch.names.map((image, i): Prediction => {
+        const error = batch.errors[i];
+        if (error !== undefined) return { image, error: { code: error.code, message: error.message } };
+        return { image, top: (guesses[i] as Guess[]).map((guess) => named(guess, options.classNames)) };
+      });
+      await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through
+      options.signal?.throwIfAborted();
+    }
+  } finally {
+    network.dispose();
+  }
+}
+
+function named(guess: Guess, names: readonly string[] | undefined): Guess {
+  const name = names?.[guess.class];
+  return name === undefined ? guess : { class: guess.class, name, probability: guess.probability };
+}
+
+async function rank(engine: Engine, network: FrozenNetwork, logits: LayersModel, batch: Batch, top: number): Promise<Guess[][]> {
+  const { tf } = engine;
+  const inputs = inputTensors(tf, batch, logits);
+  const { values, indices } = tf.tidy(() => tf.topk(tf.softmax(network.predict(inputs)), top));
+  const [shares, classes] = [await values.data(), await indices.data()];
+  tf.dispose([values, indices, ...inputs]);
+  return Array.from({ length: batch.samples }, (_, i) =>
+    Array.from({ length: top }, (_, k) => ({
+      class: classes[i * top + k] as number,
+      probability: Number((shares[i * top + k] as number).toPrecision(6)),
+    })),
+  );
+}
+
+/** Data sets through the loader; runs of everything else through the files. */
+async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGenerator<Batch> {
+  const inputs = Symbol.asyncIterator in options.inputs ? options.inputs[Symbol.asyncIterator]() : options.inputs[Symbol.iterator]();
+  let dataset: LoadedManifest | undefined;
+  /** Places of the inputs up to the next data set. */
+  async function* places(): AsyncGenerator<ImagePlace> {
+    for (let next = await inputs.next(); next.done !== true; next = await inputs.next()) {
+      dataset = await datasetAt(next.value);
+      if (dataset !== undefined) return;
+      yield* findImages(next.value, options.literal ?? false, options.signal);
+    }
+  }
+  const { batchSize = 32, maxImageBytes = 64 << 20, workers, signal } = options;
+  const view = viewOf(input, "eval");
+  for (;;) {
+    dataset = undefined;
+    const files = readImages(places(), { maxImageBytes, signal });
+    yield* imageBatches(files, { view, batchSize, workers, signal });
+    if (dataset === undefined) return;
+    yield* samplesOf(dataset, input, { ...options, batchSize });
+  }
+}
+
+/** A manifest by its own name or its folder's; undefined for everything else. */
+async function datasetAt(url: string): Promise<LoadedManifest | undefined> {
+  if (url.endsWith(".json")) return readManifest(url);
+  if (isImageName(url) || isTarName(url) || /[*?{[]/.test(url)) return undefined;
+  if ((await openStore(url).stat(url))?.kind !== "folder") return undefined;
+  const manifest = joinUrl(url, manifestName);
+  return (await openStore(url).stat(manifest)) === undefined ? undefined : readManifest(manifest);
+}
+
+async function* samplesOf(
+  manifest: LoadedManifest,
+  input: NetworkInput,
+  { batchSize = 32, workers, prefetchBytes, signal }: PredictOptions,
+): AsyncGenerator<Batch> {
+  const view = viewOf(input, "eval");
+  const size = Math.min(batchSize, manifest.samples);
+  const options = { view, batchSize: size, shuffle: false, onBadSample: "skip", workers, prefetchBytes, signal } as const;
+  await using loader = await Loader.open(manifest, options);
+  for await (const batch of loader.epoch(0)) {
+    const { samples, release } = batch;
+    const damaged = { code: "CORRUPT_RECORD", message: "the stored sample is damaged" } as const;
+    yield {
+      names: batch.keys.map((key) => `${manifest.url}#${key}`),
+      errors: Array.from({ length: samples }, (_, i) => (batch.mask[i] === 0 ? damaged : undefined)),
+      arrays: batch.arrays as readonly NamedArray[],
+      samples,
+      release,
+    };
+  }
+}

@@ -1,0 +1,109 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { before, test } from "node:test";
+import { loadCheckpoint } from "../../src/train/checkpoint.js";
+import { openEngine } from "../../src/train/engine/engine.js";
+import { type Prediction, type PredictOptions, predict } from "../../src/train/predict.js";
+import { train } from "../../src/train/trainer.js";
+import { dctstream, lastJson } from "../support/command-line.js";
+import { rejectsWith } from "../support/errors.js";
+import { projectRoot, temporaryFolder } from "../support/files.js";
+import { cmykKind, makeJpeg } from "../support/jpegs.js";
+import { quickRun, twoClasses, twoClassImage } from "../support/two-classes.js";
+
+async function setUp(t: Parameters<typeof temporaryFolder>[0], network = "late-concat-rfa-thinner") {
+  const folder = temporaryFolder(t);
+  const [manifest, val] = [await twoClasses(folder, 48, "train"), await twoClasses(folder, 20, "val")];
+  const checkpoint = path.join(folder, "run");
+  await train({ manifest, network, out: checkpoint, ...quickRun, maxSteps: 30 });
+  const pictures = path.join(folder, "pictures", "below");
+  mkdirSync(pictures, { recursive: true });
+  for (let i = 0; i < 20; i++) writeFileSync(path.join(pictures, `val${String(i).padStart(2, "0")}.jpg`), twoClassImage("val", i));
+  return { folder, val, checkpoint, pictures, tar: path.join(folder, "val.tar") };
+}
+
+async function all(checkpoint: string, options: PredictOptions): Promise<Prediction[]> {
+  const engine = await openEngine();
+  const { logits, classNames, ...input } = await loadCheckpoint(engine.tf, checkpoint);
+  const found: Prediction[] = [];
+  for await (const batch of predict(engine, logits, input, { classNames, ...options })) found.push(...batch);
+  return found;
+}
+
+before(() => openEngine());
+
+test("files, folders, tars and data sets of the same pictures get the same predictions, in order", async (t) => {
+  for (const network of ["late-concat-rfa-thinner", "resnet50-rgb"]) {
+    const { folder, val, checkpoint, pictures, tar } = await setUp(t, network);
+    const fromTar = await all(checkpoint, { inputs: [tar], batchSize: 7 });
+    assert.equal(fromTar.length, 20);
+    assert.deepEqual(fromTar.map(({ image }) => image.split("#")[1]), Array.from({ length: 20 }, (_, i) => `val${i}.jpg`));
+    const right = fromTar.filter(({ top }, i) => top?.[0]?.class === i % 2).length;
+    assert.ok(right >= 16, `${right} of 20 are right`);
+    assert.deepEqual(fromTar[0]?.top?.map(({ name }) => name).sort(), ["amber", "blue"]);
+    const guesses = (predictions: readonly Prediction[]) => predictions.map(({ top }) => top?.map((guess) => [guess.class, guess.probability.toFixed(4)]));
+    const others = [[val], [path.dirname(val)], [path.join(folder, "pictures")], [path.join(pictures, "*.jpg")]];
+    for (const inputs of others) assert.deepEqual(guesses(await all(checkpoint, { inputs, batchSize: 16, workers: 1 })), guesses(fromTar), inputs[0]);
+    const mixed = await all(checkpoint, { inputs: [path.join(pictures, "val03.jpg"), val, path.join(pictures, "val05.jpg")], top: 1 });
+    assert.equal(mixed.length, 22);
+    assert.match(mixed[0]?.image ?? "", /val03\.jpg$/);
+    assert.match(mixed[1]?.image ?? "", /manifest\.json#val0$/);
+    assert.match(mixed[21]?.image ?? "", /val05\.jpg$/);
+  }
+});
+
+test("what cannot be read is an error in its place; other formats and colours are converted", async (t) => {
+  const { checkpoint, pictures, folder } = await setUp(t);
+  const write = (name: string, bytes: Uint8Array | string) => {
+    const file = path.join(pictures, name);
+    writeFileSync(file, bytes);
+    return file;
+  };
+  const good = path.join(pictures, "val00.jpg");
+  const inputs = [
+    write("text.jpg", "no picture"),
+    good,
+    write("empty.jpg", ""),
+    write("cmyk.jpg", makeJpeg(cmykKind, 1)),
+    path.join(folder, "missing.jpg"),
+    path.join(folder, "missing.tar"),
+    write("half.tar", "x".repeat(700)),
+    good,
+  ];
+  const found = await all(checkpoint, { inputs, literal: true, batchSize: 3 });
+  assert.deepEqual(
+    found.map(({ error }) => error?.code ?? "fine"),
+    ["NOT_A_JPEG", "fine", "NOT_A_JPEG", "fine", "NOT_FOUND", "NOT_FOUND", "BAD_TAR", "fine"],
+  );
+  assert.deepEqual(found[1]?.top, found[7]?.top);
+  const large = await all(checkpoint, { inputs: [good], maxImageBytes: 100 });
+  assert.equal(large[0]?.error?.code, "ENTRY_TOO_LARGE");
+  await rejectsWith("NO_SOURCES", () => all(checkpoint, { inputs: [path.join(folder, "missing.jpg")] }));
+});
+
+test("predict on the command line: lines on stdout, a list on stdin, exit status by policy", async (t) => {
+  const { checkpoint, pictures, folder } = await setUp(t);
+  const named = await dctstream(["predict", checkpoint, path.join(pictures, "val0{1..3}.jpg"), "--top", "1"]);
+  const lines = named.stdout.trim().split("\n").map((line) => JSON.parse(line) as Prediction);
+  assert.deepEqual(lines.map(({ image, top }) => [path.basename(image), top?.length]), [["val01.jpg", 1], ["val02.jpg", 1], ["val03.jpg", 1]]);
+  assert.match(named.stderr, /3 images, 0 failed/);
+  const listed = await new Promise<{ stdout: string; status: number | null }>((resolve) => {
+    const child = spawn(process.execPath, [path.join(projectRoot, "dist", "tools", "dctstream.js"), "predict", checkpoint, "-", "--json"]);
+    let stdout = "";
+    child.stdout.on("data", (chunk) => {
+      stdout += chunk;
+    });
+    child.on("close", (status) => resolve({ stdout, status }));
+    child.stdin.end(`${path.join(pictures, "val01.jpg")}\n\n${path.join(folder, "missing.jpg")}\n`);
+  });
+  assert.equal(listed.status, 0);
+  const { images, failed } = lastJson({ ...listed, stderr: "" });
+  assert.deepEqual([images, failed], [2, 1]);
+  const strict = await dctstream(["predict", checkpoint, path.join(folder, "val.tar"), path.join(pictures, "*.jpg"), "--on-error", "fail"]);
+  assert.equal(strict.status, 0);
+  writeFileSync(path.join(pictures, "bad.jpg"), "no picture");
+  const bad = await dctstream(["predict", checkpoint, path.join(pictures, "*.jpg"), "--on-error", "fail"]);
+  assert.equal(bad.status, 1);
+});
