@@ -10,6 +10,8 @@ export interface SelectionOptions {
   readonly fraction?: number | undefined;
   /** Share of every class that is set aside for validation, in [0, 1), and which side is wanted. */
   readonly split?: { readonly validation: number; readonly part: "train" | "validation" } | undefined;
+  /** Only samples of these numbers, in the order of the manifest. Default: all. */
+  readonly samples?: readonly number[] | undefined;
   /** Decides who is in the fraction and the split. Default 0. */
   readonly seed?: number | undefined;
 }
@@ -27,13 +29,15 @@ export function selectSamples(dataset: Pick<Dataset, "manifest" | "index">, opti
   if (split !== undefined && !(split.validation >= 0 && split.validation < 1))
     throw invalidOption("split", "a share in [0, 1)", split.validation);
   const wanted = options.classes && new Set(options.classes.map((name) => labelOf(dataset, name)));
+  const named = options.samples && new Set(options.samples);
   const selection = new Uint8Array(dataset.index.length);
   for (const [label, members] of byLabel(dataset.index.label)) {
     if (wanted !== undefined && !wanted.has(label)) continue;
     shuffle(members, randomFor(seed, "selection", label));
     const validation = Math.round((split?.validation ?? 0) * members.length);
     const side = split?.part === "validation" ? members.slice(0, validation) : members.slice(validation);
-    for (const sample of side.slice(0, Math.round(fraction * side.length))) selection[sample] = 1;
+    for (const sample of side.slice(0, Math.round(fraction * side.length)))
+      if (named === undefined || named.has(sample)) selection[sample] = 1;
   }
   if (!selection.includes(1)) throw invalidOption("selection", "at least one sample", "none");
   return selection;

@@ -6,6 +6,7 @@ import { ToolkitError } from "../errors.js";
 import { checkDocument, parseJson } from "../shards/document.js";
 import { joinUrl, parentUrl, putObject, readObject, readText } from "../storage/store.js";
 import type { Tf } from "./engine/tensorflow.js";
+import { checkpointFolder, readRun } from "./run-document.js";
 
 export const checkpointName = "checkpoint.json";
 const checkpointVersion = 1;
@@ -144,15 +145,21 @@ export function checkpointText(info: CheckpointInfo): string {
   return `${JSON.stringify({ format: "dctstream-checkpoint", version: checkpointVersion, ...info }, undefined, 1)}\n`;
 }
 
-/** Reads checkpoint.json by its own URL or its folder's. NOT_FOUND, BAD_CHECKPOINT. */
+/** Reads checkpoint.json by its own URL or its folder's; of a run that has not ended, its latest one. NOT_FOUND, BAD_CHECKPOINT. */
 export async function readCheckpointInfo(url: string): Promise<CheckpointInfo & { readonly folder: string }> {
-  const file = url.endsWith(".json") ? url : joinUrl(url, checkpointName);
+  const named = url.endsWith(".json") ? url : joinUrl(url, checkpointName);
+  const [file, text] = await findCheckpoint(named, url);
+  if (text !== undefined) return { ...parseCheckpointInfo(text, file), folder: parentUrl(file) };
+  const message = "no checkpoint there; train writes one after every epoch, and at its end";
+  throw new ToolkitError("NOT_FOUND", message, { source: file });
+}
+
+async function findCheckpoint(file: string, url: string): Promise<[string, string | undefined]> {
   const text = await readText(file);
-  if (text === undefined) {
-    const message = "no checkpoint there; train writes one when it has finished, and on the way in checkpoints/";
-    throw new ToolkitError("NOT_FOUND", message, { source: file });
-  }
-  return { ...parseCheckpointInfo(text, file), folder: parentUrl(file) };
+  const latest = text === undefined && file !== url ? (await readRun(url))?.checkpoints.at(-1) : undefined;
+  if (latest === undefined) return [file, text];
+  const there = joinUrl(checkpointFolder(url, latest.step), checkpointName);
+  return [there, await readText(there)];
 }
 
 export async function loadCheckpoint(tf: Tf, url: string): Promise<LoadedCheckpoint> {

@@ -1,7 +1,7 @@
 // A network over a data set: loss, top-1, top-5, and which classes it mistakes for which.
 import type { LayersModel, Tensor } from "@tensorflow/tfjs";
 import { ToolkitError } from "../errors.js";
-import { Loader } from "../pipeline/load/loader.js";
+import { type LoadedBatch, Loader } from "../pipeline/load/loader.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { toTensors } from "./batch.js";
@@ -21,6 +21,8 @@ export interface EvaluateOptions {
   readonly cache?: LoaderCacheOptions | undefined;
   /** Every rank takes its part of each batch, and all report the whole. Default: this process alone. */
   readonly collective?: Collective | undefined;
+  /** How many of the most confident mistakes are reported. Default 0. */
+  readonly mistakes?: number | undefined;
   readonly onProgress?: (done: number, samples: number) => void;
   readonly signal?: AbortSignal | undefined;
 }
@@ -41,6 +43,18 @@ export interface EvaluateReport {
   }[];
   /** Mistakes only, the most frequent first. */
   readonly confusion: readonly { readonly label: number; readonly predicted: number; readonly count: number }[];
+  /** The most confident first; where they were asked for. Of the samples of this rank. */
+  readonly mistakes?: readonly Mistake[];
+}
+
+export interface Mistake {
+  readonly key: string;
+  /** The sample's number in the manifest's order. */
+  readonly sample: number;
+  readonly label: number;
+  readonly predicted: number;
+  /** Of the predicted class. */
+  readonly probability: number;
 }
 
 /** Sums over the samples seen so far. */
@@ -134,14 +148,17 @@ export async function evaluateModel(
     signal,
   });
   const tally = new Tally(classes);
+  let mistakes: Mistake[] = [];
   const network = await engine.freeze(logits, { precision: options.precision });
   const started = performance.now();
   try {
     for await (const batch of loader.epoch(0)) {
       if (batch.samples === 0) continue; // the end of the data is the other ranks'
       const tensors = toTensors(tf, batch, logits);
-      const { loss, ranked, perSample } = await score(tf, network, tensors.inputs, tensors.labels, classes);
+      const scores = await score(tf, network, tensors.inputs, tensors.labels, classes);
+      const { loss, ranked, perSample } = scores;
       tally.add(batch.labels.subarray(0, batch.samples), ranked, perSample, loss * batch.samples);
+      if (options.mistakes) mistakes = worst([...mistakes, ...mistakesOf(batch, scores)], options.mistakes);
       tensors.dispose();
       batch.release();
       options.onProgress?.(tally.samples, manifest.samples);
@@ -160,7 +177,31 @@ export async function evaluateModel(
     loss: tally.loss / samples,
     imagesPerSecond: Math.round((10 * samples) / seconds) / 10,
     ...tally.summarise(manifest.classes),
+    ...(options.mistakes ? { mistakes } : {}),
   };
+}
+
+function mistakesOf(batch: LoadedBatch, { ranked, perSample, confidence }: Scores): Mistake[] {
+  return Array.from(batch.labels.subarray(0, batch.samples)).flatMap((label, i) => {
+    const predicted = ranked[i * perSample] as number;
+    if (predicted === label) return [];
+    const [key, sample] = [batch.keys[i] as string, batch.sampleNumbers[i] as number];
+    return [{ key, sample, label, predicted, probability: confidence[i] as number }];
+  });
+}
+
+function worst(mistakes: Mistake[], count: number): Mistake[] {
+  return mistakes.sort((a, b) => b.probability - a.probability).slice(0, count);
+}
+
+/** What a batch came out as. */
+interface Scores {
+  readonly loss: number;
+  /** [n, perSample] classes, the likeliest first. */
+  readonly ranked: Int32Array;
+  readonly perSample: number;
+  /** [n]: probability of the first of them. */
+  readonly confidence: Float32Array;
 }
 
 async function score(
@@ -169,15 +210,21 @@ async function score(
   inputs: Tensor[],
   labels: Tensor,
   classes: number,
-): Promise<{ loss: number; ranked: Int32Array; perSample: number }> {
+): Promise<Scores> {
   const perSample = Math.min(5, classes);
-  const [loss, ranked] = tf.tidy(() => {
+  const [loss, ranked, confidence] = tf.tidy(() => {
     const output = network.predict(inputs);
-    return [crossEntropy(tf, output, labels, classes), tf.topk(output, perSample).indices] as const;
+    const mean = crossEntropy(tf, output, labels, classes);
+    return [mean, tf.topk(output, perSample).indices, tf.max(tf.softmax(output), -1)] as const;
   });
-  const values = { loss: (await loss.data())[0] as number, ranked: (await ranked.data()) as Int32Array, perSample };
-  tf.dispose([loss, ranked]);
-  return values;
+  const scores = {
+    loss: (await loss.data())[0] as number,
+    ranked: (await ranked.data()) as Int32Array,
+    perSample,
+    confidence: (await confidence.data()) as Float32Array,
+  };
+  tf.dispose([loss, ranked, confidence]);
+  return scores;
 }
 
 /** Mean softmax cross-entropy over [n, classes] logits and [n] labels. */

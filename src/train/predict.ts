@@ -91,7 +91,13 @@ function named(guess: Guess, names: readonly string[] | undefined): Guess {
   return name === undefined ? guess : { class: guess.class, name, probability: guess.probability };
 }
 
-async function rank(engine: Engine, network: FrozenNetwork, logits: LayersModel, batch: Batch, top: number): Promise<Guess[][]> {
+async function rank(
+  engine: Engine,
+  network: FrozenNetwork,
+  logits: LayersModel,
+  batch: Batch,
+  top: number,
+): Promise<Guess[][]> {
   const { tf } = engine;
   const inputs = inputTensors(tf, batch, logits);
   const { values, indices } = tf.tidy(() => tf.topk(tf.softmax(network.predict(inputs)), top));
@@ -107,7 +113,8 @@ async function rank(engine: Engine, network: FrozenNetwork, logits: LayersModel,
 
 /** Data sets through the loader; runs of everything else through the files. */
 async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGenerator<Batch> {
-  const inputs = Symbol.asyncIterator in options.inputs ? options.inputs[Symbol.asyncIterator]() : options.inputs[Symbol.iterator]();
+  const inputs =
+    Symbol.asyncIterator in options.inputs ? options.inputs[Symbol.asyncIterator]() : options.inputs[Symbol.iterator]();
   let dataset: LoadedManifest | undefined;
   /** Places of the inputs up to the next data set. */
   async function* places(): AsyncGenerator<ImagePlace> {
@@ -144,7 +151,15 @@ async function* samplesOf(
 ): AsyncGenerator<Batch> {
   const view = viewOf(input, "eval");
   const size = Math.min(batchSize, manifest.samples);
-  const options = { view, batchSize: size, shuffle: false, onBadSample: "skip", workers, prefetchBytes, signal } as const;
+  const options = {
+    view,
+    batchSize: size,
+    shuffle: false,
+    onBadSample: "skip",
+    workers,
+    prefetchBytes,
+    signal,
+  } as const;
   await using loader = await Loader.open(manifest, options);
   for await (const batch of loader.epoch(0)) {
     const { samples, release } = batch;

@@ -4,51 +4,27 @@
 //   history.jsonl         a line for every step and epoch up to the last checkpoint
 //   checkpoints/STEP/     a checkpoint that the run can go on from
 //   checkpoint.json, model.json, weights.bin   at the end: the trained network
-import { z } from "zod";
 import { ToolkitError } from "../errors.js";
-import { checkDocument, parseJson } from "../shards/document.js";
 import { baseName, joinUrl, openStore, putObject, readText } from "../storage/store.js";
-import {
-  type CheckpointInfo,
-  checkpointFiles,
-  checkpointName,
-  type ModelFiles,
-  writeCheckpoint,
-} from "./checkpoint.js";
+import { type CheckpointInfo, checkpointFiles, type ModelFiles, writeCheckpoint } from "./checkpoint.js";
 import { differenceOf, type RunConfig } from "./options.js";
 import type { TrainReport } from "./report.js";
+import {
+  type CheckpointEntry,
+  checkpointFolder,
+  checkpointsName,
+  type RunDocument,
+  readRun,
+  runName,
+} from "./run-document.js";
 
-const runName = "run.json";
 const configName = "config.json";
 const historyName = "history.jsonl";
-const checkpointsName = "checkpoints";
 
 const ownNames: readonly string[] = [runName, configName, historyName, ...checkpointFiles];
 
 /** Whether a run writes files of this name. */
 export const isRunFile = (name: string) => ownNames.includes(name);
-
-const entrySchema = z.object({
-  step: z.number().int().nonnegative(),
-  /** Epochs done. */
-  epoch: z.number().nonnegative(),
-  valTop1: z.number().optional(),
-});
-
-const runSchema = z.object({
-  format: z.literal("dctstream-run"),
-  version: z.literal(1),
-  config: z.record(z.string(), z.unknown()),
-  /** Oldest first; the last is where the run goes on. */
-  checkpoints: z.array(entrySchema),
-  /** Of the checkpoints, those that are gone among them, the one with the highest validation accuracy. */
-  best: entrySchema.optional(),
-  /** What the run reported when it had ended. */
-  report: z.record(z.string(), z.unknown()).optional(),
-});
-
-type RunDocument = z.infer<typeof runSchema>;
-export type CheckpointEntry = z.infer<typeof entrySchema>;
 
 /** A checkpoint to be written. */
 export interface NewCheckpoint {
@@ -78,13 +54,8 @@ export class RunFolder {
    * removes it instead, as is one without any checkpoint. `configFile` is what config.json is to hold. BAD_CHECKPOINT when run.json cannot be read.
    */
   static async open(url: string, config: RunConfig, options: RunFolderOptions): Promise<RunFolder> {
-    const file = joinUrl(url, runName);
-    const text = await readText(file);
     const fresh: RunDocument = { format: "dctstream-run", version: 1, config: { ...config }, checkpoints: [] };
-    const document =
-      text === undefined || options.overwrite
-        ? fresh
-        : checkDocument(runSchema, parseJson(text, file, "BAD_CHECKPOINT"), file, "BAD_CHECKPOINT");
+    const document = (options.overwrite ? undefined : await readRun(url)) ?? fresh;
     if (document.checkpoints.length === 0) {
       const run = new RunFolder(url, fresh, options.keepLast);
       await run.clear();
@@ -117,7 +88,7 @@ export class RunFolder {
   }
 
   folderOf({ step }: Pick<CheckpointEntry, "step">): string {
-    return joinUrl(joinUrl(this.url, checkpointsName), String(step).padStart(8, "0"));
+    return checkpointFolder(this.url, step);
   }
 
   async readHistory(): Promise<string> {
@@ -183,15 +154,4 @@ async function removeCheckpoint(folder: string): Promise<void> {
   for (const name of [...checkpointFiles].reverse()) await store.remove(joinUrl(folder, name));
   await store.sweep(folder, (name) => (checkpointFiles as readonly string[]).includes(name));
   await store.remove(folder);
-}
-
-/** The latest checkpoint of a run's folder: a run that has not ended has none of its own. Undefined when it is no run's. */
-export async function latestCheckpoint(folder: string): Promise<string | undefined> {
-  const file = joinUrl(folder, runName);
-  const text = await readText(file);
-  if (text === undefined) return undefined;
-  const { checkpoints } = checkDocument(runSchema, parseJson(text, file, "BAD_CHECKPOINT"), file, "BAD_CHECKPOINT");
-  const latest = checkpoints.at(-1);
-  const name = latest && String(latest.step).padStart(8, "0");
-  return name && joinUrl(joinUrl(joinUrl(folder, checkpointsName), name), checkpointName);
 }

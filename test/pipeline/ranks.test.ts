@@ -15,7 +15,13 @@ async function makeSources(t: TestContext): Promise<{ folder: string; sources: s
   const folder = temporaryFolder(t);
   const sources: string[] = [];
   for (const [i, count] of [7, 3, 9, 1, 5].entries()) {
-    const broken = i === 2 ? ([["bad.jpg", "no image"], ["bad.cls", "1"]] as const) : [];
+    const broken =
+      i === 2
+        ? ([
+            ["bad.jpg", "no image"],
+            ["bad.cls", "1"],
+          ] as const)
+        : [];
     sources.push(await writeTar(path.join(folder, `source-${i}.tar`), [...sampleEntries(count, `t${i}-`), ...broken]));
   }
   return { folder, sources };

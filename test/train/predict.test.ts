@@ -20,7 +20,8 @@ async function setUp(t: Parameters<typeof temporaryFolder>[0], network = "late-c
   await train({ manifest, network, out: checkpoint, ...quickRun, maxSteps: 30 });
   const pictures = path.join(folder, "pictures", "below");
   mkdirSync(pictures, { recursive: true });
-  for (let i = 0; i < 20; i++) writeFileSync(path.join(pictures, `val${String(i).padStart(2, "0")}.jpg`), twoClassImage("val", i));
+  for (let i = 0; i < 20; i++)
+    writeFileSync(path.join(pictures, `val${String(i).padStart(2, "0")}.jpg`), twoClassImage("val", i));
   return { folder, val, checkpoint, pictures, tar: path.join(folder, "val.tar") };
 }
 
@@ -39,14 +40,26 @@ test("files, folders, tars and data sets of the same pictures get the same predi
     const { folder, val, checkpoint, pictures, tar } = await setUp(t, network);
     const fromTar = await all(checkpoint, { inputs: [tar], batchSize: 7 });
     assert.equal(fromTar.length, 20);
-    assert.deepEqual(fromTar.map(({ image }) => image.split("#")[1]), Array.from({ length: 20 }, (_, i) => `val${i}.jpg`));
+    assert.deepEqual(
+      fromTar.map(({ image }) => image.split("#")[1]),
+      Array.from({ length: 20 }, (_, i) => `val${i}.jpg`),
+    );
     const right = fromTar.filter(({ top }, i) => top?.[0]?.class === i % 2).length;
     assert.ok(right >= 16, `${right} of 20 are right`);
     assert.deepEqual(fromTar[0]?.top?.map(({ name }) => name).sort(), ["amber", "blue"]);
-    const guesses = (predictions: readonly Prediction[]) => predictions.map(({ top }) => top?.map((guess) => [guess.class, guess.probability.toFixed(4)]));
+    const guesses = (predictions: readonly Prediction[]) =>
+      predictions.map(({ top }) => top?.map((guess) => [guess.class, guess.probability.toFixed(4)]));
     const others = [[val], [path.dirname(val)], [path.join(folder, "pictures")], [path.join(pictures, "*.jpg")]];
-    for (const inputs of others) assert.deepEqual(guesses(await all(checkpoint, { inputs, batchSize: 16, workers: 1 })), guesses(fromTar), inputs[0]);
-    const mixed = await all(checkpoint, { inputs: [path.join(pictures, "val03.jpg"), val, path.join(pictures, "val05.jpg")], top: 1 });
+    for (const inputs of others)
+      assert.deepEqual(
+        guesses(await all(checkpoint, { inputs, batchSize: 16, workers: 1 })),
+        guesses(fromTar),
+        inputs[0],
+      );
+    const mixed = await all(checkpoint, {
+      inputs: [path.join(pictures, "val03.jpg"), val, path.join(pictures, "val05.jpg")],
+      top: 1,
+    });
     assert.equal(mixed.length, 22);
     assert.match(mixed[0]?.image ?? "", /val03\.jpg$/);
     assert.match(mixed[1]?.image ?? "", /manifest\.json#val0$/);
@@ -86,11 +99,27 @@ test("what cannot be read is an error in its place; other formats and colours ar
 test("predict on the command line: lines on stdout, a list on stdin, exit status by policy", async (t) => {
   const { checkpoint, pictures, folder } = await setUp(t);
   const named = await dctstream(["predict", checkpoint, path.join(pictures, "val0{1..3}.jpg"), "--top", "1"]);
-  const lines = named.stdout.trim().split("\n").map((line) => JSON.parse(line) as Prediction);
-  assert.deepEqual(lines.map(({ image, top }) => [path.basename(image), top?.length]), [["val01.jpg", 1], ["val02.jpg", 1], ["val03.jpg", 1]]);
+  const lines = named.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as Prediction);
+  assert.deepEqual(
+    lines.map(({ image, top }) => [path.basename(image), top?.length]),
+    [
+      ["val01.jpg", 1],
+      ["val02.jpg", 1],
+      ["val03.jpg", 1],
+    ],
+  );
   assert.match(named.stderr, /3 images, 0 failed/);
   const listed = await new Promise<{ stdout: string; status: number | null }>((resolve) => {
-    const child = spawn(process.execPath, [path.join(projectRoot, "dist", "tools", "dctstream.js"), "predict", checkpoint, "-", "--json"]);
+    const child = spawn(process.execPath, [
+      path.join(projectRoot, "dist", "tools", "dctstream.js"),
+      "predict",
+      checkpoint,
+      "-",
+      "--json",
+    ]);
     let stdout = "";
     child.stdout.on("data", (chunk) => {
       stdout += chunk;
@@ -101,7 +130,14 @@ test("predict on the command line: lines on stdout, a list on stdin, exit status
   assert.equal(listed.status, 0);
   const { images, failed } = lastJson({ ...listed, stderr: "" });
   assert.deepEqual([images, failed], [2, 1]);
-  const strict = await dctstream(["predict", checkpoint, path.join(folder, "val.tar"), path.join(pictures, "*.jpg"), "--on-error", "fail"]);
+  const strict = await dctstream([
+    "predict",
+    checkpoint,
+    path.join(folder, "val.tar"),
+    path.join(pictures, "*.jpg"),
+    "--on-error",
+    "fail",
+  ]);
   assert.equal(strict.status, 0);
   writeFileSync(path.join(pictures, "bad.jpg"), "no picture");
   const bad = await dctstream(["predict", checkpoint, path.join(pictures, "*.jpg"), "--on-error", "fail"]);

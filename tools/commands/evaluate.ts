@@ -1,5 +1,6 @@
 // dctstream evaluate
 import { readManifest } from "../../src/shards/manifest.js";
+import { putObject } from "../../src/storage/store.js";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
 import { openEngine } from "../../src/train/engine/engine.js";
 import { type Precision, precisions } from "../../src/train/engine/frozen-network.js";
@@ -7,7 +8,11 @@ import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js"
 import { argument, type Command } from "../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../engine-options.js";
 import { withProgress } from "../progress.js";
+import { picturesOf, renderEvaluation } from "../report/evaluation.js";
 import { readOptionsFrom, withReadOptions } from "../storage-options.js";
+
+/** Mistakes shown as pictures. */
+const shownMistakes = 24;
 
 /** Classes and confusions shown without --json. */
 const shownRows = 10;
@@ -33,9 +38,15 @@ export const evaluateCommand: Command = {
         default: "float32",
         requiresArg: true,
         describe: "bfloat16: several times as fast on processors that have it, logits to three digits",
+      })
+      .option("html", {
+        type: "string",
+        requiresArg: true,
+        describe: "Write a page with the confusions and the worst mistakes as pictures",
       }),
   run: async (args, context) => {
     const url = argument<string>(args, "checkpoint");
+    const html = argument<string | undefined>(args, "html");
     const manifest = await readManifest(argument<string>(args, "manifest"));
     await readCheckpointInfo(url); // a wrong path is reported before TensorFlow's second of loading
     const engine = await openEngine(engineOptionsFrom(args));
@@ -47,8 +58,19 @@ export const evaluateCommand: Command = {
         precision: argument<Precision>(args, "precision"),
         ...readOptionsFrom(args),
         onProgress: (done, samples) => progress.update(done, samples, `${done} samples`),
+        mistakes: html === undefined ? 0 : shownMistakes,
         signal: context.signal,
       });
+      if (html !== undefined) {
+        const { mistakes = [] } = report;
+        const pictures = await picturesOf(
+          manifest,
+          mistakes.map(({ sample }) => sample),
+          context.signal,
+        );
+        await putObject(html, renderEvaluation({ network, checkpoint: url, manifest, report, pictures }));
+        context.log(`page: ${html}`);
+      }
       return { result: { network, ...report }, text: describe(network, report) };
     });
   },

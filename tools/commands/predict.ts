@@ -26,7 +26,8 @@ export const predictCommand: Command = {
       .positional("files", {
         type: "string",
         array: true,
-        describe: "Images, tars, folders of them and manifests; {000..146} and globs expand. None, or -: a list of those on stdin",
+        describe:
+          "Images, tars, folders of them and manifests; {000..146} and globs expand. None, or -: a list of those on stdin",
       })
       .option("top", { type: "number", default: 5, requiresArg: true, describe: "Classes named for each image" })
       .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Images per step" })

@@ -31,7 +31,15 @@ async function readImage(bytes: Uint8Array, maxPixels: number): Promise<JpegReco
   }
 }
 
-export async function renderFiles({ images, slot, firstPlace, places, view, form, maxPixels }: DirectTask): Promise<DirectAnswer> {
+export async function renderFiles({
+  images,
+  slot,
+  firstPlace,
+  places,
+  view,
+  form,
+  maxPixels,
+}: DirectTask): Promise<DirectAnswer> {
   const arrays = slotArrays(slot, form, places).map(({ data }) => data);
   const errors: (WireError | undefined)[] = new Array(images.length).fill(undefined);
   for (const [i, bytes] of images.entries()) {

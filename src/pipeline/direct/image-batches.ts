@@ -34,7 +34,10 @@ export interface ImageBatch {
 const batchesAhead = 3;
 
 /** Views of all files, in order. INVALID_OPTION. */
-export async function* imageBatches(files: AsyncIterable<ImageFile>, options: ImageBatchesOptions): AsyncGenerator<ImageBatch> {
+export async function* imageBatches(
+  files: AsyncIterable<ImageFile>,
+  options: ImageBatchesOptions,
+): AsyncGenerator<ImageBatch> {
   const { view, batchSize, maxPixels = 100_000_000, workers = availableParallelism(), signal } = options;
   checkViewOptions(view);
   const form = formOf(view, []);
@@ -59,7 +62,13 @@ export async function* imageBatches(files: AsyncIterable<ImageFile>, options: Im
       for (const [i, error] of answer.entries()) errors[firstPlace + i] ??= error;
     };
     await Promise.all(parts.map(render));
-    return { names: group.map(({ name }) => name), errors, arrays, samples: group.length, release: () => slots.giveBack(slot) };
+    return {
+      names: group.map(({ name }) => name),
+      errors,
+      arrays,
+      samples: group.length,
+      release: () => slots.giveBack(slot),
+    };
   };
   try {
     yield* mapOrdered(inGroups(files, batchSize), render, { limit: batchesAhead, signal });

@@ -58,7 +58,10 @@ async function* below(folder: string, signal: AbortSignal | undefined): AsyncGen
 }
 
 /** The images at these places, in order, several being read at a time. What cannot be read is a value; a damaged tar ends with one. */
-export async function* readImages(places: AsyncIterable<ImagePlace>, options: ImageFilesOptions): AsyncGenerator<ImageFile> {
+export async function* readImages(
+  places: AsyncIterable<ImagePlace>,
+  options: ImageFilesOptions,
+): AsyncGenerator<ImageFile> {
   const open = async (place: ImagePlace) => (place.kind === "tar" ? place : readFile(place.url, options));
   for await (const found of mapOrdered(places, open, { limit: readsInFlight, signal: options.signal })) {
     if ("kind" in found) yield* tarEntries(found.url, options);

@@ -33,12 +33,12 @@ export async function openSources(data: LoaderData): Promise<OpenedSource[]> {
   const opened = await Promise.all(
     list.map(async (source: LoaderSource) => {
       const dataset = await openDataset(source.manifest);
-      const { classes, fraction, split, seed } = source;
-      const part = classes !== undefined || fraction !== undefined || split !== undefined;
+      const { classes, fraction, split, samples, seed } = source;
+      const part = [classes, fraction, split, samples].some((limit) => limit !== undefined);
       return {
         dataset,
         source,
-        selection: part ? selectSamples(dataset, { classes, fraction, split, seed }) : undefined,
+        selection: part ? selectSamples(dataset, { classes, fraction, split, samples, seed }) : undefined,
       };
     }),
   );
