@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import { test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { dctstream, lastJson } from "../support/command-line.js";
+import { temporaryFolder } from "../support/files.js";
+import { twoClasses } from "../support/two-classes.js";
+
+const small = ["--width", "0.125", "--input-size", "32", "--batch-size", "8", "--lr", "0.02"];
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+test("a run's config.json is a whole run: given to --config, the same comes out", async (t) => {
+  const folder = temporaryFolder(t);
+  const manifest = await twoClasses(folder, 30, "train");
+  const [one, two] = [path.join(folder, "one"), path.join(folder, "two")];
+  const options = [
+    "--ema",
+    "0.9",
+    "--mixup",
+    "0.2",
+    "--label-smoothing",
+    "0.1",
+    "--jitter",
+    "0.3",
+    "--schedule",
+    "cosine",
+  ];
+  const first = await dctstream([
+    "train",
+    manifest,
+    "--network",
+    "late-concat",
+    ...small,
+    ...options,
+    "--max-steps",
+    "4",
+    "--out",
+    one,
+    "--json",
+  ]);
+  assert.equal(first.status, 0, first.stderr);
+  assert.match(first.stderr, /settings: .*ema=0\.9.*mixup=0\.2/);
+  const second = await dctstream(["train", "--config", path.join(one, "config.json"), "--out", two, "--json"]);
+  assert.equal(second.status, 0, second.stderr);
+  assert.equal(lastJson(second).loss, lastJson(first).loss);
+  assert.deepEqual(readFileSync(path.join(two, "weights.bin")), readFileSync(path.join(one, "weights.bin")));
+  const yaml = path.join(folder, "run.yaml");
+  writeFileSync(
+    yaml,
+    `manifest: ${manifest}\nnetwork: resnet50-rgb\npreset: tiny\nmax-steps: 1\nout: ${path.join(folder, "three")}\nwidth: 0.125\n`,
+  );
+  const third = await dctstream(["train", "--config", yaml, "--json"]);
+  assert.match(
+    third.stderr,
+    /schedule="cosine".*zero-init=true width=0\.125 input-size=64/,
+    "a preset gives way to what is said",
+  );
+  const missing = await dctstream(["train", "--network", "resnet50-rgb", "--out", two]);
+  assert.deepEqual([missing.status, /option manifest must be given/.test(missing.stderr)], [2, true]);
+});
+
+test("Ctrl-C leaves a checkpoint, and the same command goes on after it", async (t) => {
+  const folder = temporaryFolder(t);
+  const manifest = await twoClasses(folder, 30, "train");
+  const out = path.join(folder, "run");
+  const args = ["train", manifest, "--network", "resnet50-rgb", ...small, "--max-steps", "12", "--out", out, "--json"];
+  const stopped = await dctstream(args, { interruptOn: /step 6\/12/ });
+  assert.equal(stopped.status, 130);
+  assert.match(
+    stopped.stderr,
+    /checkpoint after step \d+.*interrupted by SIGINT; run the same command again to go on/s,
+  );
+  const going = lastJson(await dctstream(["evaluate", out, manifest, "--json"]));
+  assert.equal(going.samples, 30, "its latest checkpoint can be evaluated meanwhile");
+  const resumed = await dctstream(args);
+  const { resumedAt, steps } = lastJson(resumed);
+  assert.ok((resumedAt as number) >= 6);
+  assert.equal(steps, 12);
+  assert.match(resumed.stderr, new RegExp(`going on after step ${resumedAt}`));
+  const events = readdirSync(path.join(out, "tensorboard")).map((name) =>
+    readFileSync(path.join(out, "tensorboard", name), "latin1"),
+  );
+  for (const tag of ["train/loss", "train/learning_rate", "speed/input_stall_fraction"])
+    assert.ok(
+      events.some((text) => text.includes(tag)),
+      tag,
+    );
+});
+
+test("--metrics-port serves what the live line shows", async (t) => {
+  const folder = temporaryFolder(t);
+  const [manifest, val] = [await twoClasses(folder, 30, "train"), await twoClasses(folder, 8, "val")];
+  const port = await freePort();
+  const args = [
+    "train",
+    manifest,
+    "--val",
+    val,
+    "--network",
+    "resnet50-rgb",
+    ...small,
+    "--max-steps",
+    "60",
+    "--metrics-port",
+    String(port),
+  ];
+  const run = dctstream([...args, "--out", path.join(folder, "run"), "--json"]);
+  let text = "";
+  let ended = false;
+  void run.finally(() => {
+    ended = true;
+  });
+  while (!ended && !/^dctstream_val_top1 [01]/m.test(text)) {
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
+    if (answer?.ok) text = await answer.text();
+    await sleep(20);
+  }
+  const { status, stderr } = await run;
+  assert.equal(status, 0, stderr);
+  for (const name of ["train_step", "train_loss", "train_images_per_second", "train_input_stall_fraction"])
+    assert.match(
+      text,
+      new RegExp(`^# HELP dctstream_${name} .+\\n# TYPE dctstream_${name} gauge\\ndctstream_${name} [0-9.e+-]+$`, "m"),
+    );
+  const taken = createServer().listen(port);
+  const refused = await dctstream([...args, "--out", path.join(folder, "other")]);
+  taken.close();
+  assert.deepEqual([refused.status, /metrics-port: .*EADDRINUSE/.test(refused.stderr)], [2, true]);
+});
+
+test("evaluate --html: one file without requests, with the mistakes as pictures", async (t) => {
+  const folder = temporaryFolder(t);
+  const manifest = await twoClasses(folder, 30, "train");
+  const out = path.join(folder, "run");
+  await dctstream(["train", manifest, "--network", "resnet50-rgb", ...small, "--max-steps", "1", "--out", out]);
+  const page = path.join(folder, "page.html");
+  const { status, stdout } = await dctstream(["evaluate", out, manifest, "--html", page, "--json"]);
+  assert.equal(status, 0);
+  const { mistakes, top1 } = lastJson({ status, stdout, stderr: "" }) as {
+    mistakes: { key: string; probability: number }[];
+    top1: number;
+  };
+  assert.equal(mistakes.length, Math.min(24, Math.round(30 * (1 - top1))));
+  assert.deepEqual(
+    mistakes,
+    [...mistakes].sort((a, b) => b.probability - a.probability),
+  );
+  const html = readFileSync(page, "utf8");
+  assert.equal(html.match(/<img src="data:image\/jpeg;base64,[A-Za-z0-9+/]{500,}/g)?.length, mistakes.length);
+  for (const { key } of mistakes) assert.ok(html.includes(key));
+  assert.ok(!/(src|href)="(?!data:)/.test(html), "nothing from elsewhere");
+  assert.match(html, /class="matrix".*amber.*blue/s);
+});
