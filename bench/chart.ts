@@ -1,25 +1,44 @@
-// The chart of docs/networks.md, in the style of the article's figures: error against speed, one mark per network; those whose error is not
-// published stand on a line of their own below.
+// Charts in the style of the article's figures: error against speed, one mark per network; those whose error is not known stand on lines of
+// their own below.
 
 interface Point {
   readonly id: string;
   /** Images/s. */
   readonly speed: number;
-  /** Top-5 error in %, NaN where none is published. */
+  /** In %, NaN where it is not known. */
   readonly error: number;
+  /** Where it varies from run to run: the lowest and the highest. */
+  readonly span?: readonly [number, number];
 }
 
-const [width, height] = [900, 600];
+interface ChartText {
+  readonly speed: string;
+  readonly error: string;
+}
+
+const width = 900;
 const plot = { left: 70, right: 870, top: 30, bottom: 330 } as const;
 
 const color = (id: string) =>
   /resnet50|less-id|channels/.test(id) ? "#64748b" : /vit|dct-resnet/.test(id) ? "#d97706" : "#2563eb";
 
-export function scatterChart(points: readonly Point[]): string {
+/** Round numbers that cover all values, in four to eight steps. */
+function ticksOver(values: readonly number[]): number[] {
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const rough = Math.max(high - low, 0.1) / 4;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = ([1, 2, 3, 5, 10].find((factor) => factor * power >= rough) as number) * power;
+  const first = Math.floor(low / step);
+  return Array.from({ length: Math.ceil(high / step) - first + 1 }, (_, i) => (first + i) * step);
+}
+
+export function scatterChart(points: readonly Point[], labels: ChartText): string {
+  const height = points.every(({ error }) => Number.isFinite(error)) ? 390 : 600;
   const speeds = points.map(({ speed }) => speed);
   const [low, high] = [0, 10 * Math.ceil((1.05 * Math.max(...speeds)) / 10)];
   const known = points.filter(({ error }) => Number.isFinite(error));
-  const [best, worst] = [6.6, 7.8];
+  const errors = ticksOver(known.flatMap(({ error, span = [error, error] }) => [error, ...span]));
+  const [best, worst] = [errors[0] as number, errors.at(-1) as number];
   const x = (speed: number) => plot.left + ((speed - low) / (high - low)) * (plot.right - plot.left);
   const y = (error: number) => plot.top + ((error - best) / (worst - best)) * (plot.bottom - plot.top);
   const text = (at: [number, number], content: string, more = "") =>
@@ -31,14 +50,14 @@ export function scatterChart(points: readonly Point[]): string {
       (tick) =>
         `<line x1="${x(tick)}" x2="${x(tick)}" y1="${plot.top}" y2="${height - 40}" class="grid"/>${text([x(tick), height - 22], String(tick), 'text-anchor="middle"')}`,
     ),
-    ...[6.6, 6.9, 7.2, 7.5, 7.8].map(
+    ...errors.map(
       (tick) =>
         `<line x1="${plot.left}" x2="${plot.right}" y1="${y(tick)}" y2="${y(tick)}" class="grid"/>${text([plot.left - 8, y(tick) + 4], tick.toFixed(1), 'text-anchor="end"')}`,
     ),
   ];
   const marks = known.map(
-    ({ id, speed, error }) =>
-      `<circle cx="${x(speed).toFixed(1)}" cy="${y(error).toFixed(1)}" r="6" fill="${color(id)}"/>${text([x(speed) + 10, y(error) + 4], id)}`,
+    ({ id, speed, error, span: [low, high] = [error, error] }) =>
+      `<line x1="${x(speed).toFixed(1)}" x2="${x(speed).toFixed(1)}" y1="${y(low).toFixed(1)}" y2="${y(high).toFixed(1)}" stroke="${color(id)}"/><circle cx="${x(speed).toFixed(1)}" cy="${y(error).toFixed(1)}" r="6" fill="${color(id)}"/>${text([x(speed) + 10, y(error) + 4], id)}`,
   );
   const rest = points.filter(({ error }) => !Number.isFinite(error)).sort((a, b) => a.speed - b.speed);
   // Each name in the first row where it writes over none before it.
@@ -59,10 +78,10 @@ export function scatterChart(points: readonly Point[]): string {
 <rect width="${width}" height="${height}" fill="#fff"/>
 ${grid.join("\n")}
 ${marks.join("\n")}
-${text([plot.left, plot.bottom + 22], "no published error", 'class="small"')}
+${rest.length === 0 ? "" : text([plot.left, plot.bottom + 22], "no published error", 'class="small"')}
 ${others.join("\n")}
-${text([(plot.left + plot.right) / 2, height - 4], "images/s, inference in float32 on two cores", 'text-anchor="middle"')}
-${text([18, (plot.top + plot.bottom) / 2], "published top-5 error, %", `text-anchor="middle" transform="rotate(-90 18 ${(plot.top + plot.bottom) / 2})"`)}
+${text([(plot.left + plot.right) / 2, height - 4], labels.speed, 'text-anchor="middle"')}
+${text([18, (plot.top + plot.bottom) / 2], labels.error, `text-anchor="middle" transform="rotate(-90 18 ${(plot.top + plot.bottom) / 2})"`)}
 </svg>
 `;
 }

@@ -1,0 +1,135 @@
+// Whether training ever waits for its input when that is far away: shards on S3 behind so many milliseconds before every first byte, against
+// the same steps on one batch that is in memory already. What the trainer says of its waiting must agree with the difference.
+//
+//   node dist/bench/input-wait.js SHARDS [--network late-concat-rfa-thinner] [--batch 8] [--steps 40] [--delay 50] [--width 1] [--input-size 224]
+//
+// SHARDS is a local folder; its files are copied to an S3 service of our own (Ceph's gateway with its store in memory), which shares the cores.
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Loader } from "../src/pipeline/load/loader.js";
+import { readManifest } from "../src/shards/manifest.js";
+import { baseName, closeStorage, configureStorage, openStore } from "../src/storage/store.js";
+import { toTensors } from "../src/train/batch.js";
+import { openEngine } from "../src/train/engine/engine.js";
+import { networkInput, viewOf } from "../src/train/input.js";
+import { buildNetwork, findNetwork } from "../src/train/networks/build.js";
+import { Stepper } from "../src/train/step.js";
+import { classCount, train } from "../src/train/trainer.js";
+import { logIn, S3Server } from "../test/support/s3-server.js";
+import { printMachine } from "./images.js";
+import { stepSettings } from "./training-step.js";
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    network: { type: "string", default: "late-concat-rfa-thinner" },
+    batch: { type: "string", default: "8" },
+    steps: { type: "string", default: "40" },
+    delay: { type: "string", default: "50" },
+    width: { type: "string", default: "1" },
+    "input-size": { type: "string", default: "224" },
+  },
+});
+const [shards] = positionals;
+if (shards === undefined) throw new Error("usage: node dist/bench/input-wait.js SHARDS");
+const { network } = options;
+const [batchSize, steps, width, inputSize] = [options.batch, options.steps, options.width, options["input-size"]].map(
+  Number,
+) as [number, number, number, number];
+const rate = 1e-6; // weights that hardly move: nothing but speed is looked at
+
+printMachine();
+logIn();
+const server = await S3Server.start();
+const folder = mkdtempSync(path.join(tmpdir(), "dctstream-bench-"));
+const proxy = spawn(
+  process.execPath,
+  [fileURLToPath(new URL("./slow-proxy.js", import.meta.url)), server.endpoint, options.delay, "200e6"],
+  {
+    stdio: ["ignore", "pipe", "inherit"],
+  },
+);
+try {
+  await server.bucket("bench");
+  configureStorage({ s3: { endpoint: server.endpoint } });
+  const { samples } = await copy(shards, "s3://bench/shards");
+  const endpoint = await new Promise<string>((resolve) =>
+    proxy.stdout.once("data", (line) => resolve(String(line).trim())),
+  );
+  await closeStorage();
+  configureStorage({ s3: { endpoint } });
+  console.log(
+    `${network}, batch ${batchSize}, ${inputSize} px; ${samples} samples on S3, ${options.delay} ms before each answer\n`,
+  );
+  const far: number[] = [];
+  const near: number[] = [];
+  const cached: number[] = [];
+  for (let round = 0; round < 3; round++) {
+    const fromFar = await trainFrom("s3://bench/shards");
+    const fromDisk = await trainFrom(shards);
+    far.push(fromFar.imagesPerSecond);
+    near.push(fromDisk.imagesPerSecond);
+    cached.push(await onOneBatch(shards));
+    const difference = 1 - fromFar.imagesPerSecond / (cached.at(-1) as number);
+    console.log(
+      `S3 ${fromFar.imagesPerSecond.toFixed(1)} images/s, waits ${(100 * fromFar.inputStallFraction).toFixed(2)} % by its own account; ` +
+        `disk ${fromDisk.imagesPerSecond.toFixed(1)}, waits ${(100 * fromDisk.inputStallFraction).toFixed(2)} %; ` +
+        `one batch in memory ${cached.at(-1)?.toFixed(1)}: S3 is ${(100 * difference).toFixed(1)} % slower, with ${fromFar.storage.requests} requests`,
+    );
+  }
+  const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
+  console.log(
+    `\nmedians: S3 ${median(far).toFixed(1)}, disk ${median(near).toFixed(1)}, one batch in memory ${median(cached).toFixed(1)} images/s`,
+  );
+} finally {
+  proxy.kill();
+  await closeStorage();
+  await server.stop();
+  rmSync(folder, { recursive: true });
+}
+
+async function copy(from: string, to: string) {
+  for (const { url, byteLength, kind } of await openStore(from).list(from)) {
+    if (kind !== "object") continue;
+    const writer = await openStore(to).create(`${to}/${baseName(url)}`);
+    await writer.write(await openStore(url).read(url, { start: 0, end: byteLength }));
+    await writer.commit();
+  }
+  return readManifest(to);
+}
+
+function trainFrom(manifest: string) {
+  const settings = { batchSize, maxSteps: steps, width, inputSize, learningRate: rate, warmupEpochs: 0 };
+  return train({ manifest, network, out: path.join(folder, "run"), overwrite: true, tensorboard: false, ...settings });
+}
+
+/** Images per second of steps on a batch that is there already. */
+async function onOneBatch(shards: string): Promise<number> {
+  const engine = await openEngine();
+  const manifest = await readManifest(shards);
+  const definition = findNetwork(network);
+  const built = buildNetwork(engine.tf, network, { classes: classCount(manifest), width, inputSize });
+  const stepper = new Stepper(engine, built, stepSettings(classCount(manifest), rate));
+  await using loader = await Loader.open(manifest, {
+    view: viewOf(networkInput(definition, inputSize, undefined), "train"),
+    batchSize,
+  });
+  let speed = 0;
+  for await (const batch of loader.epoch(0)) {
+    const { inputs, dispose } = toTensors(engine.tf, batch, built.model);
+    await stepper.stepOn(inputs, batch, 0);
+    const started = performance.now();
+    for (let step = 0; step < steps; step++) await stepper.stepOn(inputs, batch, 0);
+    speed = (1000 * steps * batchSize) / (performance.now() - started);
+    dispose();
+    batch.release();
+    break;
+  }
+  stepper.dispose();
+  built.model.dispose();
+  return speed;
+}
