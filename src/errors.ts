@@ -22,6 +22,7 @@ export const errorCodes = [
   "ENDPOINT_UNREACHABLE",
   "ENTRY_TOO_LARGE",
   "INTERNAL",
+  "INTERRUPTED",
   "INVALID_ARGUMENT",
   "INVALID_OPTION",
   "IO_ERROR",

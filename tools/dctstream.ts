@@ -19,7 +19,7 @@ class UsageError extends Error {}
 export async function main(args: readonly string[]): Promise<number> {
   const interrupt = new AbortController();
   const endings: (() => void)[] = [];
-  const onSignal = (name: NodeJS.Signals) => interrupt.abort(new ToolkitError("INTERNAL", `interrupted by ${name}`));
+  const onSignal = (name: NodeJS.Signals) => interrupt.abort(new ToolkitError("INTERRUPTED", `interrupted by ${name}`));
   process.once("SIGINT", onSignal).once("SIGTERM", onSignal);
   try {
     return await parse(args, interrupt.signal, endings);
@@ -139,8 +139,9 @@ function reportError(thrown: unknown, signal: AbortSignal, json: boolean): numbe
     return exitCodes.usage;
   }
   const error = asToolkitError(thrown);
-  if (signal.aborted) {
-    process.stderr.write(`dctstream: ${(signal.reason as Error).message}; run the same command again to go on\n`);
+  if (signal.aborted || error.code === "INTERRUPTED") {
+    const { message } = signal.aborted ? (signal.reason as Error) : error;
+    process.stderr.write(`dctstream: ${message}; run the same command again to go on\n`);
     return exitCodes.interrupted;
   }
   process.stderr.write(`dctstream: ${error.describe()}\n`);

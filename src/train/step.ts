@@ -21,6 +21,8 @@ export interface StepSettings {
   readonly averageDecay: number | undefined;
   readonly syncBatchNorm: boolean;
   readonly collective: Collective;
+  /** Whether this rank wants to stop; asked once a step. Default: never. */
+  readonly wantsToStop?: (() => boolean) | undefined;
 }
 
 export interface StepResult {
@@ -31,6 +33,8 @@ export interface StepResult {
   readonly learningRate: number;
   /** Undefined where gradients are not clipped. */
   readonly gradientNorm: number | undefined;
+  /** Some rank wants to stop: all learn so with the same step. */
+  readonly stop: boolean;
 }
 
 /** One network, its optimiser and what a step does with them. */
@@ -45,8 +49,8 @@ export class Stepper {
   /** Of the parts so far, in a run of one process. */
   private gradients: Tensor[] | undefined;
   private lastPart = true;
-  /** Loss, correct guesses and samples of the step so far. */
-  private readonly tally = new Float32Array(3);
+  /** Loss, correct guesses and samples of the step so far; and at its end, how many ranks want to stop. */
+  private readonly tally = new Float32Array(4);
 
   constructor(
     private readonly engine: Engine,
@@ -170,16 +174,17 @@ export class Stepper {
     keys: readonly string[],
   ): Promise<StepResult> {
     const { tf } = this.engine;
+    if (this.settings.wantsToStop?.()) this.tally[3] = 1;
     const tallied = this.settings.collective.sum(this.tally);
     const sums = await this.sum?.finish();
     await tallied;
     let gradients =
       sums?.map((values, i) => tf.tensor(values, (this.variables[i] as Variable).shape)) ?? this.gradients;
     this.gradients = undefined;
-    const [loss, correct, samples] = this.tally as unknown as [number, number, number];
+    const [loss, correct, samples, stopping] = this.tally as unknown as [number, number, number, number];
     if (gradients === undefined || samples === 0)
       throw new ToolkitError("NO_SAMPLES", `step ${index + 1} has no sample`);
-    const result = { loss: loss / samples, top1: correct / samples, samples, learningRate };
+    const result = { loss: loss / samples, top1: correct / samples, samples, learningRate, stop: stopping > 0 };
     if (!Number.isFinite(loss)) {
       tf.dispose(gradients);
       throw overflow(result.loss, index, learningRate, keys);

@@ -61,8 +61,10 @@ export async function train(options: TrainOptions, collective: Collective = alon
     const run = new Run({ settings, collective, manifest, val, shape, input, signal });
     return run.run();
   };
-  if (collective.rank > 0) return start(settings.signal);
-  return withLock({ folder: settings.out, what: "train", isOwn: isRunFile, signal: settings.signal }, start);
+  if (collective.rank > 0) return start(undefined);
+  // A rank that left in the middle of a step would leave the others waiting: several stop together, between two steps.
+  const signal = collective.size === 1 ? settings.signal : undefined;
+  return withLock({ folder: settings.out, what: "train", isOwn: isRunFile, signal }, start);
 }
 
 interface RunParts {
@@ -72,6 +74,7 @@ interface RunParts {
   readonly val: LoadedManifest | undefined;
   readonly shape: Parameters<typeof buildNetwork>[2];
   readonly input: NetworkInput;
+  /** Ends the run wherever it is: of one process only, or because the claim on the folder is lost. */
   readonly signal: AbortSignal | undefined;
 }
 
@@ -152,6 +155,7 @@ class Run {
       averageDecay: settings.averageDecay,
       syncBatchNorm: settings.syncBatchNorm,
       collective,
+      wantsToStop: collective.size === 1 ? undefined : () => settings.signal?.aborted === true,
     });
     if (step > 0) await this.restore();
     else if (this.folder !== undefined) this.history = History.begin(this.steps);
@@ -199,8 +203,19 @@ class Run {
       this.note(epoch, result);
       await this.betweenSteps();
       await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through between steps
+      if (result.stop) await this.stopTogether();
       signal?.throwIfAborted();
     }
+  }
+
+  /** All ranks are here, after the same step. None may leave before the checkpoint is written. */
+  private async stopTogether(): Promise<never> {
+    const { settings, collective } = this.parts;
+    await averageMovingStatistics(this.engine.tf, this.network, collective);
+    await this.save(undefined);
+    await this.saving;
+    await collective.share(undefined);
+    throw settings.signal?.reason ?? new ToolkitError("INTERRUPTED", "another rank was interrupted");
   }
 
   /** Counts and reports a step. */

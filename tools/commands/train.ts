@@ -1,4 +1,5 @@
 // dctstream train
+import { asToolkitError } from "../../src/errors.js";
 import type { Collective } from "../../src/train/collective/collective.js";
 import { openCollective } from "../../src/train/collective/open-collective.js";
 import type { RunStart, TrainOptions } from "../../src/train/options.js";
@@ -30,8 +31,10 @@ export const trainCommand: Command = {
       if (collective.rank > 0) return { result: undefined, text: "" };
       return { result: report, text: describe(report) };
     } catch (error) {
+      const { code } = asToolkitError(error);
+      if (code === "INTERRUPTED") await collective.close();
       // The others wait for this rank's part of a sum; that it is gone is all they would ever learn.
-      if (collective.size > 1) {
+      else if (collective.size > 1) {
         context.log(`rank ${collective.rank} of ${collective.size} has failed and ends the others`);
         context.onFailure(() => collective.abort());
       }

@@ -134,6 +134,29 @@ test("train on two ranks: one report, what it says is what evaluate finds, and a
   assert.deepEqual(historyOf(killed), historyOf(whole));
 });
 
+test("told to stop, the ranks stop together after a step and leave a checkpoint", async (t) => {
+  const folder = temporaryFolder(t);
+  const manifest = await twoClasses(folder, 30, "train");
+  const [whole, stopped] = [path.join(folder, "whole"), path.join(folder, "stopped")];
+  await mpirun(2, "tools/dctstream.js", trainArguments(manifest, manifest, whole));
+  let told = false;
+  const run = await mpirun(2, "tools/dctstream.js", trainArguments(manifest, manifest, stopped), {
+    onStderr: (text) => {
+      if (told || !/step 7\/40/.test(text)) return;
+      told = true;
+      process.kill(rankProcess(stopped, 1), "SIGTERM"); // as a machine that is about to go does: the other learns of it
+    },
+  });
+  assert.notEqual(run.status, 0);
+  assert.match(run.stderr, /checkpoint after step \d+.*run the same command again to go on/s);
+  const { checkpoints } = JSON.parse(readFileSync(path.join(stopped, "run.json"), "utf8"));
+  const last = checkpoints.at(-1).step as number;
+  assert.ok(last >= 7 && last < 40, String(last));
+  const resumed = await mpirun(2, "tools/dctstream.js", trainArguments(manifest, manifest, stopped));
+  assert.equal(lastJson(resumed).resumedAt, last);
+  assert.deepEqual(historyOf(stopped), historyOf(whole));
+});
+
 test("two ranks in networks of their own, as separate hosts, train together over TCP", async (t) => {
   const folder = temporaryFolder(t);
   const manifest = await twoClasses(folder, 30, "train");
