@@ -34,7 +34,9 @@ if (collective.rank === 0) printMachine();
 const network = buildNetwork(tf, options.network, { classes: 1000, width: Number(options.width) });
 const sizes = network.logits.trainableWeights.map((weight) => variableOf(weight).size);
 const bytes = 4 * sizes.reduce((sum, size) => sum + size, 0);
-say(`${options.network}: ${(bytes / 1e6).toFixed(1)} MB of gradients, ${collective.size} ranks, ${collective.localSize} of them here`);
+say(
+  `${options.network}: ${(bytes / 1e6).toFixed(1)} MB of gradients, ${collective.size} ranks, ${collective.localSize} of them here`,
+);
 
 async function medianMs(work: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
@@ -55,11 +57,18 @@ const summing = await medianMs(async () => {
 });
 say(`sum over the ranks alone  ${summing.toFixed(1)} ms, ${(bytes / summing / 1e6).toFixed(2)} GB/s of gradients`);
 
-const inputs = network.model.inputs.map((input): Tensor => tf.randomNormal([batch, ...(input.shape.slice(1) as number[])]));
+const inputs = network.model.inputs.map(
+  (input): Tensor => tf.randomNormal([batch, ...(input.shape.slice(1) as number[])]),
+);
 const labelled = labelledSamples(Int32Array.from({ length: batch }, (_, i) => i));
 // A rate that changes nothing: random input would soon overflow at any other.
 const together = new Stepper(engine, network, stepSettings(1000, 1e-6, collective));
 const apart = new Stepper(engine, network, stepSettings(1000, 1e-6, alone));
-const [withSum, without] = [await medianMs(() => together.stepOn(inputs, labelled, 0)), await medianMs(() => apart.stepOn(inputs, labelled, 0))];
-say(`step of ${batch} samples a rank  ${withSum.toFixed(0)} ms with the sum, ${without.toFixed(0)} ms without: ${(withSum - without).toFixed(0)} ms (${(100 * (withSum / without - 1)).toFixed(1)} %) more`);
+const [withSum, without] = [
+  await medianMs(() => together.stepOn(inputs, labelled, 0)),
+  await medianMs(() => apart.stepOn(inputs, labelled, 0)),
+];
+say(
+  `step of ${batch} samples a rank  ${withSum.toFixed(0)} ms with the sum, ${without.toFixed(0)} ms without: ${(withSum - without).toFixed(0)} ms (${(100 * (withSum / without - 1)).toFixed(1)} %) more`,
+);
 await collective.close();

@@ -5,6 +5,7 @@ import { type AugmentPolicy, mixesPairs } from "../pipeline/load/augment.js";
 import type { Frequencies } from "../pipeline/load/frequencies.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { DeviceChoice, EngineName } from "./engine/engine.js";
+import { findNetwork } from "./networks/build.js";
 import { type Schedule, scaledLearningRate, schedules, usualWarmupEpochs } from "./recipe.js";
 import type { CheckpointReport, EpochReport, StepReport } from "./report.js";
 
@@ -200,11 +201,28 @@ export function resolveTrainOptions(options: TrainOptions): TrainSettings {
   const chosen = { ...defaults, ...(preset && presets[preset]), ...given } as TrainOptions & typeof defaults;
   const settings: TrainSettings = {
     ...chosen,
+    firstInputSize: firstInputSize(options, chosen),
     learningRate: chosen.learningRate ?? scaledLearningRate(chosen.batchSize),
     warmupEpochs: chosen.warmupEpochs ?? usualWarmupEpochs(chosen.epochs),
   };
   checkNumbers(settings);
   return settings;
+}
+
+/** A preset's is for networks that take views of any size, and for larger ones than it begins with. INVALID_OPTION where it was asked for in vain. */
+function firstInputSize(
+  given: TrainOptions,
+  chosen: TrainOptions & { readonly inputSize: number },
+): number | undefined {
+  if (chosen.firstInputSize === undefined) return undefined;
+  const fixed = findNetwork(chosen.network).stem === "patches";
+  if (given.firstInputSize === undefined) return fixed ? undefined : Math.min(chosen.firstInputSize, chosen.inputSize);
+  if (!fixed) return given.firstInputSize;
+  throw invalidOption(
+    "first-input-size",
+    `left out: ${chosen.network} has a position for every token`,
+    given.firstInputSize,
+  );
 }
 
 function checkNumbers(settings: TrainSettings): void {
