@@ -23,6 +23,8 @@ const gauges = {
 
 type MetricName = keyof typeof gauges;
 
+export const metricNames = Object.keys(gauges) as readonly MetricName[];
+
 export class Metrics {
   private constructor(
     private readonly server: Server,
