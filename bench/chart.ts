@@ -55,10 +55,13 @@ export function scatterChart(points: readonly Point[], labels: ChartText): strin
         `<line x1="${plot.left}" x2="${plot.right}" y1="${y(tick)}" y2="${y(tick)}" class="grid"/>${text([plot.left - 8, y(tick) + 4], tick.toFixed(1), 'text-anchor="end"')}`,
     ),
   ];
-  const marks = known.map(
-    ({ id, speed, error, span: [low, high] = [error, error] }) =>
-      `<line x1="${x(speed).toFixed(1)}" x2="${x(speed).toFixed(1)}" y1="${y(low).toFixed(1)}" y2="${y(high).toFixed(1)}" stroke="${color(id)}"/><circle cx="${x(speed).toFixed(1)}" cy="${y(error).toFixed(1)}" r="6" fill="${color(id)}"/>${text([x(speed) + 10, y(error) + 4], id)}`,
-  );
+  const marks = known.map(({ id, speed, error, span: [low, high] = [error, error] }) => {
+    const at = x(speed).toFixed(1);
+    const before = x(speed) > plot.right - 200;
+    const name = text([x(speed) + (before ? -10 : 10), y(error) + 4], id, before ? 'text-anchor="end"' : "");
+    const range = `<line x1="${at}" x2="${at}" y1="${y(low).toFixed(1)}" y2="${y(high).toFixed(1)}" stroke="${color(id)}"/>`;
+    return `${range}<circle cx="${at}" cy="${y(error).toFixed(1)}" r="6" fill="${color(id)}"/>${name}`;
+  });
   const rest = points.filter(({ error }) => !Number.isFinite(error)).sort((a, b) => a.speed - b.speed);
   // Each name in the first row where it writes over none before it.
   const ends: number[] = [];

@@ -8,7 +8,8 @@ import { availableParallelism, cpus } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { readManifest } from "../src/shards/manifest.js";
+import { type LoadedManifest, readManifest } from "../src/shards/manifest.js";
+import { baseName } from "../src/storage/store.js";
 import type { EvaluateReport } from "../src/train/evaluate.js";
 import type { TrainReport } from "../src/train/report.js";
 import { scatterChart } from "./chart.js";
@@ -131,9 +132,18 @@ function table(): string {
   return [header, header.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
 
+/** The first of the tars, and how many there are. */
+function tarsOf({ sources }: LoadedManifest): string {
+  const [first, ...others] = sources.map(({ url }) => baseName(url));
+  return others.length === 0 ? `\`${first}\`` : `\`${first}\` (one of ${sources.length})`;
+}
+
 async function report(): Promise<string> {
   const [training, validation] = [await readManifest(train as string), await readManifest(val as string)];
-  const settings = readFileSync(config as string, "utf8").trim();
+  const settings = readFileSync(config as string, "utf8")
+    .split("\n")
+    .filter((line) => line !== "" && !line.startsWith("#"))
+    .join("\n");
   const machine = `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "an unknown processor"}, Node ${process.version}, ${compared[0]?.runs[0]?.device}`;
   const arguments_ = `${train} ${val} --networks ${networks.join(",")} --config ${path.relative(".", config as string)} --seeds ${seeds.join(",")} --out ${out}`;
   const picture =
@@ -148,7 +158,8 @@ Written by
 node dist/bench/compare.js ${arguments_}${options.report === undefined ? "" : ` --report ${options.report}`}${options.svg === undefined ? "" : ` --svg ${options.svg}`}
 \`\`\`
 
-on ${machine}. ${training.samples} pictures of ${training.classes.length} classes to train on, ${validation.samples} others to validate on, from coefficient shards
+on ${machine}. ${training.samples} pictures of ${training.classes.length} classes to train on, ${validation.samples} others to validate on, from coefficient shards of
+${tarsOf(training)} and ${tarsOf(validation)}, compression ${training.codec}
 (${(training.classes.map(({ name, synset }) => name ?? synset).slice(0, 10)).join(", ")}).
 
 ${table()}

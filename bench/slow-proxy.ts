@@ -19,8 +19,8 @@ const server = createServer({ noDelay: true }, (client) => {
     if (!upstream.write(chunk)) client.pause();
   });
   upstream.on("drain", () => client.resume());
-  upstream.on("data", async (chunk) => {
-    upstream.pause();
+  let passing = Promise.resolve();
+  const pass = async (chunk: Buffer) => {
     if (asked) {
       asked = false;
       await sleep(Number(delayMs));
@@ -34,8 +34,13 @@ const server = createServer({ noDelay: true }, (client) => {
     if (!client.destroyed && !client.write(chunk))
       await new Promise((resolve) => client.once("drain", resolve).once("close", resolve));
     upstream.resume();
+  };
+  upstream.on("data", (chunk) => {
+    upstream.pause();
+    passing = passing.then(() => pass(chunk));
   });
   client.on("close", () => upstream.destroy()).on("error", () => upstream.destroy());
-  upstream.on("end", () => client.end()).on("error", () => client.destroy());
+  // The service may have closed the connection while its last bytes still wait.
+  upstream.on("end", () => passing.then(() => client.end())).on("error", () => client.destroy());
 });
 server.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${(server.address() as AddressInfo).port}`));

@@ -176,8 +176,10 @@ const unwritten = ["onStep", "onEpoch", "onCheckpoint", "onStart", "toConfigFile
 /** The settings that can be written down. */
 export type RunConfig = Omit<TrainSettings, (typeof unwritten)[number]>;
 
-/** What says where and how fast a run computes and what it tells, not what comes out of it. */
+/** What says where things are, how fast a run computes and what it tells, not what comes out of it: the data are known by their samples. */
 const incidental = new Set<string>([
+  "manifest",
+  "val",
   "out",
   "engine",
   "device",

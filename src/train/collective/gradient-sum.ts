@@ -1,4 +1,5 @@
 // Gradients over all ranks: packed into few large buffers, each of which is summed as soon as it is full, while the backward pass goes on.
+import { misalignment } from "../../native/index.js";
 import type { Collective } from "./collective.js";
 
 /** Bytes of a buffer: large enough for a network's bandwidth, small enough that the first is under way early (Li et al. 2020, PyTorch DDP). */
@@ -25,7 +26,7 @@ export class GradientSum {
     sizes: readonly number[],
   ) {
     const groups = grouped(sizes);
-    this.buffers = groups.map((group) => new Float32Array(group.reduce((sum, i) => sum + (sizes[i] as number), 0)));
+    this.buffers = groups.map((group) => alignedArray(group.reduce((sum, i) => sum + aligned(sizes[i] as number), 0)));
     this.weightsIn = groups.map((group) => group.length);
     this.missing = [...this.weightsIn];
     const places: Place[] = new Array(sizes.length);
@@ -34,7 +35,7 @@ export class GradientSum {
       for (const i of group) {
         const size = sizes[i] as number;
         places[i] = { buffer, values: (this.buffers[buffer] as Float32Array).subarray(offset, offset + size) };
-        offset += size;
+        offset += aligned(size);
       }
     }
     this.places = places;
@@ -92,6 +93,16 @@ export class GradientSum {
       this.running.push(sum);
     }
   }
+}
+
+/** Values of 64 bytes: TensorFlow takes memory that begins at a multiple of them as it is, and copies everything else. */
+const alignment = 16;
+const aligned = (length: number) => Math.ceil(length / alignment) * alignment;
+
+function alignedArray(length: number): Float32Array {
+  const memory = new Float32Array(length + alignment);
+  const first = (alignment - misalignment(memory.buffer, 4 * alignment) / 4) % alignment;
+  return memory.subarray(first, first + length);
 }
 
 /** Indices from the last to the first, cut where a buffer is full. */
