@@ -52,7 +52,10 @@ const own: Readonly<Record<string, TrainOption>> = {
   augment: flag("augment", "Random resized crops and flips; --no-augment for the evaluation view [default: true]"),
   "crop-scale": number("cropScale", "Least area of a random crop, as a share of the image [default: 0.08]"),
   "first-input-size": number("firstInputSize", "Side of the first epochs' training views, growing to --input-size"),
-  "drop-last": flag("dropLast", "Leave out an epoch's last, incomplete batch"),
+  "drop-last": flag(
+    "dropLast",
+    "Leave out an epoch's last, incomplete batch; --no-drop-last to train on it [default: true]",
+  ),
   seed: number("seed", "Decides weights, order and augmentation [default: 0]"),
   "on-error": {
     to: "onBadSample",

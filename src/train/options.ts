@@ -63,7 +63,10 @@ export interface TrainOptions {
   readonly cropScale?: number | undefined;
   /** What else is done to training views. Default: nothing. */
   readonly policy?: AugmentPolicy | undefined;
-  /** Leave out an epoch's last, incomplete batch. Default false: every sample once per epoch. */
+  /**
+   * Leave out an epoch's last, incomplete batch: of few samples it has poor statistics for its normalisation and a gradient as large as any.
+   * Every epoch leaves out other samples. Default true; the run says at its start how many.
+   */
   readonly dropLast?: boolean | undefined;
   /** Of weights, order and augmentation. Default 0. */
   readonly seed?: number | undefined;
@@ -107,6 +110,8 @@ export interface RunStart {
   readonly resumedAt: number;
   readonly worldSize: number;
   readonly device: string;
+  /** Samples of every epoch that its steps have no place for. */
+  readonly leftOut: number;
 }
 
 /** Sets of options for a purpose. */
@@ -153,7 +158,7 @@ const defaults = {
   inputSize: 224,
   grey: false,
   augment: true,
-  dropLast: false,
+  dropLast: true,
   seed: 0,
   onBadSample: "fail",
   syncBatchNorm: false,
@@ -277,7 +282,7 @@ export function checkWorldSize(settings: TrainSettings, worldSize: number): void
   if (mixesPairs(settings.policy ?? {}) && (part / worldSize) % 2 !== 0)
     throw invalidOption("batch-size", "even for every rank: mixup and CutMix take pairs", settings.batchSize);
   if (settings.syncBatchNorm && worldSize > 1 && !settings.dropLast)
-    throw invalidOption("sync-bn", "given together with --drop-last: every rank needs samples in every step", true);
+    throw invalidOption("sync-bn", "without --no-drop-last: every rank needs samples in every step", true);
 }
 
 export function configOf(settings: TrainSettings): RunConfig {

@@ -68,7 +68,13 @@ export async function prepareRun(
   const log = new RunLog({ settings, steps, resumedAt: step, earlier, board, tells: folder !== undefined });
   if (folder !== undefined) {
     const { device } = engine;
-    settings.onStart?.({ config: configOf(settings), resumedAt: step, worldSize: collective.size, device });
+    settings.onStart?.({
+      config: configOf(settings),
+      resumedAt: step,
+      worldSize: collective.size,
+      device,
+      leftOut: data.leftOut,
+    });
   }
   return { ...parts, ...place, log, steps, resumedAt: step };
 }

@@ -70,6 +70,11 @@ export class TrainingData {
     return new TrainingData(open, await open(size), size, settings);
   }
 
+  /** Samples of every epoch that its steps have no place for: see TrainOptions.dropLast. */
+  get leftOut(): number {
+    return Math.max(0, this.loader.samples - this.loader.steps * partSize(this.settings));
+  }
+
   /** Where the data stands after so many steps. */
   positionAfter(step: number): LoaderState {
     const { epoch, part } = this.placeOf(step);

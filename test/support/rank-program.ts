@@ -64,7 +64,7 @@ const tasks: Readonly<Record<string, (collective: Collective, argument: string) 
   /** The keys this rank sees in each of two epochs, in parts, with an incomplete last step. */
   keys: async (collective, manifest) => {
     const options = { manifest, network: "resnet50-rgb", out: "unused", batchSize: 8, accumulate: 2, epochs: 2 };
-    const settings = resolveTrainOptions({ ...options, inputSize: 32 });
+    const settings = resolveTrainOptions({ ...options, inputSize: 32, dropLast: false });
     const input = networkInput(findNetwork(settings.network), 32, undefined);
     const data = await TrainingData.open(await readManifest(manifest), input, settings, collective, undefined);
     const epochs: string[][] = [[], []];

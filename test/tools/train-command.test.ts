@@ -49,6 +49,7 @@ test("a run's config.json is a whole run: given to --config, the same comes out"
   ]);
   assert.equal(first.status, 0, first.stderr);
   assert.match(first.stderr, /settings: .*ema=0\.9.*mixup=0\.2/);
+  assert.match(first.stderr, /every epoch leaves out 6 samples/, "30 are no multiple of 8");
   const second = await dctstream(["train", "--config", path.join(one, "config.json"), "--out", two, "--json"]);
   assert.equal(second.status, 0, second.stderr);
   assert.equal(lastJson(second).loss, lastJson(first).loss);
@@ -56,7 +57,7 @@ test("a run's config.json is a whole run: given to --config, the same comes out"
   const yaml = path.join(folder, "run.yaml");
   writeFileSync(
     yaml,
-    `manifest: ${manifest}\nnetwork: resnet50-rgb\npreset: tiny\nmax-steps: 1\nout: ${path.join(folder, "three")}\nwidth: 0.125\n`,
+    `manifest: ${manifest}\nnetwork: resnet50-rgb\npreset: tiny\nbatch-size: 8\nmax-steps: 1\nout: ${path.join(folder, "three")}\nwidth: 0.125\n`,
   );
   const third = await dctstream(["train", "--config", yaml, "--json"]);
   assert.match(

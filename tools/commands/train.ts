@@ -83,11 +83,12 @@ function isShown({ step, steps }: StepReport): boolean {
   return step <= 10 || step % Math.max(1, Math.round(steps / 50)) === 0 || step === steps;
 }
 
-function describeStart({ config, resumedAt, worldSize, device }: RunStart): string {
+function describeStart({ config, resumedAt, worldSize, device, leftOut }: RunStart): string {
   const settings = Object.entries(configFile(config)).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return [
     `settings: ${settings.join(" ")}`,
     `device: ${device}${worldSize > 1 ? `, ${worldSize} ranks` : ""}`,
+    ...(leftOut > 0 ? [`every epoch leaves out ${leftOut} samples, less than a batch; --no-drop-last keeps them`] : []),
     ...(resumedAt > 0 ? [`going on after step ${resumedAt}`] : []),
   ].join("\n");
 }

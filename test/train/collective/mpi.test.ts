@@ -90,6 +90,7 @@ const trainArguments = (manifest: string, val: string, out: string) => [
     "0.02",
     "--max-steps",
     "40",
+    "--no-drop-last",
     "--checkpoint-steps",
     "5",
     "--val",
