@@ -15,6 +15,7 @@ export { type ExportOptions, type ExportReport, exportImages } from "./pipeline/
 export type { AugmentPolicy } from "./pipeline/load/augment.js";
 export type { Frequencies } from "./pipeline/load/frequencies.js";
 export { type LoadBatchesOptions, loadBatches } from "./pipeline/load/load-batches.js";
+export type { LoadCounters } from "./pipeline/load/load-clock.js";
 export { type LoadedBatch, Loader } from "./pipeline/load/loader.js";
 export type { LoaderCacheOptions, LoaderOptions } from "./pipeline/load/options.js";
 export type { NamedArray } from "./pipeline/load/slot.js";

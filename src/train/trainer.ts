@@ -248,6 +248,7 @@ class Run {
       resumedAt,
       alreadyDone: false,
       storage: countersSince(before.storage),
+      input: data.counters,
       skipped: data.skipped,
       cache: data.cacheCounters,
     };

@@ -1,4 +1,6 @@
 // The training set over the epochs of a run: which samples each step takes, in parts, and at what size they are seen.
+
+import type { LoadCounters } from "../pipeline/load/load-clock.js";
 import type { LoadedBatch } from "../pipeline/load/loader.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { LoaderState } from "../pipeline/load/state.js";
@@ -91,6 +93,11 @@ export class TrainingData {
     const all = { ...this.skippedBefore };
     for (const [code, count] of Object.entries(this.loader.skipped)) all[code] = (all[code] ?? 0) + count;
     return all;
+  }
+
+  /** Of the loader at hand: with views that grow, of the last size. */
+  get counters(): LoadCounters {
+    return this.loader.counters;
   }
 
   /** Of the disk cache; undefined without one. */

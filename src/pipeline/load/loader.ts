@@ -13,6 +13,7 @@ import { isRemote, joinUrl } from "../../storage/store.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { drawMix, mixesPairs } from "./augment.js";
 import { type BatchPlan, type BatchShape, localBatch, planBatches, stepsOf } from "./batch-plan.js";
+import { LoadClock, type LoadCounters } from "./load-clock.js";
 import { type LoaderCacheOptions, type LoaderOptions, type LoaderSettings, resolveOptions } from "./options.js";
 import { type ReadBatch, RunReader } from "./run-reader.js";
 import { formOf, type NamedArray, slotArrays, slotBytes } from "./slot.js";
@@ -70,6 +71,7 @@ export class Loader {
   private readonly order: OrderState;
   private readonly slots = new SharedBuffers();
   private readonly runBuffers = new SharedBuffers();
+  private readonly clock: LoadClock;
   private readonly skippedByCode: Record<string, number> = {};
   private disk: DiskCache | undefined;
   private closed = false;
@@ -82,6 +84,7 @@ export class Loader {
   ) {
     const { batchSize: globalBatch, rank, worldSize, dropLast, workers, view, seed, shuffle, shuffleBytes } = settings;
     this.shape = { globalBatch, rank, worldSize, dropLast };
+    this.clock = new LoadClock(workers);
     this.batchSize = localBatch(this.shape);
     this.samples = epochLength(this.planSources());
     this.steps = stepsOf(this.samples, this.shape);
@@ -129,6 +132,11 @@ export class Loader {
     return this.disk?.counters;
   }
 
+  /** Where the time has gone so far. */
+  get counters(): LoadCounters {
+    return this.clock.counters;
+  }
+
   /** Damaged samples so far, by the code of what was wrong. */
   get skipped(): Readonly<Record<string, number>> {
     return this.skippedByCode;
@@ -160,8 +168,18 @@ export class Loader {
         ? this.render(item.plan, epoch, mixRandom, item).finally(() => item.release())
         : this.render(item, epoch, mixRandom, undefined);
     try {
-      yield* mapOrdered(this.planned(first, end, fromStep, signal), render, { limit: this.batchesAhead, signal });
+      const batches = mapOrdered(this.planned(first, end, fromStep, signal), render, {
+        limit: this.batchesAhead,
+        signal,
+      });
+      this.clock.batchAsked();
+      for await (const batch of batches) {
+        this.clock.batchGiven(batch.samples);
+        yield batch;
+        this.clock.batchAsked();
+      }
     } finally {
+      this.clock.ended();
       own.abort();
     }
   }
@@ -237,6 +255,7 @@ export class Loader {
       cache: this.disk,
       expand: this.cacheOptions?.expanded === true ? expand : undefined,
       keepDamaged: this.settings.onBadSample === "skip",
+      clock: this.clock,
       signal,
     });
     return reader.read();
@@ -255,7 +274,10 @@ export class Loader {
       for (let first = 0; first < plan.sample.length; first += taskSamples)
         tasks.push(this.runTask(plan, epoch, read, slot, pairs, first));
       const failures = (await settled(tasks)).flat();
-      return this.finish(plan, epoch, slot, pairs, failures);
+      const began = performance.now();
+      const batch = this.finish(plan, epoch, slot, pairs, failures);
+      this.clock.collated(performance.now() - began);
+      return batch;
     } catch (error) {
       this.slots.giveBack(slot);
       throw error;
@@ -281,9 +303,12 @@ export class Loader {
       firstPlace,
       pairs: pairs.filter(({ a }) => a >= firstPlace && a < end),
     };
+    this.clock.taskBegan();
     const answer: ViewAnswer = await this.pool.run(task).catch((reason) => ({
       error: { code: "INTERNAL", message: `a view worker failed: ${(reason as Error).message}` } as const,
+      busyMs: 0,
     }));
+    this.clock.taskEnded(answer.busyMs);
     if ("error" in answer) throw fromWire(answer.error);
     return (answer.failures ?? []).map((failure) => ({
       ...failure,

@@ -13,6 +13,7 @@ import type { DiskCache } from "../../storage/cache.js";
 import { joinUrl } from "../../storage/store.js";
 import type { SharedBuffers } from "../shared-buffers.js";
 import { type BatchPlan, type BatchShape, planBatches, visitOwn } from "./batch-plan.js";
+import type { LoadClock } from "./load-clock.js";
 import type { ExpandAnswer, ExpandTask, SamplesInMemory } from "./view-task.js";
 
 /** Range reads under way at a time: many where they are small, because each takes a round trip. */
@@ -34,6 +35,8 @@ export interface RunReaderOptions {
   readonly expand: ((task: ExpandTask) => Promise<ExpandAnswer>) | undefined;
   /** Hand bytes that stay wrong on, marked, instead of ending with an error. */
   readonly keepDamaged: boolean;
+  /** Hears of reads. */
+  readonly clock?: LoadClock | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -214,10 +217,12 @@ export class RunReader {
       this.turns.push({ bytes: unit.bytes, begin });
       this.admit();
     });
+    this.options.clock?.readBegan();
     try {
       this.signal.throwIfAborted();
       return await this.fetch(unit);
     } finally {
+      this.options.clock?.readEnded(unit.bytes);
       this.reading--;
       this.readingBytes -= unit.bytes;
       this.admit();

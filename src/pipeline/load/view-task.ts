@@ -52,7 +52,13 @@ export interface ViewTask {
 }
 
 /** Samples that failed, numbered within their task. An error that concerns no sample alone is data too: a thrown one would lose its code. */
-export type ViewAnswer = { readonly failures?: readonly BatchFailure[] | undefined } | { readonly error: WireError };
+export type ViewAnswer = (
+  | { readonly failures?: readonly BatchFailure[] | undefined }
+  | { readonly error: WireError }
+) & {
+  /** How long the thread worked on it. */
+  readonly busyMs: number;
+};
 
 /** Samples, side by side, to be brought into their expanded form. */
 export interface ExpandTask {

@@ -141,6 +141,7 @@ function locate({ memory, sample: numbers }: ViewTask, i: number, source: (typeo
 }
 
 export function renderViews(task: ViewTask): ViewAnswer {
+  const began = performance.now();
   try {
     samples.clear();
     for (let i = 0; i < task.sample.length; i++) addSample(task, i);
@@ -154,9 +155,10 @@ export function renderViews(task: ViewTask): ViewAnswer {
       pairs: task.pairs,
       replace: settings.replace,
     });
-    return failures === undefined ? {} : { failures };
+    const busyMs = performance.now() - began;
+    return failures === undefined ? { busyMs } : { failures, busyMs };
   } catch (error) {
-    return { error: toWire(asToolkitError(error)) };
+    return { error: toWire(asToolkitError(error)), busyMs: performance.now() - began };
   } finally {
     for (const file of passing.splice(0)) closeSync(file);
   }
