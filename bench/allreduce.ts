@@ -9,9 +9,9 @@ import { openCollective } from "../src/train/collective/open-collective.js";
 import { openEngine } from "../src/train/engine/engine.js";
 import { variableOf } from "../src/train/engine/layer-graph.js";
 import { buildNetwork } from "../src/train/networks/build.js";
+import { labelledSamples, stepSettings } from "../src/train/plain-step.js";
 import { Stepper } from "../src/train/step.js";
 import { printMachine } from "./images.js";
-import { labelledSamples, stepSettings } from "./training-step.js";
 
 const { values: options } = parseArgs({
   options: {

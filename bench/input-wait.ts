@@ -18,11 +18,11 @@ import { classCount } from "../src/train/class-names.js";
 import { openEngine } from "../src/train/engine/engine.js";
 import { networkInput, viewOf } from "../src/train/input.js";
 import { buildNetwork, findNetwork } from "../src/train/networks/build.js";
+import { stepSettings } from "../src/train/plain-step.js";
 import { Stepper } from "../src/train/step.js";
 import { train } from "../src/train/trainer.js";
 import { logIn, S3Server } from "../test/support/s3-server.js";
 import { printMachine } from "./images.js";
-import { stepSettings } from "./training-step.js";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,

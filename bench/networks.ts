@@ -12,11 +12,11 @@ import { buildNetwork } from "../src/train/networks/build.js";
 import { networks } from "../src/train/networks/definitions.js";
 import { layersOf } from "../src/train/networks/layers-of.js";
 import { summarize, totals } from "../src/train/networks/summary.js";
+import { labelledSamples, stepSettings } from "../src/train/plain-step.js";
 import { Stepper } from "../src/train/step.js";
 import { scatterChart } from "./chart.js";
 import { printMachine } from "./images.js";
 import { randomStatistics } from "./statistics.js";
-import { labelledSamples, stepSettings } from "./training-step.js";
 
 const { values: options } = parseArgs({
   options: {

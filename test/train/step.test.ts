@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LayersModel, SymbolicTensor, Tensor, Variable } from "@tensorflow/tfjs";
-import { stepSettings } from "../../bench/training-step.js";
 import type { LoadedBatch } from "../../src/pipeline/load/loader.js";
 import { openEngine } from "../../src/train/engine/engine.js";
 import { layerWeights } from "../../src/train/engine/layer-graph.js";
 import type { Network } from "../../src/train/networks/build.js";
 import { findNetwork } from "../../src/train/networks/build.js";
+import { stepSettings } from "../../src/train/plain-step.js";
 import { Stepper, type StepSettings } from "../../src/train/step.js";
 import { targetsOf } from "../../src/train/targets.js";
 import { rejectsWith } from "../support/errors.js";

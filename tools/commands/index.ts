@@ -8,6 +8,7 @@ import { inspectCommand } from "./inspect.js";
 import { networksCommand } from "./networks.js";
 import { predictCommand } from "./predict.js";
 import { preprocessCommand } from "./preprocess.js";
+import { profileCommand } from "./profile.js";
 import { trainCommand } from "./train.js";
 import { verifyCommand } from "./verify.js";
 
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   evaluateCommand,
   predictCommand,
   networksCommand,
+  profileCommand,
   convertCommand,
   demoCommand,
 ];

@@ -132,6 +132,10 @@ export class Loader {
     return this.disk?.counters;
   }
 
+  get viewThreads(): number {
+    return this.settings.workers;
+  }
+
   /** Where the time has gone so far. */
   get counters(): LoadCounters {
     return this.clock.counters;

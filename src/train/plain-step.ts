@@ -1,7 +1,7 @@
-// A training step outside of a run, for benches and tests: constant rate, nothing optional.
-import { alone } from "../src/train/collective/collective.js";
-import type { StepSettings } from "../src/train/step.js";
-import type { LabelledBatch } from "../src/train/targets.js";
+// A training step outside of a run, to be measured or compared: constant rate, nothing optional.
+import { alone } from "./collective/collective.js";
+import type { StepSettings } from "./step.js";
+import type { LabelledBatch } from "./targets.js";
 
 export function stepSettings(classes: number, learningRate: number, collective = alone): StepSettings {
   return {

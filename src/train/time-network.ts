@@ -1,0 +1,60 @@
+// How long a network's steps take on one batch that is in memory already: what faster input could win at most.
+import type { Tensor } from "@tensorflow/tfjs";
+import type { Engine } from "./engine/engine.js";
+import type { Precision } from "./engine/frozen-network.js";
+import { buildNetwork, type NetworkOptions } from "./networks/build.js";
+import { labelledSamples, stepSettings } from "./plain-step.js";
+import { Stepper } from "./step.js";
+
+export const phases = ["train", "inference"] as const;
+export type Phase = (typeof phases)[number];
+
+export interface TimeNetworkOptions extends NetworkOptions {
+  readonly phase: Phase;
+  readonly batchSize: number;
+  readonly seconds: number;
+  /** Of inference. Default "float32". */
+  readonly precision?: Precision | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Milliseconds of single steps; the first ones, in which the engine prepares itself, are left out. */
+export async function timeNetwork(engine: Engine, id: string, options: TimeNetworkOptions): Promise<readonly number[]> {
+  const { tf } = engine;
+  const { phase, batchSize, seconds, precision, signal, ...shape } = options;
+  const network = buildNetwork(tf, id, shape);
+  const inputs = network.model.inputs.map(
+    (input): Tensor => tf.randomNormal([batchSize, ...(input.shape.slice(1) as number[])]),
+  );
+  const times: number[] = [];
+  const repeat = async (step: () => Promise<unknown>) => {
+    for (let warmUp = 0; warmUp < 2; warmUp++) await step();
+    for (const until = performance.now() + 1000 * seconds; times.length === 0 || performance.now() < until; ) {
+      const began = performance.now();
+      await step();
+      times.push(performance.now() - began);
+      await new Promise(setImmediate);
+      signal?.throwIfAborted();
+    }
+  };
+  try {
+    if (phase === "train") {
+      // A rate that changes nothing: random input would soon overflow at any other.
+      const stepper = new Stepper(engine, network, stepSettings(shape.classes, 1e-6));
+      const batch = labelledSamples(Int32Array.from({ length: batchSize }, (_, i) => i % shape.classes));
+      await repeat(() => stepper.stepOn(inputs, batch, 0)).finally(() => stepper.dispose());
+    } else {
+      const frozen = await engine.freeze(network.logits, { precision });
+      const step = async () => {
+        const output = frozen.predict(inputs);
+        await output.data();
+        output.dispose();
+      };
+      await repeat(step).finally(() => frozen.dispose());
+    }
+    return times;
+  } finally {
+    network.model.dispose();
+    tf.dispose(inputs);
+  }
+}

@@ -1,0 +1,67 @@
+// What the machine can do at most, measured where a profile is taken.
+import { closeSync, openSync, readSync } from "node:fs";
+import { copyBytes } from "../../src/native/index.js";
+import type { LoadedManifest } from "../../src/shards/manifest.js";
+import { localPath } from "../../src/storage/file.js";
+import { isRemote, joinUrl, openStore } from "../../src/storage/store.js";
+
+/** Bytes a second that one thread copies in memory that no cache holds. */
+export function memoryCopyRate(): number {
+  const bytes = 64 << 20;
+  const [from, to] = [new Uint8Array(bytes).fill(1), new Uint8Array(bytes)];
+  let best = 0;
+  for (let pass = 0; pass < 4; pass++) {
+    const began = performance.now();
+    copyBytes(to, from);
+    best = Math.max(best, (1000 * bytes) / (performance.now() - began));
+  }
+  return best;
+}
+
+const readBytes = 8 << 20;
+const rangesAtOnce = 8;
+
+/** Bytes a second at which shards can be read, for about so long: from disk one after the other, from a service in ranges side by side. */
+export async function shardReadRate(manifest: LoadedManifest, seconds: number): Promise<number> {
+  return isRemote(manifest.folder) ? remoteRate(manifest, seconds) : localRate(manifest, seconds);
+}
+
+function localRate(manifest: LoadedManifest, seconds: number): number {
+  const target = new Uint8Array(readBytes);
+  const began = performance.now();
+  let [total, elapsed] = [0, 0];
+  for (let i = 0; elapsed < 1000 * seconds; i++) {
+    const file = openSync(
+      localPath(joinUrl(manifest.folder, manifest.shards[i % manifest.shards.length]?.name ?? "")),
+      "r",
+    );
+    try {
+      for (let read = 1; read > 0 && elapsed < 1000 * seconds; elapsed = performance.now() - began) {
+        read = readSync(file, target);
+        total += read;
+      }
+    } finally {
+      closeSync(file);
+    }
+  }
+  return (1000 * total) / elapsed;
+}
+
+async function remoteRate(manifest: LoadedManifest, seconds: number): Promise<number> {
+  const ranges = manifest.shards.flatMap(({ name, byteLength }) =>
+    Array.from({ length: Math.ceil(byteLength / readBytes) }, (_, i) => {
+      const start = i * readBytes;
+      return { url: joinUrl(manifest.folder, name), range: { start, end: Math.min(byteLength, start + readBytes) } };
+    }),
+  );
+  const began = performance.now();
+  let [next, total] = [0, 0];
+  const lane = async () => {
+    while (performance.now() - began < 1000 * seconds) {
+      const { url, range } = ranges[next++ % ranges.length] as (typeof ranges)[number];
+      total += (await openStore(url).read(url, range)).length;
+    }
+  };
+  await Promise.all(Array.from({ length: rangesAtOnce }, lane));
+  return (1000 * total) / (performance.now() - began);
+}
