@@ -94,11 +94,11 @@ export class Stepper {
     const { tf } = this.engine;
     const learningRate = learningRateAt(this.settings.recipe, index);
     this.tally.fill(0);
-    const keys: string[] = [];
+    const seen: LoadedBatch[] = [];
     let part = 0;
     for await (const batch of parts) {
       this.lastPart = ++part === partCount;
-      keys.push(...batch.keys);
+      seen.push(batch);
       if (batch.samples > 0) {
         const { inputs, dispose } = toTensors(tf, batch, this.network.model);
         await this.accumulate(inputs, batch, planned);
@@ -106,7 +106,7 @@ export class Stepper {
       } else this.sum?.skipPart(this.lastPart);
       batch.release();
     }
-    return this.finish(planned, index, learningRate, keys);
+    return this.finish(planned, index, learningRate, () => seen.flatMap(({ keys }) => keys));
   }
 
   /** A step of one part that is in tensors already: inputs in the model's order. */
@@ -116,7 +116,7 @@ export class Stepper {
     this.lastPart = true;
     const planned = batch.samples * this.settings.collective.size;
     await this.accumulate(inputs, batch, planned);
-    return this.finish(planned, index, rate, []);
+    return this.finish(planned, index, rate, () => []);
   }
 
   /** Adds the gradients of one part. */
@@ -171,7 +171,7 @@ export class Stepper {
     planned: number,
     index: number,
     learningRate: number,
-    keys: readonly string[],
+    keysOf: () => readonly string[],
   ): Promise<StepResult> {
     const { tf } = this.engine;
     if (this.settings.wantsToStop?.()) this.tally[3] = 1;
@@ -187,7 +187,7 @@ export class Stepper {
     const result = { loss: loss / samples, top1: correct / samples, samples, learningRate, stop: stopping > 0 };
     if (!Number.isFinite(loss)) {
       tf.dispose(gradients);
-      throw overflow(result.loss, index, learningRate, keys);
+      throw overflow(result.loss, index, learningRate, keysOf());
     }
     const { norm, scaled } = await this.scale(gradients, planned / samples);
     gradients = scaled;

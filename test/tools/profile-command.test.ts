@@ -89,6 +89,39 @@ test("profile read: a store of low bandwidth is named", async (t) => {
   assert.equal(profile.bottleneck, "storage", profile.verdict);
   const views = profile.stages.find(({ name }) => name === "views");
   assert.ok((views?.waitForInput as number) > 0.5, "and the view threads wait for it");
+  const shape = [
+    "--network",
+    "late-concat",
+    "--width",
+    "0.125",
+    "--input-size",
+    "32",
+    "--batch-size",
+    "8",
+    "--seconds",
+    "2",
+  ];
+  const training = ["profile", "train", manifest, "--s3-endpoint", endpoint, ...shape, "--json"];
+  const trained = profileOf(await dctstream(training));
+  assert.equal(trained.bottleneck, "storage", trained.verdict);
+  assert.match(trained.verdict, /^input bound: [\d.]+ images\/s, steps wait \d+ % of the time for data; storage busy/);
+});
+
+test("profile train: a network that computes for long is device bound", async (t) => {
+  const { manifest } = await makeDataset(temporaryFolder(t), 60, { codec: "none" });
+  const shape = ["--network", "resnet50-rgb", "--width", "0.25", "--input-size", "96", "--batch-size", "16"];
+  const profile = profileOf(await dctstream(["profile", "train", manifest, ...shape, "--seconds", "2", "--json"]));
+  assert.deepEqual(
+    [profile.bottleneck, profile.stages.map(({ name }) => name)],
+    ["step", ["views", "collate", "step"]],
+  );
+  assert.match(
+    profile.verdict,
+    /^device bound: [\d.]+ images\/s, steps wait \d+ % of the time; .*would win \d+ % at most$/,
+  );
+  assert.ok((profile.limits.stepMs as number) > 0);
+  const missing = await dctstream(["profile", "train", manifest]);
+  assert.deepEqual([missing.status, /option network must be given/.test(missing.stderr)], [2, true]);
 });
 
 test("profile network: the median step of either phase", async () => {

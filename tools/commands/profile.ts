@@ -13,22 +13,24 @@ import { engineOptionsFrom, withEngineOptions } from "../engine-options.js";
 import { networkOptionsFrom, withNetworkOptions } from "../network-options.js";
 import { profileRead } from "../profile/read.js";
 import type { Profile, Stage } from "../profile/stage.js";
+import { profileTrain } from "../profile/train.js";
 import { formatBytes } from "../quantity.js";
 import { readOptionsFrom, withReadOptions } from "../storage-options.js";
 import { table } from "../table.js";
 
 export const profileCommand: Command = {
   usage: "profile <what> <target>",
-  describe: "Where the time goes: of reading a data set into views, or of a network's steps",
+  describe: "Where the time goes: of reading a data set into views, of a network's steps, or of both together",
   options: (parser) =>
     withEngineOptions(withNetworkOptions(withReadOptions(parser)))
       .positional("what", {
-        choices: ["read", "network"] as const,
+        choices: ["read", "network", "train"] as const,
         demandOption: true,
         describe:
-          "read: the loader, with a consumer that takes every batch at once; network: steps on one batch in memory",
+          "read: the loader, with a consumer that takes every batch at once; network: steps on one batch in memory; train: both together",
       })
       .positional("target", { type: "string", demandOption: true, describe: "A manifest, or a network's id" })
+      .option("network", { type: "string", requiresArg: true, describe: "train: the network's id" })
       .option("seconds", { type: "number", default: 5, requiresArg: true, describe: "How long to measure" })
       .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per batch" })
       .option("view", {
@@ -57,7 +59,7 @@ export const profileCommand: Command = {
     for (const name of ["seconds", "batchSize"] as const)
       if (!(argument<number>(args, name) > 0))
         throw invalidOption(name === "seconds" ? name : "batch-size", "more than 0", argument(args, name));
-    return argument<string>(args, "what") === "read" ? read(args, context) : network(args, context);
+    return { read, network, train }[argument<"read" | "network" | "train">(args, "what")](args, context);
   },
 };
 
@@ -69,6 +71,18 @@ async function read(args: Record<string, unknown>, { signal }: CommandContext): 
   const batchSize = Math.min(argument<number>(args, "batchSize"), manifest.samples);
   const options = { view, batchSize, ...readOptionsFrom(args), signal };
   const profile = await profileRead(manifest, options, argument<number>(args, "seconds"));
+  return { result: profile, text: describe(profile) };
+}
+
+async function train(args: Record<string, unknown>, { signal }: CommandContext): Promise<CommandResult> {
+  const manifest = await readManifest(argument<string>(args, "target"));
+  const id = argument<string | undefined>(args, "network");
+  if (id === undefined) throw invalidOption("network", "given with profile train", id);
+  const batchSize = Math.min(argument<number>(args, "batchSize"), manifest.samples);
+  const shape = networkOptionsFrom(args);
+  layersOf(findNetwork(id), shape); // what cannot be built is refused before anything is measured
+  const options = { network: id, batchSize, ...shape, ...engineOptionsFrom(args), ...readOptionsFrom(args), signal };
+  const profile = await profileTrain(manifest, options, argument<number>(args, "seconds"));
   return { result: profile, text: describe(profile) };
 }
 

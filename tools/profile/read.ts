@@ -1,5 +1,5 @@
 // dctstream profile read: the loader with a consumer that does nothing.
-import { loadBetween, viewTime } from "../../src/pipeline/load/load-clock.js";
+import { type LoadCounters, loadBetween, viewTime } from "../../src/pipeline/load/load-clock.js";
 import { Loader } from "../../src/pipeline/load/loader.js";
 import type { LoaderOptions } from "../../src/pipeline/load/options.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
@@ -16,12 +16,39 @@ export async function profileRead(manifest: LoadedManifest, options: LoaderOptio
   const readRate = await shardReadRate(manifest, limitSeconds);
   await using loader = await Loader.open(manifest, options);
   const { counters, viewBytes } = await measure(loader, seconds, options.signal);
+  const imagesPerSecond = (1000 * counters.samples) / counters.elapsedMs;
+  const remote = isRemote(manifest.folder) || options.cache !== undefined;
+  const stages = readStages(counters, { manifest, remote, threads: loader.viewThreads, viewBytes, copyRate, readRate });
+  return {
+    imagesPerSecond,
+    seconds: counters.elapsedMs / 1000,
+    stages,
+    bottleneck: busiest(stages).name,
+    verdict: verdictOf(stages, imagesPerSecond),
+    limits: { memoryCopyBytesPerSecond: copyRate, shardReadBytesPerSecond: readRate },
+  };
+}
+
+export interface Reading {
+  readonly manifest: LoadedManifest;
+  /** Whether shards are read apart from the view threads. */
+  readonly remote: boolean;
+  readonly threads: number;
+  /** Of a finished view. */
+  readonly viewBytes: number;
+  /** Bytes a second: see limits.ts. */
+  readonly copyRate: number;
+  readonly readRate: number;
+}
+
+/** The stages of a loader, from what it counted. */
+export function readStages(counters: LoadCounters, reading: Reading): Stage[] {
+  const { manifest, remote, threads, viewBytes, copyRate, readRate } = reading;
   const { elapsedMs, samples, readMs, readBytes, collateMs } = counters;
   const imagesPerSecond = (1000 * samples) / elapsedMs;
   const storedBytes = manifest.shards.reduce((sum, { byteLength }) => sum + byteLength, 0) / manifest.samples;
-  const remote = isRemote(manifest.folder) || options.cache !== undefined;
-  const views = viewTime(counters, loader.viewThreads);
-  const viewMs = loader.viewThreads * elapsedMs;
+  const views = viewTime(counters, threads);
+  const viewMs = threads * elapsedMs;
   const busyViews = views.busyMs / viewMs;
   const storage: Stage = {
     name: "storage",
@@ -33,17 +60,17 @@ export async function profileRead(manifest: LoadedManifest, options: LoaderOptio
     bytesPerSecond: (1000 * readBytes) / elapsedMs,
     limit: { imagesPerSecond: readRate / storedBytes, what: "range reads of shards side by side" },
   };
-  const stages: Stage[] = [
+  return [
     ...(remote ? [storage] : []),
     {
       name: "views",
-      threads: loader.viewThreads,
+      threads,
       imagesPerSecondAlone: busyViews > 0 ? imagesPerSecond / busyViews : undefined,
       busy: busyViews,
       waitForInput: views.waitForInputMs / viewMs,
       waitForOutput: views.waitForOutputMs / viewMs,
       bytesPerSecond: imagesPerSecond * viewBytes,
-      limit: { imagesPerSecond: (loader.viewThreads * copyRate) / viewBytes, what: "copying finished views in memory" },
+      limit: { imagesPerSecond: (threads * copyRate) / viewBytes, what: "copying finished views in memory" },
     },
     {
       name: "collate",
@@ -56,14 +83,6 @@ export async function profileRead(manifest: LoadedManifest, options: LoaderOptio
       limit: undefined,
     },
   ];
-  return {
-    imagesPerSecond,
-    seconds: elapsedMs / 1000,
-    stages,
-    bottleneck: busiest(stages).name,
-    verdict: verdictOf(stages, imagesPerSecond),
-    limits: { memoryCopyBytesPerSecond: copyRate, shardReadBytesPerSecond: readRate },
-  };
 }
 
 async function measure(loader: Loader, seconds: number, signal: AbortSignal | undefined) {

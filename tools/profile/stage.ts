@@ -27,7 +27,7 @@ export interface Profile {
   readonly limits: Readonly<Record<string, number>>;
 }
 
-const percent = (share: number) => `${Math.round(100 * share)} %`;
+export const percent = (share: number) => `${Math.round(100 * share)} %`;
 
 export function busiest(stages: readonly Stage[]): Stage {
   return stages.reduce((most, stage) => (stage.busy > most.busy ? stage : most));
