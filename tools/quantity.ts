@@ -38,3 +38,8 @@ export function formatDuration(seconds: number): string {
   if (whole < 3600) return `${Math.floor(whole / 60)}m${two(whole % 60)}s`;
   return `${Math.floor(whole / 3600)}h${two(Math.floor((whole % 3600) / 60))}m`;
 }
+
+/** A share of [0, 1] as 12.3 %. */
+export function formatShare(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}

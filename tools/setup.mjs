@@ -338,6 +338,12 @@ function tensorflow(kind) {
   });
 }
 
+/** Compiles the addon of a folder of its own. */
+function buildAddon(name, folder) {
+  const args = ["rebuild", "--directory", folder, "--jobs", "max", ...nodeHeaderArgs()];
+  run(name, bin("node-gyp"), args, "read the compiler's message above");
+}
+
 /** Our kernels for TensorFlow, built against its headers; without them TensorFlow's own do the same, slower. */
 function kernels() {
   const folder = path.join(root, "src", "train", "engine", "native");
@@ -351,14 +357,7 @@ function kernels() {
     hashOf([...sources, ...(existsSync(version) ? [version] : [])], nodePlatform),
     path.join(folder, "build", "Release", "dctstream_kernels.node"),
     "compiling src/train/engine/native",
-    () => {
-      run(
-        "kernels",
-        bin("node-gyp"),
-        ["rebuild", "--directory", folder, "--jobs", "max", ...nodeHeaderArgs()],
-        "read the compiler's message above",
-      );
-    },
+    () => buildAddon("kernels", folder),
   );
 }
 
@@ -380,14 +379,7 @@ function mpi() {
     ),
     path.join(folder, "build", "Release", "dctstream_mpi.node"),
     "compiling src/train/collective/native",
-    () => {
-      run(
-        "mpi",
-        bin("node-gyp"),
-        ["rebuild", "--directory", folder, "--jobs", "max", ...nodeHeaderArgs()],
-        "read the compiler's message above",
-      );
-    },
+    () => buildAddon("mpi", folder),
   );
 }
 

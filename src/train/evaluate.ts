@@ -4,7 +4,7 @@ import { ToolkitError } from "../errors.js";
 import { type LoadedBatch, Loader } from "../pipeline/load/loader.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { LoadedManifest } from "../shards/manifest.js";
-import { toTensors } from "./batch.js";
+import { type BatchTensors, toTensors } from "./batch.js";
 import { alone, type Collective } from "./collective/collective.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
@@ -155,7 +155,7 @@ export async function evaluateModel(
     for await (const batch of loader.epoch(0)) {
       if (batch.samples === 0) continue; // the end of the data is the other ranks'
       const tensors = toTensors(tf, batch, logits);
-      const scores = await score(tf, network, tensors.inputs, tensors.labels, classes);
+      const scores = await score(tf, network, tensors, classes, Boolean(options.mistakes));
       const { loss, ranked, perSample } = scores;
       tally.add(batch.labels.subarray(0, batch.samples), ranked, perSample, loss * batch.samples);
       if (options.mistakes) mistakes = worst([...mistakes, ...mistakesOf(batch, scores)], options.mistakes);
@@ -186,7 +186,7 @@ function mistakesOf(batch: LoadedBatch, { ranked, perSample, confidence }: Score
     const predicted = ranked[i * perSample] as number;
     if (predicted === label) return [];
     const [key, sample] = [batch.keys[i] as string, batch.sampleNumbers[i] as number];
-    return [{ key, sample, label, predicted, probability: confidence[i] as number }];
+    return [{ key, sample, label, predicted, probability: confidence?.[i] as number }];
   });
 }
 
@@ -200,30 +200,31 @@ interface Scores {
   /** [n, perSample] classes, the likeliest first. */
   readonly ranked: Int32Array;
   readonly perSample: number;
-  /** [n]: probability of the first of them. */
-  readonly confidence: Float32Array;
+  /** [n]: probability of the first of them; where it was asked for. */
+  readonly confidence: Float32Array | undefined;
 }
 
 async function score(
   tf: Tf,
   network: FrozenNetwork,
-  inputs: Tensor[],
-  labels: Tensor,
+  { inputs, labels }: BatchTensors,
   classes: number,
+  confident: boolean,
 ): Promise<Scores> {
   const perSample = Math.min(5, classes);
   const [loss, ranked, confidence] = tf.tidy(() => {
     const output = network.predict(inputs);
     const mean = crossEntropy(tf, output, labels, classes);
-    return [mean, tf.topk(output, perSample).indices, tf.max(tf.softmax(output), -1)] as const;
+    const likeliest = confident ? tf.max(tf.softmax(output), -1) : undefined;
+    return [mean, tf.topk(output, perSample).indices, likeliest] as const;
   });
   const scores = {
     loss: (await loss.data())[0] as number,
     ranked: (await ranked.data()) as Int32Array,
     perSample,
-    confidence: (await confidence.data()) as Float32Array,
+    confidence: (await confidence?.data()) as Float32Array | undefined,
   };
-  tf.dispose([loss, ranked, confidence]);
+  tf.dispose([loss, ranked, ...(confidence === undefined ? [] : [confidence])]);
   return scores;
 }
 

@@ -2,14 +2,14 @@
 import type { LayersModel } from "@tensorflow/tfjs";
 import type { WireError } from "../errors.js";
 import { imageBatches } from "../pipeline/direct/image-batches.js";
-import { findImages, type ImagePlace, isTarName, readImages } from "../pipeline/direct/image-files.js";
+import { findImages, type ImagePlace, readImages } from "../pipeline/direct/image-files.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { NamedArray } from "../pipeline/load/slot.js";
 import { isImageName } from "../pipeline/preprocess/group.js";
+import { isTarUrl } from "../pipeline/preprocess/sources.js";
 import { type LoadedManifest, manifestName, readManifest } from "../shards/manifest.js";
 import { joinUrl, openStore } from "../storage/store.js";
-import type { BatchInput } from "./batch.js";
-import { inputTensors } from "./batch.js";
+import { type BatchInput, inputTensors } from "./batch.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import { type NetworkInput, viewOf } from "./input.js";
@@ -138,7 +138,7 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
 /** A manifest by its own name or its folder's; undefined for everything else. */
 async function datasetAt(url: string): Promise<LoadedManifest | undefined> {
   if (url.endsWith(".json")) return readManifest(url);
-  if (isImageName(url) || isTarName(url) || /[*?{[]/.test(url)) return undefined;
+  if (isImageName(url) || isTarUrl(url) || /[*?{[]/.test(url)) return undefined;
   if ((await openStore(url).stat(url))?.kind !== "folder") return undefined;
   const manifest = joinUrl(url, manifestName);
   return (await openStore(url).stat(manifest)) === undefined ? undefined : readManifest(manifest);

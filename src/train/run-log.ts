@@ -1,4 +1,5 @@
 // What is noted of a run while it goes, and told: steps, epochs, speed. Rank 0 tells; the others only count.
+import type { CheckpointInfo } from "./checkpoint.js";
 import { History } from "./history.js";
 import { Meter } from "./meter.js";
 import type { TrainSettings } from "./options.js";
@@ -7,11 +8,7 @@ import type { StepResult } from "./step.js";
 import type { TensorBoard } from "./tensorboard.js";
 
 /** Over the steps of an epoch so far. */
-export interface EpochSums {
-  readonly loss: number;
-  readonly correct: number;
-  readonly samples: number;
-}
+export type EpochSums = Readonly<NonNullable<CheckpointInfo["training"]>["epochSums"]>;
 
 const noSums: EpochSums = { loss: 0, correct: 0, samples: 0 };
 

@@ -91,12 +91,14 @@ interface ResourcesBefore {
 /** A process's part of a run, from the step it goes on after. */
 class Run {
   private step: number;
-  private readonly build = buildInfo();
+  /** Of rank 0, which writes. */
+  private readonly build: ReturnType<typeof buildInfo> | undefined;
   private readonly checkpoints: CheckpointWriter | undefined;
 
   constructor(private readonly parts: PreparedRun) {
     const { folder, settings, resumedAt } = parts;
     this.step = resumedAt;
+    this.build = folder && buildInfo();
     this.checkpoints = folder && new CheckpointWriter(folder, resumedAt, settings.onCheckpoint);
   }
 

@@ -11,7 +11,7 @@ import { variableOf } from "../../src/train/engine/layer-graph.js";
 import { networkInput } from "../../src/train/input.js";
 import { buildNetwork, findNetwork } from "../../src/train/networks/build.js";
 import { resolveTrainOptions } from "../../src/train/options.js";
-import { stepSettings } from "../../src/train/plain-step.js";
+import { labelledSamples, stepSettings } from "../../src/train/plain-step.js";
 import { Stepper } from "../../src/train/step.js";
 import { TrainingData } from "../../src/train/training-data.js";
 import { pattern } from "./tensors.js";
@@ -36,8 +36,7 @@ async function stepTogether(collective: Collective, id: string, steps: number, s
       return tf.tensor(all.slice(first * length, (first + size) * length), [size, ...one]);
     });
     const labels = Int32Array.from({ length: size }, (_, i) => ((first + i) * 7 + step) % shape.classes);
-    const batch = { labels, mask: new Float32Array(size).fill(1), mixed: undefined, samples: size };
-    losses.push((await stepper.stepOn(inputs, batch, step)).loss);
+    losses.push((await stepper.stepOn(inputs, labelledSamples(labels), step)).loss);
     tf.dispose(inputs);
   }
   return { network, stepper, losses };

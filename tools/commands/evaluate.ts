@@ -8,6 +8,7 @@ import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js"
 import { argument, type Command } from "../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../engine-options.js";
 import { withProgress } from "../progress.js";
+import { formatShare } from "../quantity.js";
 import { picturesOf, renderEvaluation } from "../report/evaluation.js";
 import { readOptionsFrom, withReadOptions } from "../storage-options.js";
 
@@ -77,13 +78,12 @@ export const evaluateCommand: Command = {
 };
 
 function describe(network: string, report: EvaluateReport): string {
-  const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
   const name = (index: number) => report.perClass.find((entry) => entry.index === index)?.name ?? String(index);
   const worst = [...report.perClass].sort((a, b) => a.top1 - b.top1).slice(0, shownRows);
   return [
-    `${network}: top-1 ${percent(report.top1)}, top-5 ${percent(report.top5)}, loss ${report.loss.toFixed(4)} over ${report.samples} samples, ${report.imagesPerSecond} images/s`,
+    `${network}: top-1 ${formatShare(report.top1)}, top-5 ${formatShare(report.top5)}, loss ${report.loss.toFixed(4)} over ${report.samples} samples, ${report.imagesPerSecond} images/s`,
     "hardest classes:",
-    ...worst.map((entry) => `  ${entry.name.padEnd(28)} ${percent(entry.top1).padStart(8)} of ${entry.samples}`),
+    ...worst.map((entry) => `  ${entry.name.padEnd(28)} ${formatShare(entry.top1).padStart(8)} of ${entry.samples}`),
     ...(report.confusion.length === 0 ? [] : ["most frequent confusions:"]),
     ...report.confusion
       .slice(0, shownRows)

@@ -14,7 +14,7 @@ import { networkOptionsFrom, withNetworkOptions } from "../network-options.js";
 import { profileRead } from "../profile/read.js";
 import type { Profile, Stage } from "../profile/stage.js";
 import { profileTrain } from "../profile/train.js";
-import { formatBytes } from "../quantity.js";
+import { formatBytes, formatShare as share } from "../quantity.js";
 import { readOptionsFrom, withReadOptions } from "../storage-options.js";
 import { table } from "../table.js";
 
@@ -87,7 +87,6 @@ async function train(args: Record<string, unknown>, { signal }: CommandContext):
 }
 
 const rate = (value: number | undefined) => (value === undefined ? "-" : Math.round(value).toLocaleString("en"));
-const share = (value: number) => `${(100 * value).toFixed(1)} %`;
 
 function describe({ verdict, stages, imagesPerSecond }: Profile): string {
   const columns = [

@@ -8,7 +8,7 @@ import { train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
 import { Metrics } from "../metrics.js";
 import { ProgressLine } from "../progress-line.js";
-import { formatBytes, formatDuration } from "../quantity.js";
+import { formatBytes, formatDuration, formatShare } from "../quantity.js";
 import { configFile, trainOptionsFrom, withTrainOptions } from "../train-options.js";
 
 export const trainCommand: Command = {
@@ -93,7 +93,7 @@ function describeStart({ config, resumedAt, worldSize, device, leftOut }: RunSta
   ].join("\n");
 }
 
-const percent = (share: number | undefined) => (share === undefined ? "-" : `${(100 * share).toFixed(1)} %`);
+const percent = (share: number | undefined) => (share === undefined ? "-" : formatShare(share));
 
 function describeStep(report: StepReport): string {
   const { step, steps, epoch, epochs, loss, top1, learningRate, imagesPerSecond, inputStallFraction } = report;

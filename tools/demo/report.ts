@@ -2,9 +2,9 @@
 import type { PreprocessReport } from "../../src/pipeline/preprocess/preprocess.js";
 import type { EvaluateReport } from "../../src/train/evaluate.js";
 import type { StepReport, TrainReport } from "../../src/train/report.js";
-import { formatBytes } from "../quantity.js";
+import { formatBytes, formatShare } from "../quantity.js";
 import { escapeHtml, lineChart, type Series, scatterChart } from "../report/charts.js";
-import { cell, percent, renderPage, row } from "../report/page.js";
+import { cell, renderPage, row } from "../report/page.js";
 import type { DemoImage } from "./images.js";
 
 export interface DemoRun {
@@ -50,12 +50,12 @@ function resultTable(runs: readonly DemoRun[]): string {
     row(
       `<td><span class="key ${style}"></span></td>`,
       `<td>${escapeHtml(title)}<small>${escapeHtml(train.network)}</small></td>`,
-      cell(percent(evaluate.top1), "number strong"),
-      cell(percent(evaluate.top5), "number"),
+      cell(formatShare(evaluate.top1), "number strong"),
+      cell(formatShare(evaluate.top5), "number"),
       cell(evaluate.loss.toFixed(3), "number"),
       cell(`${train.imagesPerSecond} images/s`, "number"),
       cell(`${evaluate.imagesPerSecond} images/s`, "number"),
-      cell(percent(train.inputStallFraction), "number"),
+      cell(formatShare(train.inputStallFraction), "number"),
       cell(`${(train.parameters / 1e6).toFixed(2)} M`, "number"),
     ),
   );
@@ -66,7 +66,7 @@ function classTable(runs: readonly DemoRun[]): string {
   const classes = runs[0]?.evaluate.perClass ?? [];
   const bar = (run: DemoRun, index: number) => {
     const share = run.evaluate.perClass.find((entry) => entry.index === index)?.top1 ?? 0;
-    return `<td class="bar"><span class="${run.style}" style="width:${(70 * share).toFixed(1)}%"></span><em>${percent(share)}</em></td>`;
+    return `<td class="bar"><span class="${run.style}" style="width:${(70 * share).toFixed(1)}%"></span><em>${formatShare(share)}</em></td>`;
   };
   const header = `<tr><th>class</th>${runs.map(({ title }) => `<th>${escapeHtml(title)}</th>`).join("")}</tr>`;
   return `<table class="wide"><thead>${header}</thead><tbody>${classes.map(({ index, name }) => row(cell(name), ...runs.map((run) => bar(run, index)))).join("\n")}</tbody></table>`;

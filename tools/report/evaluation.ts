@@ -3,8 +3,9 @@ import { encodeJpeg } from "../../src/native/index.js";
 import { Loader } from "../../src/pipeline/load/loader.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import type { EvaluateReport } from "../../src/train/evaluate.js";
+import { formatShare } from "../quantity.js";
 import { escapeHtml } from "./charts.js";
-import { cell, percent, renderPage, row } from "./page.js";
+import { cell, renderPage, row } from "./page.js";
 
 /** Side of a picture, in pixels. */
 const pictureSize = 192;
@@ -51,16 +52,16 @@ export function renderEvaluation({ network, checkpoint, manifest, report, pictur
   };
   const { samples, top1, top5, loss, imagesPerSecond } = report;
   const figures = [
-    ["top-1", percent(top1)],
-    ["top-5", percent(top5)],
+    ["top-1", formatShare(top1)],
+    ["top-5", formatShare(top5)],
     ["loss", loss.toFixed(4)],
     ["samples", samples],
     ["speed", `${imagesPerSecond} images/s`],
   ] as const;
   const summary = figures.map(([label, value]) => row(cell(label), cell(value, "number strong"))).join("\n");
   return renderPage(
-    `${network}: ${percent(top1)}`,
-    `<h1>${escapeHtml(network)}: ${percent(top1)} right at the first guess</h1>
+    `${network}: ${formatShare(top1)}`,
+    `<h1>${escapeHtml(network)}: ${formatShare(top1)} right at the first guess</h1>
 <p class="lead">${escapeHtml(checkpoint)} on ${escapeHtml(manifest.url)}</p>
 <section><h2>Result</h2><table>${summary}</table></section>
 <section><h2>Worst mistakes</h2><p class="lead">Where the network was wrong and most sure of it.</p><div class="gallery">${mistakeFigures(report, pictures, name)}</div></section>
@@ -76,7 +77,7 @@ function mistakeFigures({ mistakes = [] }: EvaluateReport, pictures: EvaluationP
   return mistakes
     .map(({ key, sample, label, predicted, probability }) => {
       const source = `data:image/jpeg;base64,${Buffer.from(pictures.get(sample) ?? []).toString("base64")}`;
-      return `<figure><img src="${source}" width="${pictureSize}" height="${pictureSize}" alt="${escapeHtml(name(label))}"><figcaption>${escapeHtml(name(label))}, taken for ${escapeHtml(name(predicted))}<small>${percent(probability)} sure; ${escapeHtml(key)}</small></figcaption></figure>`;
+      return `<figure><img src="${source}" width="${pictureSize}" height="${pictureSize}" alt="${escapeHtml(name(label))}"><figcaption>${escapeHtml(name(label))}, taken for ${escapeHtml(name(predicted))}<small>${formatShare(probability)} sure; ${escapeHtml(key)}</small></figcaption></figure>`;
     })
     .join("\n");
 }
@@ -114,7 +115,7 @@ function classTable({ perClass }: EvaluateReport): string {
     .sort((a, b) => a.top1 - b.top1)
     .slice(0, mostRows)
     .map(({ name, samples, top1 }) => {
-      const bar = `<td class="bar"><span class="dct" style="width:${(70 * top1).toFixed(1)}%"></span><em>${percent(top1)}</em></td>`;
+      const bar = `<td class="bar"><span class="dct" style="width:${(70 * top1).toFixed(1)}%"></span><em>${formatShare(top1)}</em></td>`;
       return row(cell(name), bar, cell(samples, "number"));
     });
   return `<table class="wide"><thead><tr><th>class</th><th>top-1</th><th>samples</th></tr></thead><tbody>${rows.join("\n")}</tbody></table>`;

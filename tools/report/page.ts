@@ -1,8 +1,6 @@
 // What our HTML reports have in common: one file with everything in it, no scripts and no requests, light and dark.
 import { escapeHtml } from "./charts.js";
 
-export const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
-
 export const cell = (value: string | number, className = "") =>
   `<td${className === "" ? "" : ` class="${className}"`}>${escapeHtml(String(value))}</td>`;
 

@@ -4,7 +4,7 @@ import type { ViewForm } from "../../native/index.js";
 import type { ViewOptions } from "../load/view.js";
 
 export interface DirectTask {
-  /** Files; they are moved. */
+  /** Whole files. */
   readonly images: readonly Uint8Array[];
   /** Where the views go, from which place on, and of how many. */
   readonly slot: SharedArrayBuffer;

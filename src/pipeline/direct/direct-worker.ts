@@ -1,10 +1,10 @@
 // Inside a worker thread: image files -> views, through their coefficients, exactly as if they had been stored in between.
-import { asToolkitError, toWire, type WireError } from "../../errors.js";
+import { toWire, type WireError } from "../../errors.js";
 import { type JpegRecord, readJpeg, renderForm, unchangedColor, type ViewArray } from "../../native/index.js";
 import { randomFor } from "../../shards/random.js";
 import { slotArrays } from "../load/slot.js";
 import { planView } from "../load/view.js";
-import { convertForeign, convertJpeg, foreignFormat } from "../preprocess/convert.js";
+import { convertForeign, convertOrRefuse, foreignFormat, isStorable, mayStillDecode } from "../preprocess/convert.js";
 import type { DirectAnswer, DirectTask } from "./direct-task.js";
 
 const codec = "none";
@@ -18,17 +18,12 @@ async function readImage(bytes: Uint8Array, maxPixels: number): Promise<JpegReco
   let refusal: unknown;
   try {
     const record = readJpeg(bytes, maxPixels, codec);
-    if (record.colorSpace === "grey" || record.colorSpace === "ycbcr") return record;
+    if (isStorable(record)) return record;
   } catch (error) {
-    const { code } = asToolkitError(error);
-    if (code !== "BAD_JPEG" && code !== "UNSUPPORTED_JPEG") throw error;
-    refusal = error; // what libjpeg refuses for its coefficients it may still decode
+    if (!mayStillDecode(error)) throw error;
+    refusal = error;
   }
-  try {
-    return readJpeg(convertJpeg(bytes, maxPixels, 0).file, maxPixels, codec);
-  } catch (error) {
-    throw refusal ?? error;
-  }
+  return readJpeg(convertOrRefuse(bytes, maxPixels, 0, refusal).file, maxPixels, codec);
 }
 
 export async function renderFiles({

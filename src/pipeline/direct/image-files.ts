@@ -3,9 +3,10 @@ import { ToolkitError, toWire, type WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { publicUrls } from "../../public-url.js";
 import { expandPatterns } from "../../storage/expand.js";
-import { baseName, openStore, readObject } from "../../storage/store.js";
+import { openStore, readObject } from "../../storage/store.js";
 import { isImageName } from "../preprocess/group.js";
 import { openSourceBytes } from "../preprocess/source-bytes.js";
+import { isTarUrl } from "../preprocess/sources.js";
 import { readTar } from "../preprocess/tar.js";
 
 /** A file's bytes, or why there are none. */
@@ -25,8 +26,6 @@ export interface ImageFilesOptions {
 /** Files read at the same time. */
 const readsInFlight = 16;
 
-export const isTarName = (url: string) => /\.(tar|tar\.gz|tgz)$/i.test(baseName(url));
-
 /** A place to read from: a single file, or a tar. */
 export interface ImagePlace {
   readonly url: string;
@@ -45,14 +44,14 @@ export async function* findImages(name: string, literal: boolean, signal?: Abort
   for (const url of literal ? [name] : await expandPatterns([name], signal)) {
     const info = await openStore(url).stat(url, signal);
     if (info?.kind === "folder") yield* below(url, signal);
-    else yield { url, kind: isTarName(url) ? "tar" : "file" };
+    else yield { url, kind: isTarUrl(url) ? "tar" : "file" };
   }
 }
 
 async function* below(folder: string, signal: AbortSignal | undefined): AsyncGenerator<ImagePlace> {
   for (const { url, kind } of await openStore(folder).list(folder, { signal })) {
     if (kind === "folder") yield* below(url, signal);
-    else if (isTarName(url)) yield { url, kind: "tar" };
+    else if (isTarUrl(url)) yield { url, kind: "tar" };
     else if (isImageName(url)) yield { url, kind: "file" };
   }
 }

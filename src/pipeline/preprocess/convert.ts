@@ -1,7 +1,7 @@
 // Images that cannot be stored as they are -> JPEGs that can: decoded to pixels and encoded at quality 100, 4:4:4.
 import type { Sharp } from "sharp";
-import { ToolkitError } from "../../errors.js";
-import { encodeJpeg, type JpegPixels, readPixels } from "../../native/index.js";
+import { asToolkitError, ToolkitError } from "../../errors.js";
+import { encodeJpeg, type JpegFacts, type JpegPixels, readPixels } from "../../native/index.js";
 
 const losslessQuality = 100;
 
@@ -23,9 +23,29 @@ function encode({ pixels, width, height, channels }: Omit<JpegPixels, "warnings"
 }
 
 /** A JPEG of any colour space, turned by `orientation`. The addon's errors. */
-export function convertJpeg(bytes: Uint8Array, maxPixels: number, orientation: number) {
+function convertJpeg(bytes: Uint8Array, maxPixels: number, orientation: number) {
   const pixels = readPixels(bytes, maxPixels, orientation);
   return { file: encode(pixels), warnings: pixels.warnings };
+}
+
+/** Throws `refusal` where there is one: why a file's coefficients cannot be read says more than why its pixels cannot. */
+export function convertOrRefuse(bytes: Uint8Array, maxPixels: number, orientation: number, refusal: unknown) {
+  try {
+    return convertJpeg(bytes, maxPixels, orientation);
+  } catch (error) {
+    throw refusal ?? error;
+  }
+}
+
+/** Views use luma and chroma: other colour spaces are converted first. */
+export function isStorable({ colorSpace }: Pick<JpegFacts, "colorSpace">): boolean {
+  return colorSpace === "grey" || colorSpace === "ycbcr";
+}
+
+/** What libjpeg refuses for its coefficients only (a table defined anew between scans) it may still decode. */
+export function mayStillDecode(error: unknown): boolean {
+  const { code } = asToolkitError(error);
+  return code === "BAD_JPEG" || code === "UNSUPPORTED_JPEG";
 }
 
 /** The first frame of another format, without transparency: what Pillow's convert("RGB") gives. BAD_IMAGE, TOO_MANY_PIXELS. */

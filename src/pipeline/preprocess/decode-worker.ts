@@ -1,10 +1,9 @@
 // Inside a worker thread: image bytes -> packed coefficients, many images per task. A bad image is a value, not a failure of the task.
 import { move, transferableSymbol, valueSymbol } from "piscina";
-import { asToolkitError, ToolkitError, toWire } from "../../errors.js";
+import { ToolkitError, toWire } from "../../errors.js";
 import {
   copyBytes,
   crc32c,
-  type JpegFacts,
   parseFacts,
   readJpegFacts,
   readOrientation,
@@ -12,12 +11,9 @@ import {
   takePacked,
 } from "../../native/index.js";
 import { recordFlags } from "../../shards/flags.js";
-import { convertForeign, convertJpeg, foreignFormat } from "./convert.js";
+import { convertForeign, convertOrRefuse, foreignFormat, isStorable, mayStillDecode } from "./convert.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { ResultSlab } from "./slab.js";
-
-/** Views use luma and chroma: other colour spaces are converted before they are stored. */
-const storableColorSpaces = new Set<JpegFacts["colorSpace"]>(["grey", "ycbcr"]);
 
 /** Where an image's result goes. */
 interface Place {
@@ -45,23 +41,12 @@ async function decodeImage(bytes: Uint8Array, settings: DecodeSettings, place: P
   try {
     if (!turned && store(bytes, settings, { orientation, converted: false, warnings: 0 }, place)) return;
   } catch (error) {
-    const { code } = asToolkitError(error);
-    if (code !== "BAD_JPEG" && code !== "UNSUPPORTED_JPEG") throw error;
-    // What libjpeg refuses for its coefficients only (a table defined anew between scans) it may still decode.
+    if (!mayStillDecode(error)) throw error;
     refusal = error;
   }
   const converted = convertOrRefuse(bytes, maxPixels, turned ? orientation : 0, refusal);
   const left = turned ? 0 : orientation;
   storeConverted(converted.file, settings, { orientation: left, warnings: converted.warnings }, place);
-}
-
-/** Throws `refusal` where there is one: why a file's coefficients cannot be read says more than why its pixels cannot. */
-function convertOrRefuse(bytes: Uint8Array, maxPixels: number, orientation: number, refusal: unknown) {
-  try {
-    return convertJpeg(bytes, maxPixels, orientation);
-  } catch (error) {
-    throw refusal ?? error;
-  }
 }
 
 function storeConverted(
@@ -79,7 +64,7 @@ function store(original: Uint8Array, settings: DecodeSettings, origin: Origin, {
   const numbers = slab.facts(index);
   readJpegFacts(original, settings, numbers);
   const jpeg = parseFacts(numbers);
-  if (!storableColorSpaces.has(jpeg.colorSpace)) return false;
+  if (!isStorable(jpeg)) return false;
   const file = jpeg.fileBytes === 0 ? original : new Uint8Array(jpeg.fileBytes);
   if (jpeg.fileBytes > 0) takeFile(file);
   const { rebuildable } = jpeg;

@@ -19,7 +19,8 @@ export interface Source extends SourceEntry {
   readonly address: string;
 }
 
-const isTarUrl = (url: string) => /\.(tar|tar\.gz|tgz)$/i.test(baseName(url));
+/** Whether a URL is that of a tar, by its name. */
+export const isTarUrl = (url: string) => /\.(tar|tar\.gz|tgz)$/i.test(baseName(url));
 
 /** NO_SOURCES when a pattern matches nothing or a folder holds neither tars nor class folders. */
 export async function findSources(patterns: readonly string[]): Promise<Source[]> {
