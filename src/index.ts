@@ -15,7 +15,6 @@ export { type ExportOptions, type ExportReport, exportImages } from "./pipeline/
 export type { AugmentPolicy } from "./pipeline/load/augment.js";
 export type { Frequencies } from "./pipeline/load/frequencies.js";
 export { type LoadBatchesOptions, loadBatches } from "./pipeline/load/load-batches.js";
-export type { LoadCounters } from "./pipeline/load/load-clock.js";
 export { type LoadedBatch, Loader } from "./pipeline/load/loader.js";
 export type { LoaderCacheOptions, LoaderOptions } from "./pipeline/load/options.js";
 export type { NamedArray } from "./pipeline/load/slot.js";
@@ -24,6 +23,14 @@ export type { LoaderState } from "./pipeline/load/state.js";
 export { type Normalization, planView, type ViewOptions } from "./pipeline/load/view.js";
 export type { PreprocessOptions, PreprocessProgress } from "./pipeline/preprocess/options.js";
 export { type PreprocessReport, preprocess } from "./pipeline/preprocess/preprocess.js";
+export {
+  countersBetween,
+  type PipelineCounters,
+  type Recorder,
+  type StageCounters,
+  type StageShares,
+  stageShares,
+} from "./pipeline/stage-clock.js";
 export { type Dataset, openDataset } from "./shards/dataset.js";
 export { findSample, type Inspection, inspect } from "./shards/inspect.js";
 export { type LoadedManifest, readManifest } from "./shards/manifest.js";

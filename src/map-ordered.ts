@@ -2,38 +2,76 @@
 import { setMaxListeners } from "node:events";
 
 export interface MapOrderedOptions {
-  /** Calls in flight, and so results held back for their turn. */
+  /** Calls in flight, results held back for their turn, and the one that is being used. */
   readonly limit: number;
   readonly signal?: AbortSignal | undefined;
 }
 
+type Items<A> = AsyncIterable<A> | Iterable<A>;
+
 /**
- * Maps `items` with up to `limit` concurrent calls of `fn` and yields the results in input order. An error of one call surfaces when its turn
- * comes; leaving the loop early, an error or the signal aborts the signal that `fn` gets, and no call outlives the loop.
+ * Maps `items` with up to `limit` concurrent calls of `fn` and yields the results in input order. Items are asked for while results are used, so
+ * a source that is slow now and then is waited for only when nothing is left. An error of the items or of a call surfaces when its turn comes;
+ * leaving the loop early, an error or the signal aborts the signal that `items` and `fn` get, and no call outlives the loop.
  */
 export async function* mapOrdered<A, B>(
-  items: AsyncIterable<A> | Iterable<A>,
+  items: Items<A> | ((signal: AbortSignal) => Items<A>),
   fn: (item: A, signal: AbortSignal) => Promise<B>,
   options: MapOrderedOptions,
 ): AsyncGenerator<B> {
   const own = new AbortController();
   const signal = options.signal === undefined ? own.signal : AbortSignal.any([options.signal, own.signal]);
   setMaxListeners(0, signal); // as many listen to it as calls are in flight
+  const iterator = iterate(typeof items === "function" ? items(signal) : items);
   const running: Promise<B>[] = [];
-  try {
-    for await (const item of items) {
-      options.signal?.throwIfAborted();
-      const result = fn(item, signal);
-      result.catch(() => {}); // observed now, reported when its turn comes
-      running.push(result);
-      if (running.length >= options.limit) yield await (running.shift() as Promise<B>);
+  let inUse = 0;
+  let ended = false;
+  let arriving: Promise<void> | undefined;
+  const add = (result: Promise<B>) => {
+    result.catch(() => {}); // observed now, reported when its turn comes
+    running.push(result);
+  };
+  const pull = async () => {
+    try {
+      const next = await iterator.next();
+      if (next.done === true) ended = true;
+      else if (!signal.aborted) add(fn(next.value, signal));
+    } catch (error) {
+      ended = true;
+      add(Promise.reject(error));
     }
-    while (running.length > 0) {
+  };
+  const goOn = () => {
+    const full = running.length + inUse >= options.limit;
+    if (arriving !== undefined || ended || full || signal.aborted) return;
+    arriving = pull().then(() => {
+      arriving = undefined;
+      goOn();
+    });
+  };
+  try {
+    for (;;) {
+      goOn();
+      while (running.length === 0 && arriving !== undefined) await arriving;
       options.signal?.throwIfAborted();
-      yield await (running.shift() as Promise<B>);
+      const first = running[0];
+      if (first === undefined) return;
+      const result = await first;
+      running.shift();
+      inUse = 1;
+      yield result;
+      inUse = 0;
     }
   } finally {
     own.abort();
+    const closing = Promise.all([iterator.return?.(), arriving]);
+    // Items that hear of the signal end soon; others may be waiting for what never comes, such as a line of a terminal.
+    if (arriving === undefined || typeof items === "function") await closing;
+    else closing.catch(() => {});
     await Promise.allSettled(running);
   }
+}
+
+function iterate<A>(items: Items<A>): AsyncIterator<A> | Iterator<A> {
+  return Symbol.asyncIterator in items ? items[Symbol.asyncIterator]() : items[Symbol.iterator]();
 }

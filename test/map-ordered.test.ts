@@ -53,3 +53,28 @@ test("leaving early closes the source; an abort stops the loop with its reason",
       if (result === 3) controller.abort(reason);
   }, reason);
 });
+
+test("results that are ready are not held back by a source that stalls, and are made while others are used", async () => {
+  let stalled = false;
+  async function* source(signal: AbortSignal) {
+    yield* [1, 2, 3];
+    stalled = true;
+    await sleep(1e6, undefined, { signal }).catch(() => {});
+  }
+  const seen: number[] = [];
+  for await (const result of mapOrdered(source, async (i) => i, { limit: 3 })) {
+    seen.push(result);
+    if (result === 1) await sleep(20);
+    if (result === 1) assert.equal(stalled, false, "one is used, two are ready: no more is asked for");
+    if (result === 3) break;
+  }
+  assert.deepEqual([seen, stalled], [[1, 2, 3], true]);
+});
+
+test("a source that never ends its wait does not hold up whoever leaves", async () => {
+  async function* source() {
+    yield 1;
+    await new Promise(() => {});
+  }
+  for await (const _ of mapOrdered(source(), async (i) => i, { limit: 3 })) break;
+});

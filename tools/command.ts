@@ -28,7 +28,16 @@ export interface Command {
   readonly usage: string;
   readonly describe: string;
   options(parser: Argv): Argv;
+  /** Options that take several values, beside the positional ones. */
+  readonly lists?: readonly string[];
   run(args: Record<string, unknown>, context: CommandContext): Promise<CommandResult>;
+}
+
+/** Commands under a name of their own, as in `profile read`. */
+export interface CommandGroup {
+  readonly usage: string;
+  readonly describe: string;
+  readonly commands: readonly Command[];
 }
 
 /** Parsed arguments as the command declared them; yargs has checked their types. */

@@ -32,10 +32,12 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
+const nameOf = ({ usage }: Pick<Command, "usage">) => usage.split(" ")[0] ?? "";
+
 async function parse(args: readonly string[], signal: AbortSignal, endings: (() => void)[]): Promise<number> {
   // Loaded here, so that an addon that is not built is an error with its cure like any other.
   const { commands } = await import("./commands/index.js");
-  checkCommandName(args[0], commands);
+  checkCommandName(args[0], commands.map(nameOf));
   let outcome: number = exitCodes.done;
   let parser: Argv = yargs([...args])
     .scriptName("dctstream")
@@ -53,14 +55,24 @@ async function parse(args: readonly string[], signal: AbortSignal, endings: (() 
       if (error) throw error.name === "YError" ? new UsageError(error.message) : error;
       throw new UsageError(explainUsage(message, instance));
     });
-  for (const command of commands) {
+  const add = (to: Argv, command: Command) => {
     const handler = async (parsed: Record<string, unknown>) => {
       refuseRepeated(command, parsed);
       outcome = await runCommand(command, parsed, signal, endings);
     };
     // Groups are printed in the order of their making: a command's own options come first.
     const options = (sub: Argv) => withCommonOptions(command.options(sub.group(["help", "version"], "Options:")));
-    parser = parser.command(command.usage, command.describe, options, handler);
+    return to.command(command.usage, command.describe, options, handler);
+  };
+  for (const entry of commands) {
+    if (!("commands" in entry)) {
+      parser = add(parser, entry);
+      continue;
+    }
+    const names = entry.commands.map(nameOf).join(", ");
+    const nested = (sub: Argv) =>
+      entry.commands.reduce(add, sub).demandCommand(1, `name what to ${entry.usage}: ${names}`).strict();
+    parser = parser.command(entry.usage, entry.describe, nested);
   }
   await parser.parseAsync();
   return outcome;
@@ -68,8 +80,8 @@ async function parse(args: readonly string[], signal: AbortSignal, endings: (() 
 
 /** yargs collects an option that is given twice in a list; only `<name..>` and `[name..]` are meant to be one. */
 function refuseRepeated(command: Command, parsed: Record<string, unknown>): void {
-  const list = /[<[](\w+)\.\.[>\]]/.exec(command.usage)?.[1];
-  const repeated = Object.keys(parsed).find((name) => Array.isArray(parsed[name]) && name !== list && name !== "_");
+  const lists = [/[<[](\w+)\.\.[>\]]/.exec(command.usage)?.[1], ...(command.lists ?? []), "_"];
+  const repeated = Object.keys(parsed).find((name) => Array.isArray(parsed[name]) && !lists.includes(name));
   if (repeated !== undefined) throw new UsageError(`option --${repeated} is given more than once`);
 }
 
@@ -117,9 +129,8 @@ async function runCommand(
   return ok ? exitCodes.done : exitCodes.failed;
 }
 
-function checkCommandName(name: string | undefined, commands: readonly Command[]): void {
+function checkCommandName(name: string | undefined, known: readonly string[]): void {
   if (name === undefined || name.startsWith("-")) return;
-  const known = commands.map((command) => command.usage.split(" ")[0] ?? "");
   if (!known.includes(name)) throw new UsageError(`unknown command ${name}; did you mean ${closest(name, known)}?`);
 }
 

@@ -90,7 +90,7 @@ export function withReadOptions(parser: Argv): Argv {
 
 export function readOptionsFrom(
   args: Record<string, unknown>,
-): Pick<LoaderOptions, "workers" | "prefetchBytes" | "cache"> {
+): Pick<LoaderOptions, "workers" | "cache"> & { readonly prefetchBytes: number } {
   return {
     workers: argument<number | undefined>(args, "workers"),
     prefetchBytes: parseSize("prefetch-bytes", argument<string>(args, "prefetchBytes")),

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 #include "crc32c.h"
 #include "encode.h"
@@ -331,6 +332,13 @@ Napi::Value Misalignment(const Napi::CallbackInfo& info) {
                            double(reinterpret_cast<uintptr_t>(bytes.data) % info[1].As<Napi::Number>().Uint32Value()));
 }
 
+// threadCpuMs(): milliseconds that the calling thread has had a core
+Napi::Value ThreadCpuMs(const Napi::CallbackInfo& info) {
+  timespec time = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return Napi::Number::New(info.Env(), double(time.tv_sec) * 1e3 + double(time.tv_nsec) / 1e6);
+}
+
 Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   Span<const uint8_t> bytes;
   if (!get_bytes(info[0], &bytes) || !info[1].IsNumber()) return bad_argument(info.Env(), "crc32c(Uint8Array, number)");
@@ -340,7 +348,7 @@ Napi::Value Crc32c(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Scratch* scratch = new Scratch();
   env.SetInstanceData(scratch);  // freed by node-addon-api when the environment ends
-  exports.Set("version", 4);     // raised when a function here changes; index.ts refuses another
+  exports.Set("version", 5);     // raised when a function here changes; index.ts refuses another
   exports.Set("simd", simd_name(scratch->simd));
   exports.Set("bestSimd", simd_name(best_simd()));
   exports.Set("rowsPerFrame", kRowsPerFrame);
@@ -360,6 +368,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("renderView", Napi::Function::New(env, Guarded<RenderView>));
   exports.Set("renderBatch", Napi::Function::New(env, Guarded<RenderBatch>));
   exports.Set("batchSampleNumbers", int(kBatchSampleNumbers));
+  exports.Set("threadCpuMs", Napi::Function::New(env, Guarded<ThreadCpuMs>));
   exports.Set("misalignment", Napi::Function::New(env, Guarded<Misalignment>));
   exports.Set("crc32c", Napi::Function::New(env, Guarded<Crc32c>));
   return exports;

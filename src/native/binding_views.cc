@@ -1,5 +1,6 @@
 // The views' side of the binding: one view of one record, and a batch of views from many.
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 #include <string>
 
@@ -190,6 +191,16 @@ void clear_view(const std::vector<BatchPlane>& planes, size_t place) {
   for (const BatchPlane& plane : planes) std::memset(plane.view(place), 0, plane.view_bytes());
 }
 
+// Nanoseconds of the samples that are timed: reading, unpacking, all of it.
+enum TimeNumber { kTimeRead, kTimeUnpack, kTimeAll, kTimes };
+constexpr size_t kTimedEvery = 8;
+
+using Clock = std::chrono::steady_clock;
+
+double nanoseconds_since(Clock::time_point began) {
+  return std::chrono::duration<double, std::nano>(Clock::now() - began).count();
+}
+
 struct Failure {
   size_t sample;
   Status status;
@@ -244,9 +255,9 @@ Napi::Value RenderView(const Napi::CallbackInfo& info) {
 }
 
 // renderBatch(memory: Uint8Array[], layouts: Uint8Array[], samples: Float64Array [n, kSampleNumbers], form, tables?,
-// kept?, out: typed arrays of `views` views, views, pairs: Float64Array [m, kPairNumbers], replace: boolean) Undefined
-// when all went well; otherwise the samples that failed. Their places are copies of a neighbour's when `replace` says
-// so and there is one, and zero otherwise.
+// kept?, out: typed arrays of `views` views, views, pairs: Float64Array [m, kPairNumbers], replace: boolean, times?:
+// Float64Array(3)) Undefined when all went well; otherwise the samples that failed. Their places are copies of a
+// neighbour's when `replace` says so and there is one, and zero otherwise.
 Napi::Value RenderBatch(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Scratch* scratch = env.GetInstanceData<Scratch>();
@@ -271,6 +282,8 @@ Napi::Value RenderBatch(const Napi::CallbackInfo& info) {
     return bad_argument(env, "renderBatch(memory, layouts, samples, form, tables, kept, out, views, pairs, replace)");
   }
   const bool replace = info[9].ToBoolean().Value();
+  Span<double> times;
+  if (!get_span<double>(info[10], napi_float64_array, &times) || times.length != kTimes) times.length = 0;
   const size_t count = samples.length / kSampleNumbers;
   std::vector<SamplePlace> places(count);
   for (size_t i = 0; i < count; i++) {
@@ -304,11 +317,17 @@ Napi::Value RenderBatch(const Napi::CallbackInfo& info) {
     void* out[3] = {};
     for (size_t c = 0; c < planes.size(); c++) out[c] = planes[c].view(size_t(p[kPlace]));
     const uint8_t* bytes = nullptr;
+    // A sample now and then: reading the clock for every row of blocks would cost a few per cent.
+    const bool timed = times.length > 0 && i % kTimedEvery == (count - 1) % kTimedEvery;
+    scratch->viewer.time_unpacking(timed ? &times.data[kTimeUnpack] : nullptr);
+    const auto began = timed ? Clock::now() : Clock::time_point();
     Status status = get_record(p, layouts, &layout, &image)
                         ? scratch->sample_reader.read(places, i, &bytes)
                         : Status::failure(Code::kCorruptRecord, "the index describes no image");
     const Codec codec = p[kCodec] == 0 ? Codec::kNone : Codec::kZstd;
+    if (timed) times.data[kTimeRead] += nanoseconds_since(began);
     if (status.ok()) status = scratch->viewer.render(image, bytes, places[i].bytes, codec, spec, out);
+    if (timed) times.data[kTimeAll] += nanoseconds_since(began);
     if (!status.ok()) {
       good[i] = false;
       failures.push_back({i, status, -1});

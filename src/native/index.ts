@@ -201,6 +201,8 @@ export interface RenderBatchOptions {
   readonly pairs: readonly MixedPair[];
   /** Put a neighbour's view in the place of a sample that fails. */
   readonly replace: boolean;
+  /** [3]: nanoseconds that every eighth sample took to be read, to be unpacked and in all are added to it. */
+  readonly times?: Float64Array | undefined;
 }
 
 /** What a view needs to know of a stored image. */
@@ -274,12 +276,14 @@ interface Addon {
     views: number,
     pairs: Float64Array,
     replace: boolean,
+    times: Float64Array | undefined,
   ): BatchFailure[] | undefined;
+  threadCpuMs(): number;
   misalignment(bytes: Uint8Array, alignment: number): number;
   crc32c(bytes: Uint8Array, before: number): number;
 }
 
-const expectedVersion = 4;
+const expectedVersion = 5;
 
 function loadAddon(): Addon {
   const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -595,14 +599,20 @@ const pairNumbers = 7;
 
 /** Renders samples into the places of a batch and mixes pairs of them. Undefined: all went well. INVALID_ARGUMENT. */
 export function renderBatch(options: RenderBatchOptions): BatchFailure[] | undefined {
-  const { memory, layouts, samples, form, out, views, pairs, replace } = options;
+  const { memory, layouts, samples, form, out, views, pairs, replace, times } = options;
   const mixed = new Float64Array(pairs.length * pairNumbers);
   for (const [i, { a, b, mix }] of pairs.entries()) {
     mixed.set([a, b, "share" in mix ? mix.share : -1], i * pairNumbers);
     if ("box" in mix) writeBox(mixed, i * pairNumbers + 3, mix.box);
   }
   const numbers = formNumbers(form);
-  return addon.renderBatch(memory, layouts, samples.all, numbers, form.tables, form.kept, out, views, mixed, replace);
+  const { tables, kept } = form;
+  return addon.renderBatch(memory, layouts, samples.all, numbers, tables, kept, out, views, mixed, replace, times);
+}
+
+/** Milliseconds that this thread has had a core, so far. */
+export function threadCpuMs(): number {
+  return addon.threadCpuMs();
 }
 
 /** How many bytes a buffer begins behind a multiple of `alignment`: JavaScript engines align to 16 at most. */

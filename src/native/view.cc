@@ -1,6 +1,7 @@
 #include "view.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 
@@ -251,6 +252,15 @@ Viewer::Viewer(Simd simd) : kernels_(kernels_for(simd)), unpacker_(simd), planes
 
 Viewer::~Viewer() = default;
 
+template <typename Work>
+Status Viewer::unpacking(Work work) {
+  if (unpack_time_ == nullptr) return work();
+  const auto began = std::chrono::steady_clock::now();
+  const Status status = work();
+  *unpack_time_ += std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - began).count();
+  return status;
+}
+
 // Prepares a component: taps, the range of blocks that they reach, and room for as many rows as a group needs. `mcu` is
 // how many blocks the sides are rounded up to.
 Status Viewer::open_plane(const ViewImage& image, size_t index, const ViewSpec& spec, int step, int mcu) {
@@ -299,7 +309,7 @@ Status Viewer::open_plane(const ViewImage& image, size_t index, const ViewSpec& 
   plane.pitch = (round_up(size_t(most), 8) + 8 + 16) * lanes + lanes;
   plane.strips.resize(plane.groups * plane.pitch);
   plane.columns.resize(plane.groups * lanes * lanes);
-  return unpacker_.begin(index, range);
+  return unpacking([&] { return unpacker_.begin(index, range); });
 }
 
 // Rows from the group's first up to `end` are in the strips afterwards; earlier ones are dropped when room is needed.
@@ -309,7 +319,7 @@ Status Viewer::read_rows(size_t index, int end) {
   const size_t blocks = plane.groups * lanes / 8;
   if (blocks_.size() < blocks * kBlockSize) blocks_.resize(blocks * kBlockSize);
   while (plane.end_row < end) {
-    if (Status s = unpacker_.next_row(index, blocks_.data()); !s.ok()) return s;
+    if (Status s = unpacking([&] { return unpacker_.next_row(index, blocks_.data()); }); !s.ok()) return s;
     std::fill(blocks_.begin() + long(plane.wide * kBlockSize), blocks_.begin() + long(blocks * kBlockSize), int16_t(0));
     kernels_->inverse_rows(blocks_.data(), plane.groups, plane.table.data(),
                            plane.strips.data() + size_t(plane.end_row - plane.first_row) * lanes, plane.pitch);
@@ -396,10 +406,10 @@ Status Viewer::copy_plane(const ViewImage& image, size_t index, const ViewSpec& 
         blocks.out = start + (wide - 1) * kBlockSize;
         blocks.step = -kBlockSize;
       }
-      if (Status s = unpacker_.next_row_dequantised(index, blocks); !s.ok()) return s;
+      if (Status s = unpacking([&] { return unpacker_.next_row_dequantised(index, blocks); }); !s.ok()) return s;
       continue;
     }
-    if (Status s = unpacker_.next_row(index, blocks_.data()); !s.ok()) return s;
+    if (Status s = unpacking([&] { return unpacker_.next_row(index, blocks_.data()); }); !s.ok()) return s;
     if (needs_mean)
       for (size_t b = 0; b < wide; b++) sum += blocks_[b * kBlockSize];
     if (spec.x.flip) {
@@ -481,7 +491,7 @@ Status Viewer::render(const ViewImage& image, const uint8_t* packed, size_t pack
   if (Status s = check(image, spec); !s.ok()) return s;
   std::vector<Grid> grids;
   for (const ViewComponent& component : image.components) grids.push_back(component.stored);
-  if (Status s = unpacker_.open(packed, packed_size, grids, codec); !s.ok()) return s;
+  if (Status s = unpacking([&] { return unpacker_.open(packed, packed_size, grids, codec); }); !s.ok()) return s;
   const bool pixels = spec.kind == ViewKind::kPixels, grey = image.components.size() == 1;
   for (size_t i = 0; i < image.components.size(); i++) {
     const int chroma_step = pixels || (grey && spec.kind == ViewKind::kMcu) ? 1 : spec.chroma_step;

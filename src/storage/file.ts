@@ -6,6 +6,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ToolkitError } from "../errors.js";
 import { lockPath } from "../native/index.js";
+import { reading, writing } from "./activity.js";
 import type {
   ByteRange,
   CreateOptions,
@@ -39,7 +40,8 @@ export class FileStore implements ObjectStore {
       let filled = 0;
       while (filled < bytes.length) {
         signal?.throwIfAborted();
-        const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, range.start + filled);
+        const left = bytes.length - filled;
+        const { bytesRead } = await reading(() => handle.read(bytes, filled, left, range.start + filled));
         if (bytesRead === 0) {
           const facts = { source: url, offset: range.start + filled };
           throw new ToolkitError(
@@ -63,7 +65,7 @@ export class FileStore implements ObjectStore {
     const kept = reuseChunks ? [0, 1].map(() => Buffer.allocUnsafeSlow(streamChunkBytes)) : [];
     const readAt = async (position: number, turn: number): Promise<Uint8Array> => {
       const chunk = kept[turn % 2] ?? Buffer.allocUnsafeSlow(streamChunkBytes);
-      const { bytesRead } = await handle.read(chunk, 0, streamChunkBytes, position);
+      const { bytesRead } = await reading(() => handle.read(chunk, 0, streamChunkBytes, position));
       return chunk.subarray(0, bytesRead);
     };
     let next: Promise<Uint8Array> | undefined;
@@ -160,7 +162,8 @@ class FileWriter implements ObjectWriter {
     let written = 0;
     while (written < chunk.length) {
       try {
-        written += (await this.handle.write(chunk, written, chunk.length - written)).bytesWritten;
+        const left = chunk.length - written;
+        written += (await writing(left, () => this.handle.write(chunk, written, left))).bytesWritten;
       } catch (error) {
         throw ioError("cannot write", this.url, error);
       }
@@ -168,7 +171,7 @@ class FileWriter implements ObjectWriter {
   }
 
   async commit(): Promise<ObjectInfo> {
-    await this.handle.sync();
+    await writing(0, () => this.handle.sync());
     await this.handle.close();
     if (this.ifAbsent) await this.publishNew();
     else await rename(this.temporary, this.target);

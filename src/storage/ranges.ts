@@ -2,6 +2,7 @@
 // version of the object. Transports say how one request is made; everything that makes requests dependable is here.
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
+import { reading } from "./activity.js";
 import { type Body, type BodyAnswer, type ResponseHead, skip } from "./body.js";
 import { ReadCoalescer } from "./coalesce.js";
 import { count } from "./counters.js";
@@ -123,7 +124,8 @@ export class RangeReader {
           answer.body.close();
         }
       }, signal);
-    await this.retry.run(attempt, { doing: "cannot read it", source: source.url, signal, progress: () => filled });
+    const about = { doing: "cannot read it", source: source.url, signal, progress: () => filled };
+    await reading(() => this.retry.run(attempt, about));
     return seen;
   }
 

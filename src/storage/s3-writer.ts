@@ -4,6 +4,7 @@ import type { CompletedPart } from "@aws-sdk/client-s3";
 import { ToolkitError } from "../errors.js";
 import { InFlight } from "../in-flight.js";
 import { copyBytes } from "../native/index.js";
+import { writing } from "./activity.js";
 import { count } from "./counters.js";
 import type { S3Connection, S3Session } from "./s3-client.js";
 import { isConditionFailed, isMissing, isNotImplemented } from "./s3-errors.js";
@@ -61,7 +62,9 @@ export class S3Writer implements ObjectWriter {
   }
 
   async commit(): Promise<ObjectInfo> {
-    const info = this.uploadId === undefined ? await this.putWhole() : await this.complete(await this.uploadId);
+    const info = await (this.uploadId === undefined
+      ? writing(this.filled, () => this.putWhole())
+      : this.complete(await this.uploadId));
     count("bytesWritten", this.byteLength);
     this.onCommit?.(info);
     return info;
@@ -103,7 +106,7 @@ export class S3Writer implements ObjectWriter {
     this.filled = 0;
     const part: CompletedPart = { PartNumber: this.parts.length + 1 };
     this.parts.push(part);
-    await this.uploads.add(this.uploadPart(part, Body));
+    await this.uploads.add(writing(Body.length, () => this.uploadPart(part, Body)));
   }
 
   private async begin(): Promise<string> {
@@ -140,7 +143,7 @@ export class S3Writer implements ObjectWriter {
     if (this.filled > 0) await this.sendPart();
     await this.uploads.finish();
     const request = { ...this.request({ UploadId }), MultipartUpload: { Parts: this.parts } };
-    const answer = await this.unlessRefused(async ({ sdk, client, abort }, condition) => {
+    const send = async ({ sdk, client, abort }: S3Session, condition: Condition) => {
       try {
         return await client.send(new sdk.CompleteMultipartUploadCommand({ ...request, ...condition }), abort);
       } catch (error) {
@@ -148,7 +151,8 @@ export class S3Writer implements ObjectWriter {
         if (isMissing(error)) return {};
         throw error;
       }
-    });
+    };
+    const answer = await writing(0, () => this.unlessRefused(send));
     if (answer === undefined) throw this.exists();
     return this.confirm();
   }

@@ -1,5 +1,6 @@
 // The body of an object on a server that knows no ranges: one long answer, held back by its consumer. When it breaks, another is asked for and
 // read up to where the first ended.
+import { reading } from "./activity.js";
 import { type Body, skip } from "./body.js";
 import { count } from "./counters.js";
 import { checkVersion } from "./known-objects.js";
@@ -33,7 +34,7 @@ export async function* readSequentially(
   const readChunk = async () => {
     try {
       const chunk = new Uint8Array(Math.min(chunkBytes, byteLength - position));
-      const bytes = await (body ?? (await open())).read(chunk);
+      const bytes = await reading(async () => (body ?? (await open())).read(chunk));
       if (bytes === 0) throw new TransientError("short-body", `the answer ended ${byteLength - position} bytes early`);
       return chunk.subarray(0, bytes);
     } catch (error) {

@@ -1,56 +1,40 @@
 // How fast a run goes and how much of its time it waits for input. Validation and checkpoints stop the clock.
+import type { PipelineCounters } from "../pipeline/stage-clock.js";
+
+/** What the trainer's stage is called in counters, traces and metrics. */
+export const stepStage = "step";
 
 export class Meter {
   private samples = 0;
-  private waitedMs = 0;
-  private elapsedMs = 0;
-  private mark: number | undefined;
-  private begun = false;
+  private pausedMs = 0;
+  private pausedAt: number | undefined;
 
-  /** Starts or goes on. */
+  /** `input` are the counters of what feeds the steps. */
+  constructor(private readonly input: () => PipelineCounters) {}
+
   go(): void {
-    this.mark ??= performance.now();
+    this.pausedMs = this.paused;
+    this.pausedAt = undefined;
   }
 
   pause(): void {
-    this.elapsedMs = this.elapsed;
-    this.mark = undefined;
-  }
-
-  /** Passes items on and counts the time until each. The first one of all has nothing to hide behind: it is start-up. */
-  async *waitingFor<T>(items: AsyncIterable<T>): AsyncGenerator<T> {
-    let asked = performance.now();
-    for await (const item of items) {
-      if (this.begun) this.waitedMs += performance.now() - asked;
-      else this.restart();
-      this.begun = true;
-      yield item;
-      asked = performance.now();
-    }
+    this.pausedAt ??= performance.now();
   }
 
   count(samples: number): void {
     this.samples += samples;
   }
 
-  get seconds(): number {
-    return this.elapsed / 1000;
+  /** So far; `seconds` without pauses. */
+  get speed(): { readonly seconds: number; readonly imagesPerSecond: number; readonly stallFraction: number } {
+    const { elapsedMs, stages } = this.input();
+    const ms = elapsedMs - this.paused;
+    if (ms <= 0) return { seconds: 0, imagesPerSecond: 0, stallFraction: 0 };
+    const stallFraction = (stages[stepStage]?.starvingMs ?? 0) / ms;
+    return { seconds: ms / 1000, imagesPerSecond: (1000 * this.samples) / ms, stallFraction };
   }
 
-  get imagesPerSecond(): number {
-    return this.elapsed === 0 ? 0 : (1000 * this.samples) / this.elapsed;
-  }
-
-  get stallFraction(): number {
-    return this.elapsed === 0 ? 0 : this.waitedMs / this.elapsed;
-  }
-
-  private get elapsed(): number {
-    return this.elapsedMs + (this.mark === undefined ? 0 : performance.now() - this.mark);
-  }
-
-  private restart(): void {
-    this.elapsedMs = 0;
-    this.mark = performance.now();
+  private get paused(): number {
+    return this.pausedMs + (this.pausedAt === undefined ? 0 : performance.now() - this.pausedAt);
   }
 }

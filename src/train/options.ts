@@ -4,6 +4,7 @@ import { invalidOption } from "../errors.js";
 import { type AugmentPolicy, mixesPairs } from "../pipeline/load/augment.js";
 import type { Frequencies } from "../pipeline/load/frequencies.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
+import type { PipelineCounters, Recorder } from "../pipeline/stage-clock.js";
 import type { DeviceChoice, EngineName } from "./engine/engine.js";
 import { findNetwork } from "./networks/build.js";
 import { type Schedule, scaledLearningRate, schedules, usualWarmupEpochs } from "./recipe.js";
@@ -99,6 +100,10 @@ export interface TrainOptions {
   readonly onCheckpoint?: ((checkpoint: CheckpointReport) => void) | undefined;
   /** Called once, before the first step, with all options as they hold. */
   readonly onStart?: ((start: RunStart) => void) | undefined;
+  /** Hears of everything that the stages do, from storage to steps. */
+  readonly recorder?: Recorder | undefined;
+  /** Called once, before the first step: gives the counters of all stages of this rank at any time. */
+  readonly onCounters?: ((counters: () => PipelineCounters) => void) | undefined;
   /** What is written to config.json. Default: the options as they hold, under the names they have here. */
   readonly toConfigFile?: ((config: RunConfig) => Readonly<Record<string, unknown>>) | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -176,7 +181,17 @@ export type TrainSettings = Omit<TrainOptions, Complete> & {
 };
 
 /** What is no setting of the run itself. */
-const unwritten = ["onStep", "onEpoch", "onCheckpoint", "onStart", "toConfigFile", "signal", "overwrite"] as const;
+const unwritten = [
+  "onStep",
+  "onEpoch",
+  "onCheckpoint",
+  "onStart",
+  "recorder",
+  "onCounters",
+  "toConfigFile",
+  "signal",
+  "overwrite",
+] as const;
 
 /** The settings that can be written down. */
 export type RunConfig = Omit<TrainSettings, (typeof unwritten)[number]>;

@@ -65,7 +65,16 @@ export async function prepareRun(
   const place = { folder, data, engine, network, stepper, collective };
   const earlier = step === 0 ? undefined : await restore(place, step);
   const board = folder && openTensorBoard(engine, settings);
-  const log = new RunLog({ settings, steps, resumedAt: step, earlier, board, tells: folder !== undefined });
+  const log = new RunLog({
+    settings,
+    steps,
+    resumedAt: step,
+    earlier,
+    board,
+    tells: folder !== undefined,
+    input: () => data.counters,
+  });
+  settings.onCounters?.(() => data.counters);
   if (folder !== undefined) {
     const { device } = engine;
     settings.onStart?.({

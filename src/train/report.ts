@@ -1,5 +1,5 @@
 // What a training run tells while it goes and when it has ended.
-import type { LoadCounters } from "../pipeline/load/load-clock.js";
+import type { PipelineCounters } from "../pipeline/stage-clock.js";
 import type { CacheCounters } from "../storage/cache.js";
 import type { StorageCounters } from "../storage/counters.js";
 
@@ -79,8 +79,8 @@ export interface TrainReport {
   readonly alreadyDone: boolean;
   /** Requests to storage services, and how many of them had to be made again. */
   readonly storage: StorageCounters;
-  /** What the loader's threads and reads did meanwhile; of this rank. */
-  readonly input: LoadCounters;
+  /** What the stages did meanwhile, from storage to steps; of this rank. */
+  readonly pipeline: PipelineCounters;
   /** Damaged samples that were replaced, by code. */
   readonly skipped: Readonly<Record<string, number>>;
   /** What the cache did; undefined without one. */

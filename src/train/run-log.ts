@@ -1,4 +1,5 @@
 // What is noted of a run while it goes, and told: steps, epochs, speed. Rank 0 tells; the others only count.
+import type { PipelineCounters } from "../pipeline/stage-clock.js";
 import type { CheckpointInfo } from "./checkpoint.js";
 import { History } from "./history.js";
 import { Meter } from "./meter.js";
@@ -21,13 +22,15 @@ export interface RunLogParts {
   readonly earlier: { readonly history: string; readonly sums: EpochSums } | undefined;
   readonly board: TensorBoard | undefined;
   readonly tells: boolean;
+  /** Counters of what feeds the steps. */
+  readonly input: () => PipelineCounters;
 }
 
 /** Of a validation. */
 export type Score = Pick<EpochReport, "valTop1" | "valTop5" | "valLoss">;
 
 export class RunLog {
-  readonly meter = new Meter();
+  readonly meter: Meter;
   private readonly history: History;
   /** Alive after the first and the latest step. */
   private tensors: TrainReport["tensors"] | undefined;
@@ -35,7 +38,8 @@ export class RunLog {
   private epochBegan = performance.now();
 
   constructor(private readonly parts: RunLogParts) {
-    const { earlier, steps, resumedAt } = parts;
+    const { earlier, steps, resumedAt, input } = parts;
+    this.meter = new Meter(input);
     this.history = earlier === undefined ? History.begin(steps) : History.resume(earlier.history, steps, resumedAt);
     this.sums = earlier?.sums ?? noSums;
   }
@@ -61,7 +65,7 @@ export class RunLog {
       samples: this.sums.samples + samples,
     };
     if (!tells) return;
-    const { imagesPerSecond, stallFraction: inputStallFraction, seconds } = this.meter;
+    const { imagesPerSecond, stallFraction: inputStallFraction, seconds } = this.meter.speed;
     const secondsLeft = ((steps - step) * seconds) / (step - resumedAt);
     const { epochs } = settings;
     const speed = { imagesPerSecond, inputStallFraction, secondsLeft };
@@ -108,6 +112,7 @@ export class RunLog {
   /** What a run reports of this at its end. */
   summarise() {
     const { losses, lastEpoch } = this.history;
+    const { imagesPerSecond, stallFraction } = this.meter.speed;
     const tail = losses.slice(-Math.max(1, Math.round(losses.length / 10)));
     return {
       firstLoss: losses[0] as number,
@@ -115,8 +120,8 @@ export class RunLog {
       valTop1: lastEpoch?.valTop1,
       valTop5: lastEpoch?.valTop5,
       valLoss: lastEpoch?.valLoss,
-      imagesPerSecond: Math.round(10 * this.meter.imagesPerSecond) / 10,
-      inputStallFraction: Math.round(1e4 * this.meter.stallFraction) / 1e4,
+      imagesPerSecond: Math.round(10 * imagesPerSecond) / 10,
+      inputStallFraction: Math.round(1e4 * stallFraction) / 1e4,
       tensors: this.tensors ?? { afterFirstStep: 0, afterLastStep: 0 },
     };
   }

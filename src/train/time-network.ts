@@ -1,5 +1,6 @@
 // How long a network's steps take on one batch that is in memory already: what faster input could win at most.
 import type { Tensor } from "@tensorflow/tfjs";
+import type { LoadedBatch } from "../pipeline/load/loader.js";
 import type { Engine } from "./engine/engine.js";
 import type { Precision } from "./engine/frozen-network.js";
 import { buildNetwork, type NetworkOptions } from "./networks/build.js";
@@ -8,6 +9,9 @@ import { Stepper } from "./step.js";
 
 export const phases = ["train", "inference"] as const;
 export type Phase = (typeof phases)[number];
+
+/** In which the engine prepares itself. */
+const warmUpSteps = 2;
 
 export interface TimeNetworkOptions extends NetworkOptions {
   readonly phase: Phase;
@@ -28,7 +32,7 @@ export async function timeNetwork(engine: Engine, id: string, options: TimeNetwo
   );
   const times: number[] = [];
   const repeat = async (step: () => Promise<unknown>) => {
-    for (let warmUp = 0; warmUp < 2; warmUp++) await step();
+    for (let warmUp = 0; warmUp < warmUpSteps; warmUp++) await step();
     for (const until = performance.now() + 1000 * seconds; times.length === 0 || performance.now() < until; ) {
       const began = performance.now();
       await step();
@@ -57,4 +61,57 @@ export async function timeNetwork(engine: Engine, id: string, options: TimeNetwo
     network.model.dispose();
     tf.dispose(inputs);
   }
+}
+
+export interface FedNetworkOptions extends NetworkOptions {
+  readonly seconds: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Images a second of training steps on batches as they come, which are released; the first steps are left out. */
+export async function timeFedNetwork(
+  engine: Engine,
+  id: string,
+  options: FedNetworkOptions,
+  batches: AsyncIterable<LoadedBatch>,
+): Promise<number> {
+  const { seconds, signal, ...shape } = options;
+  const network = buildNetwork(engine.tf, id, shape);
+  const stepper = new Stepper(engine, network, stepSettings(shape.classes, 1e-6));
+  let [steps, samples, began] = [0, 0, 0];
+  const one = async function* (batch: LoadedBatch) {
+    yield batch;
+  };
+  try {
+    for await (const batch of batches) {
+      const { samples: count } = batch;
+      await stepper.step(one(batch), 1, count, 0);
+      await new Promise(setImmediate);
+      signal?.throwIfAborted();
+      if (++steps === warmUpSteps) began = performance.now();
+      if (steps <= warmUpSteps) continue;
+      samples += count;
+      if (performance.now() - began >= 1000 * seconds) break;
+    }
+    return (1000 * samples) / (performance.now() - began);
+  } finally {
+    stepper.dispose();
+    network.model.dispose();
+  }
+}
+
+/** Multiply-accumulates a second of the engine's own product of two large matrices: what no network exceeds. */
+export async function matrixProductRate({ tf }: Engine): Promise<number> {
+  const side = 1024;
+  const [a, b] = [tf.randomNormal([side, side]), tf.randomNormal([side, side])];
+  let best = 0;
+  for (let round = 0; round < 6; round++) {
+    const began = performance.now();
+    const product = tf.matMul(a, b);
+    await product.data();
+    best = Math.max(best, (1000 * side ** 3) / (performance.now() - began));
+    product.dispose();
+  }
+  tf.dispose([a, b]);
+  return best;
 }

@@ -117,9 +117,7 @@ class Run {
 
   private async loop(): Promise<void> {
     const { settings, data, stepper, log, steps, signal } = this.parts;
-    log.meter.go();
-    const waiting = <T>(batches: AsyncIterable<T>) => log.meter.waitingFor(batches);
-    for await (const { epoch, parts, planned, batches } of data.steps(this.step, steps, settings.epochs, waiting)) {
+    for await (const { epoch, parts, planned, batches } of data.steps(this.step, steps, settings.epochs)) {
       const result = await stepper.step(batches, parts, planned, this.step);
       this.step++;
       log.addStep(this.step, epoch, stepper.tensorCount, result);
@@ -140,13 +138,21 @@ class Run {
     const validates = due(settings.validateEvery);
     const saves = due(settings.checkpointEvery) || this.step % (settings.checkpointSteps ?? Infinity) === 0;
     if (!epochEnds && !last && !saves) return;
-    log.meter.pause();
+    this.hold(true);
     if (validates || saves) await this.agree();
     const score = validates ? await this.validate() : undefined;
     if (epochEnds || last)
       log.addEpoch(this.step, epochs, { valTop1: score?.top1, valTop5: score?.top5, valLoss: score?.loss });
     if (saves) await this.save(score?.top1);
-    log.meter.go();
+    this.hold(false);
+  }
+
+  /** Stops the clocks of the steps while something else is done. */
+  private hold(on: boolean): void {
+    const { log, data } = this.parts;
+    data.hold(on);
+    if (on) log.meter.pause();
+    else log.meter.go();
   }
 
   /** What is evaluated and saved is the same on all ranks. */
@@ -250,7 +256,7 @@ class Run {
       resumedAt,
       alreadyDone: false,
       storage: countersSince(before.storage),
-      input: data.counters,
+      pipeline: data.counters,
       skipped: data.skipped,
       cache: data.cacheCounters,
     };

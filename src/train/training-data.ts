@@ -1,13 +1,14 @@
 // The training set over the epochs of a run: which samples each step takes, in parts, and at what size they are seen.
 
-import type { LoadCounters } from "../pipeline/load/load-clock.js";
 import type { LoadedBatch } from "../pipeline/load/loader.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { LoaderState } from "../pipeline/load/state.js";
+import { addCounters, type PipelineCounters } from "../pipeline/stage-clock.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import type { CacheCounters } from "../storage/cache.js";
 import type { Collective } from "./collective/collective.js";
 import { type NetworkInput, viewOf } from "./input.js";
+import { stepStage } from "./meter.js";
 import { defaultWorkers, partSize, type TrainSettings } from "./options.js";
 import { progressiveSize } from "./recipe.js";
 
@@ -32,6 +33,7 @@ export class TrainingData {
   /** Steps of the optimiser, per epoch. */
   readonly stepsPerEpoch: number;
   private readonly skippedBefore: Record<string, number> = {};
+  private countersBefore: PipelineCounters | undefined;
 
   private constructor(
     private readonly open: (inputSize: number) => Promise<Loader>,
@@ -66,6 +68,8 @@ export class TrainingData {
         prefetchBytes,
         onBadSample,
         cache,
+        consumer: stepStage,
+        recorder: settings.recorder,
         signal,
       });
     const size = settings.firstInputSize ?? input.inputSize;
@@ -95,9 +99,15 @@ export class TrainingData {
     return all;
   }
 
-  /** Of the loader at hand: with views that grow, of the last size. */
-  get counters(): LoadCounters {
-    return this.loader.counters;
+  /** Where the time has gone; with views that grow, of all sizes together. */
+  get counters(): PipelineCounters {
+    const { counters } = this.loader;
+    return this.countersBefore === undefined ? counters : addCounters(counters, this.countersBefore);
+  }
+
+  /** While it is held, no step is under way that could be called busy or waiting for input. */
+  hold(on: boolean): void {
+    this.loader.hold(on);
   }
 
   /** Of the disk cache; undefined without one. */
@@ -105,19 +115,14 @@ export class TrainingData {
     return this.loader.cacheCounters;
   }
 
-  /** The steps `[fromStep, steps)` of a run of `epochs`. `pass` sees all batches on their way. */
-  async *steps(
-    fromStep: number,
-    steps: number,
-    epochs: number,
-    pass: (batches: AsyncIterable<LoadedBatch>) => AsyncIterable<LoadedBatch>,
-  ): AsyncGenerator<StepData> {
+  /** The steps `[fromStep, steps)` of a run of `epochs`. */
+  async *steps(fromStep: number, steps: number, epochs: number): AsyncGenerator<StepData> {
     const from = this.placeOf(fromStep);
     for (let first = from.epoch; first * this.stepsPerEpoch < steps; ) {
       const stretch = this.stretchFrom(first, epochs, Math.ceil(steps / this.stepsPerEpoch));
       await this.useSize(stretch.inputSize);
       const fromPart = first === from.epoch ? from.part : 0;
-      const batches = pass(this.loader.epochs(first, stretch.end, fromPart))[Symbol.asyncIterator]();
+      const batches = this.loader.epochs(first, stretch.end, fromPart);
       try {
         const firstStep = first === from.epoch ? fromStep : first * this.stepsPerEpoch;
         for (let step = firstStep; step < Math.min(steps, stretch.end * this.stepsPerEpoch); step++) {
@@ -126,7 +131,7 @@ export class TrainingData {
           yield { epoch, parts, planned: this.samplesOf(part, parts), batches: take(batches, parts) };
         }
       } finally {
-        await batches.return?.();
+        await batches.return(undefined);
       }
       first = stretch.end;
     }
@@ -157,6 +162,7 @@ export class TrainingData {
   private async useSize(inputSize: number): Promise<void> {
     if (inputSize === this.loaderSize) return;
     Object.assign(this.skippedBefore, this.skipped);
+    this.countersBefore = this.counters;
     await this.loader.close();
     this.loader = await this.open(inputSize);
     this.loaderSize = inputSize;

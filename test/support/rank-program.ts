@@ -69,7 +69,7 @@ const tasks: Readonly<Record<string, (collective: Collective, argument: string) 
     const epochs: string[][] = [[], []];
     let planned = 0;
     const steps = 2 * data.stepsPerEpoch;
-    for await (const step of data.steps(0, steps, 2, (batches) => batches)) {
+    for await (const step of data.steps(0, steps, 2)) {
       planned += step.planned;
       for await (const batch of step.batches) {
         epochs[step.epoch]?.push(...batch.keys);

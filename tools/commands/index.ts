@@ -1,5 +1,5 @@
 // All commands, in the order of --help.
-import type { Command } from "../command.js";
+import type { Command, CommandGroup } from "../command.js";
 import { convertCommand } from "./convert.js";
 import { demoCommand } from "./demo.js";
 import { evaluateCommand } from "./evaluate.js";
@@ -8,11 +8,11 @@ import { inspectCommand } from "./inspect.js";
 import { networksCommand } from "./networks.js";
 import { predictCommand } from "./predict.js";
 import { preprocessCommand } from "./preprocess.js";
-import { profileCommand } from "./profile.js";
+import { profileCommands } from "./profile/index.js";
 import { trainCommand } from "./train.js";
 import { verifyCommand } from "./verify.js";
 
-export const commands: readonly Command[] = [
+export const commands: readonly (Command | CommandGroup)[] = [
   preprocessCommand,
   verifyCommand,
   inspectCommand,
@@ -21,7 +21,7 @@ export const commands: readonly Command[] = [
   evaluateCommand,
   predictCommand,
   networksCommand,
-  profileCommand,
+  profileCommands,
   convertCommand,
   demoCommand,
 ];

@@ -1,7 +1,8 @@
 // What the machine can do at most, measured where a profile is taken.
 import { closeSync, openSync, readSync } from "node:fs";
-import { copyBytes } from "../../src/native/index.js";
+import { copyBytes, expandPacked, type StoredImage, unpackCoefficients } from "../../src/native/index.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
+import { readShard } from "../../src/shards/reader.js";
 import { localPath } from "../../src/storage/file.js";
 import { isRemote, joinUrl, openStore } from "../../src/storage/store.js";
 
@@ -64,4 +65,38 @@ async function remoteRate(manifest: LoadedManifest, seconds: number): Promise<nu
   };
   await Promise.all(Array.from({ length: rangesAtOnce }, lane));
   return (1000 * total) / (performance.now() - began);
+}
+
+/** Milliseconds of a lone read of so many bytes: the median of a few. */
+export async function loneReadMs(manifest: LoadedManifest, byteLength: number): Promise<number> {
+  const [shard] = manifest.shards;
+  if (shard === undefined) return 0;
+  const url = joinUrl(manifest.folder, shard.name);
+  const length = Math.max(1, Math.min(Math.round(byteLength), shard.byteLength));
+  const times: number[] = [];
+  for (let i = 0; i < 5; i++) {
+    const start = Math.floor(((shard.byteLength - length) * i) / 5);
+    const began = performance.now();
+    await openStore(url).read(url, { start, end: start + length });
+    times.push(performance.now() - began);
+  }
+  return times.sort((a, b) => a - b)[2] as number;
+}
+
+/** How long samples of a data set take to unpack when they are stored without compression, as a share of what they take now. */
+export async function unpackingWithoutCompression(manifest: LoadedManifest): Promise<number> {
+  const [shard] = manifest.shards;
+  if (manifest.codec === "none" || shard === undefined) return 1;
+  for await (const batch of readShard(manifest, shard)) {
+    const stored = Array.from({ length: batch.length }, (_, i) => ({ ...batch.image(i), codec: manifest.codec }));
+    const expanded = stored.map((image) => ({ ...image, codec: "none" as const, packed: expandPacked(image) }));
+    const time = (images: readonly StoredImage[]) => {
+      const began = performance.now();
+      for (const { components, packed, codec } of images) unpackCoefficients(packed, components, codec);
+      return performance.now() - began;
+    };
+    time(stored);
+    return Math.min(1, time(expanded) / time(stored));
+  }
+  return 1;
 }

@@ -1,90 +1,170 @@
-// dctstream profile train: some steps of a real run, and the same steps on a batch in memory, which is the most that faster input could win.
+// dctstream profile train: some steps of a real run, beside the same steps on a batch in memory, which is the most that faster input could win,
+// and the loader without any steps, which is the most that a faster device could use.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { formOf, slotBytes } from "../../src/pipeline/load/slot.js";
+import { Loader } from "../../src/pipeline/load/loader.js";
+import type { Recorder } from "../../src/pipeline/stage-clock.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
-import { isRemote } from "../../src/storage/store.js";
 import { classCount } from "../../src/train/class-names.js";
 import { openEngine } from "../../src/train/engine/engine.js";
 import { networkInput, viewOf } from "../../src/train/input.js";
+import { stepStage } from "../../src/train/meter.js";
 import { findNetwork } from "../../src/train/networks/build.js";
 import { defaultWorkers, type TrainOptions } from "../../src/train/options.js";
 import { timeNetwork } from "../../src/train/time-network.js";
 import { train } from "../../src/train/trainer.js";
-import { memoryCopyRate, shardReadRate } from "./limits.js";
-import { readStages } from "./read.js";
-import { busiest, type Profile, percent, type Stage } from "./stage.js";
+import {
+  type Feeding,
+  type FeedingLimits,
+  feedingOptions,
+  feedingStages,
+  measureLimits,
+  stationOf,
+} from "./feeding.js";
+import { type Measured, startMeasuring } from "./measure.js";
+import { recommend } from "./model.js";
+import { measureLoader, type Profiled } from "./read.js";
+import { Recording } from "./recording.js";
+import type { Profile, Stage } from "./stage.js";
+import { trainingVerdict } from "./verdict.js";
 
-const limitSeconds = 0.5;
+/** In which the engine prepares itself. */
+const warmUpSteps = 2;
 const fewestSteps = 4;
-/** A share of waiting that is worth a word. */
-const noticeable = 0.05;
 
-type Options = Omit<TrainOptions, "manifest" | "out"> & { readonly batchSize: number; readonly inputSize: number };
+export type ProfileTrainOptions = Omit<TrainOptions, "manifest" | "out"> & {
+  readonly batchSize: number;
+  readonly inputSize: number;
+  readonly prefetchBytes: number;
+};
 
-export async function profileTrain(manifest: LoadedManifest, options: Options, seconds: number): Promise<Profile> {
+export async function profileTrain(
+  manifest: LoadedManifest,
+  options: ProfileTrainOptions,
+  seconds: number,
+): Promise<Profiled> {
   const { network, batchSize, inputSize, frequencies, width, grey, signal, engine, device } = options;
-  const copyRate = memoryCopyRate();
-  const readRate = await shardReadRate(manifest, limitSeconds);
+  const limits = await measureLimits(manifest);
   const opened = await openEngine({ engine, device });
   const shape = { classes: classCount(manifest), inputSize, frequencies, width, grey };
-  const times = await timeNetwork(opened, network, {
-    ...shape,
-    phase: "train",
-    batchSize,
-    seconds: seconds / 2,
-    signal,
-  });
+  const timing = { ...shape, phase: "train", batchSize, seconds: seconds / 2, signal } as const;
+  const times = await timeNetwork(opened, network, timing);
   const stepMs = [...times].sort((a, b) => a - b)[times.length >> 1] as number;
-  const maxSteps = Math.max(fewestSteps, Math.ceil((1000 * seconds) / stepMs));
-  const report = await trainSome(manifest, options, maxSteps);
-  const { imagesPerSecond, inputStallFraction: stall } = report;
-  const input = networkInput(findNetwork(network), inputSize, frequencies);
-  const view = formOf(viewOf(input, "train"), manifest.frequencies);
-  const threads = options.workers ?? defaultWorkers(1);
-  const remote = isRemote(manifest.folder) || options.cache !== undefined;
-  const viewBytes = slotBytes(view, batchSize) / batchSize;
-  const alone = (1000 * batchSize) / stepMs;
-  const step: Stage = {
-    name: "step",
-    threads: 1,
-    imagesPerSecondAlone: alone,
-    busy: 1 - stall,
-    waitForInput: stall,
-    waitForOutput: 0,
-    bytesPerSecond: imagesPerSecond * viewBytes,
-    limit: { imagesPerSecond: alone, what: "steps on one batch in memory" },
-  };
-  const reading = readStages(report.input, { manifest, remote, threads, viewBytes, copyRate, readRate });
-  const held = stall > noticeable ? busiest(reading) : step;
-  return {
+  const feeding = feedingOf(manifest, options);
+  const loaderAlone = await measureAlone(feeding, seconds / 4, signal);
+  const recording = new Recording();
+  const most = Math.ceil((4000 * seconds) / stepMs);
+  const measured = await trainSome(manifest, options, { seconds, most, recording });
+  return profileSteps(feeding, limits, measured, recording, { stepMs, batchSize, loaderAlone });
+}
+
+export function feedingOf(manifest: LoadedManifest, options: ProfileTrainOptions): Feeding {
+  const { network, inputSize, frequencies, batchSize, cache, prefetchBytes } = options;
+  const view = viewOf(networkInput(findNetwork(network), inputSize, frequencies), "train");
+  return { manifest, view, batchSize, cache, prefetchBytes, workers: options.workers ?? defaultWorkers(1) };
+}
+
+/** Images a second of the loader, without any steps. */
+async function measureAlone(feeding: Feeding, seconds: number, signal: AbortSignal | undefined): Promise<number> {
+  const { manifest, view, batchSize, workers, prefetchBytes, cache } = feeding;
+  await using loader = await Loader.open(manifest, { view, batchSize, workers, prefetchBytes, cache, signal });
+  const { counters } = await measureLoader(loader, seconds, signal);
+  return (1000 * (counters.stages.consumer?.samples ?? 0)) / counters.elapsedMs;
+}
+
+/** What was measured beside the run itself, where it was. */
+export interface Beside {
+  /** Milliseconds of a step on one batch in memory, and its samples. */
+  readonly stepMs?: number | undefined;
+  readonly batchSize: number;
+  /** Images a second of the loader without steps. */
+  readonly loaderAlone?: number | undefined;
+}
+
+/** The profile of steps that were made. */
+export async function profileSteps(
+  feeding: Feeding,
+  limits: FeedingLimits,
+  measured: Measured,
+  recording: Recording,
+  { stepMs, batchSize, loaderAlone }: Beside,
+): Promise<Profiled> {
+  const { elapsedMs, stages: counted } = measured.counters;
+  const imagesPerSecond = (1000 * (counted[stepStage]?.samples ?? 0)) / elapsedMs;
+  const alone = stepMs === undefined ? undefined : (1000 * batchSize) / stepMs;
+  const limit = alone === undefined ? undefined : { imagesPerSecond: alone, what: "steps on one batch in memory" };
+  const stages = feedingStages(feeding, limits, measured, imagesPerSecond, { [stepStage]: { alone, limit } });
+  const step = stages.at(-1) as Stage;
+  const stepsAlone = step.imagesPerSecondAlone ?? imagesPerSecond;
+  const fasterInput = Math.max(0, stepsAlone / imagesPerSecond - 1);
+  const { cores, station } = await stationOf(feeding, measured, stages, imagesPerSecond);
+  const options = [...(await feedingOptions(feeding, station))];
+  const told = trainingVerdict(step, stages.slice(0, -1), cores, { imagesPerSecond, fasterInput });
+  const profile: Profile = {
+    what: "train",
     imagesPerSecond,
-    seconds: report.input.elapsedMs / 1000,
-    stages: [...reading, step],
-    bottleneck: held.name,
-    verdict: verdictOf(held, step, reading, imagesPerSecond),
-    limits: { memoryCopyBytesPerSecond: copyRate, shardReadBytesPerSecond: readRate, stepMs },
+    seconds: elapsedMs / 1000,
+    stages,
+    ...told,
+    cores,
+    limits: { ...limits, ...(stepMs !== undefined && { stepMs }) },
+    headroom: loaderAlone === undefined ? undefined : { fasterInput, fasterDevice: loaderAlone / imagesPerSecond - 1 },
+    recommendations: recommend(station, options),
+    percentiles: recording.percentiles(),
   };
+  return { profile, recording, station };
 }
 
-/** "input bound: steps wait 38 % of the time for data; views busy 97 %, ..." or "device bound: ...", and what faster input could win. */
-function verdictOf(held: Stage, step: Stage, reading: readonly Stage[], imagesPerSecond: number): string {
-  const speed = `${Math.round(imagesPerSecond * 10) / 10} images/s`;
-  const gain = Math.max(0, (step.imagesPerSecondAlone as number) / imagesPerSecond - 1);
-  const headroom = `input without any wait would win ${percent(gain)} at most`;
-  const others = reading.map(({ name, busy }) => `${name} busy ${percent(busy)}`).join(", ");
-  if (held === step)
-    return `device bound: ${speed}, steps wait ${percent(step.waitForInput)} of the time; ${others}; ${headroom}`;
-  return `input bound: ${speed}, steps wait ${percent(step.waitForInput)} of the time for data; ${others}; ${headroom}`;
+interface SomeSteps {
+  readonly seconds: number;
+  readonly most: number;
+  readonly recording: Recording;
 }
 
-async function trainSome(manifest: LoadedManifest, options: Options, maxSteps: number) {
+async function trainSome(
+  manifest: LoadedManifest,
+  options: ProfileTrainOptions,
+  { seconds, most, recording }: SomeSteps,
+): Promise<Measured> {
   const folder = mkdtempSync(path.join(tmpdir(), "dctstream-profile-"));
+  const enough = new AbortController();
+  const signal = AbortSignal.any([enough.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+  let begin: () => () => Measured;
+  let stop: (() => Measured) | undefined;
+  let measured: Measured | undefined;
+  let began = 0;
+  const steps = warmUpSteps + Math.max(fewestSteps, most);
+  const onStep = ({ step }: { readonly step: number }) => {
+    if (step === warmUpSteps) {
+      recording.clear();
+      stop = begin();
+      began = performance.now();
+    } else if (measured === undefined && step >= warmUpSteps + fewestSteps) {
+      if (step < steps && performance.now() - began < 1000 * seconds) return;
+      measured = stop?.();
+      enough.abort();
+    }
+  };
   try {
     // A rate that changes nothing: only time is looked at.
-    const settings = { maxSteps, learningRate: 1e-6, warmupEpochs: 0, tensorboard: false, epochs: maxSteps } as const;
-    return await train({ ...options, ...settings, manifest: manifest.url, out: folder });
+    const settings = {
+      checkpointEvery: Number.MAX_SAFE_INTEGER,
+      learningRate: 1e-6,
+      warmupEpochs: 0,
+      tensorboard: false,
+      maxSteps: steps,
+      epochs: steps,
+    } as const;
+    const recorder: Recorder = recording;
+    const onCounters: TrainOptions["onCounters"] = (counters) => {
+      begin = () => startMeasuring(counters);
+    };
+    const run = { ...options, ...settings, manifest: manifest.url, out: folder, recorder, onCounters, onStep, signal };
+    await train(run).catch((error) => {
+      if (measured === undefined) throw error;
+    });
+    return measured as unknown as Measured;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

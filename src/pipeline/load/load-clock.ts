@@ -1,135 +1,114 @@
-// Where a loader's time goes, counted always: a few additions per task and batch. The view threads say how long they worked; that they did not
-// is laid to what they had to wait for.
+// The stages of a loader: storage (where shards are not read by the view threads themselves), views, collate, and whoever uses the batches.
+import { PipelineClock, type PipelineCounters, type Recorder, type StageClock, type Work } from "../stage-clock.js";
 
-/** Sums since the first batch was asked for; times in milliseconds. Those of two moments can be subtracted. */
-export interface LoadCounters {
-  readonly elapsedMs: number;
-  readonly batches: number;
-  readonly samples: number;
-  /** What the consumer waited for batches. */
-  readonly consumerWaitMs: number;
-  /** Work of all view threads together, and the part of it while a batch was waited for. */
-  readonly viewMs: number;
-  readonly viewMsWhileAsked: number;
-  /** With at least one read under way, of data that is not read by the view threads themselves: from services and caches. */
-  readonly readMs: number;
-  readonly readBytes: number;
-  /** Putting batches together, on the calling thread. */
-  readonly collateMs: number;
+export interface LoadClockOptions {
+  /** View threads. */
+  readonly threads: number;
+  readonly readsStorage: boolean;
+  /** What the stage that uses batches is called. */
+  readonly consumer: string;
+  readonly recorder?: Recorder | undefined;
+  readonly now?: (() => number) | undefined;
 }
 
-/** How the view threads spent their time; the three add up to their number times the time that passed. */
-export interface ViewTime {
-  readonly busyMs: number;
-  /** While somebody waited for a batch: there was nothing to work on. */
-  readonly waitForInputMs: number;
-  /** While nobody did: all batches that may be made ahead were made. */
-  readonly waitForOutputMs: number;
-}
-
-const names = [
-  "elapsedMs",
-  "batches",
-  "samples",
-  "consumerWaitMs",
-  "viewMs",
-  "viewMsWhileAsked",
-  "readMs",
-  "readBytes",
-  "collateMs",
-] as const satisfies readonly (keyof LoadCounters)[];
-
-/** What came between two moments. */
-export function loadBetween(before: LoadCounters, after: LoadCounters): LoadCounters {
-  return Object.fromEntries(names.map((name) => [name, after[name] - before[name]])) as unknown as LoadCounters; // all of its fields
-}
-
-export function viewTime(
-  { elapsedMs, consumerWaitMs, viewMs, viewMsWhileAsked }: LoadCounters,
-  threads: number,
-): ViewTime {
-  const busyMs = Math.min(viewMs, threads * elapsedMs);
-  // Tasks on their way to a thread look active from outside: the threads' own word bounds what they did while a batch was waited for.
-  const unasked = threads * (elapsedMs - consumerWaitMs) - (busyMs - Math.min(viewMsWhileAsked, busyMs));
-  const idle = threads * elapsedMs - busyMs;
-  const waitForOutputMs = Math.min(idle, Math.max(0, unasked));
-  return { busyMs, waitForInputMs: idle - waitForOutputMs, waitForOutputMs };
+/** What a view thread tells of a task. */
+export interface ViewWork extends Work {
+  /** Milliseconds of it, by what they were spent on. */
+  readonly parts: Readonly<Record<string, number>>;
 }
 
 export class LoadClock {
-  private begun: number | undefined;
-  private last = 0;
+  /** Reads, of what is not read by the view threads themselves. */
+  readonly storage: StageClock | undefined;
+  readonly collate: StageClock;
+  private readonly clock: PipelineClock;
+  private readonly views: StageClock;
+  private readonly consumer: StageClock;
+  /** Somebody waits for a batch; the next batch's data is waited for: without either, whatever may be made ahead is made or being made. */
   private asked = false;
-  private activeTasks = 0;
-  private activeReads = 0;
-  private readonly sums = Object.fromEntries(names.map((name) => [name, 0])) as Record<(typeof names)[number], number>;
+  private wantsData = false;
+  private tasks = 0;
+  private ready = 0;
+  /** Since when the consumer works, or waits. */
+  private since = 0;
+  private held = false;
 
-  constructor(
-    private readonly threads: number,
-    private readonly now: () => number = () => performance.now(),
-  ) {}
-
-  taskBegan(): void {
-    this.tick();
-    this.activeTasks++;
+  constructor(private readonly options: LoadClockOptions) {
+    const { threads, readsStorage, consumer, recorder, now } = options;
+    this.clock = new PipelineClock(recorder, now);
+    if (readsStorage) this.storage = this.clock.stage("storage", 1);
+    this.views = this.clock.stage("views", threads);
+    this.collate = this.clock.stage("collate", 1);
+    this.collate.starves(true);
+    this.consumer = this.clock.stage(consumer, 1);
   }
 
-  taskEnded(busyMs: number): void {
-    this.tick();
-    this.activeTasks--;
-    this.sums.viewMs += busyMs;
+  get counters(): PipelineCounters {
+    return this.clock.counters;
   }
 
-  readBegan(): void {
-    this.tick();
-    this.activeReads++;
+  taskSent(): void {
+    this.tasks++;
+    this.views.queued(Math.max(0, this.tasks - this.options.threads));
   }
 
-  readEnded(bytes: number): void {
-    this.tick();
-    this.activeReads--;
-    this.sums.readBytes += bytes;
+  taskEnded(work: ViewWork | undefined, samples: number, bytes: number): void {
+    this.tasks--;
+    this.views.queued(Math.max(0, this.tasks - this.options.threads));
+    if (work === undefined) return;
+    this.views.worked(work, samples, bytes);
+    for (const [part, ms] of Object.entries(work.parts)) this.views.spent(part, ms);
+  }
+
+  /** Whether the data of the next batch is waited for. */
+  waitsForData(waiting: boolean): void {
+    this.wantsData = waiting;
+    this.views.starves(this.asked || this.wantsData);
+  }
+
+  batchReady(): void {
+    this.consumer.queued(++this.ready);
   }
 
   batchAsked(): void {
-    this.begun ??= this.now();
-    this.tick();
-    this.asked = true;
+    const now = this.clock.now();
+    if (this.since > 0 && !this.held) this.consumer.worked({ thread: 0, began: this.since, ended: now });
+    this.since = now;
+    this.setAsked(true);
   }
 
-  batchGiven(samples: number): void {
-    this.tick();
-    this.asked = false;
-    this.sums.batches++;
-    this.sums.samples += samples;
+  batchGiven(samples: number, bytes: number): void {
+    const now = this.clock.now();
+    this.clock.begin();
+    this.consumer.queued(--this.ready);
+    this.consumer.passed(samples, bytes);
+    this.options.recorder?.span(this.options.consumer, "wait", 0, this.since, now);
+    this.since = now;
+    this.setAsked(false);
   }
 
-  /** Nobody asks any more. */
+  /** The consumer does something else than use batches, until it is let go. */
+  hold(on: boolean): void {
+    if (on === this.held) return;
+    const now = this.clock.now();
+    if (on && this.since > 0) this.consumer.worked({ thread: 0, began: this.since, ended: now });
+    this.since = now;
+    this.held = on;
+  }
+
+  /** Nobody asks any more; batches that are ready are dropped. */
   ended(): void {
-    this.tick();
-    this.asked = false;
+    if (!this.asked) this.hold(true);
+    this.held = false;
+    this.setAsked(false);
+    this.since = 0;
+    this.ready = 0;
+    this.consumer.queued(0);
   }
 
-  collated(ms: number): void {
-    this.sums.collateMs += ms;
-  }
-
-  get counters(): LoadCounters {
-    this.tick();
-    return { ...this.sums };
-  }
-
-  private tick(): void {
-    const now = this.now();
-    if (this.begun !== undefined) {
-      const passed = now - Math.max(this.last, this.begun);
-      this.sums.elapsedMs += passed;
-      if (this.asked) {
-        this.sums.consumerWaitMs += passed;
-        this.sums.viewMsWhileAsked += passed * Math.min(this.threads, this.activeTasks);
-      }
-      if (this.activeReads > 0) this.sums.readMs += passed;
-    }
-    this.last = now;
+  private setAsked(asked: boolean): void {
+    this.asked = asked;
+    this.consumer.starves(asked);
+    this.views.starves(this.asked || this.wantsData);
   }
 }

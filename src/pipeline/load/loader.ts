@@ -11,10 +11,17 @@ import { placeOf } from "../../shards/search.js";
 import { type CacheCounters, DiskCache } from "../../storage/cache.js";
 import { isRemote, joinUrl } from "../../storage/store.js";
 import { SharedBuffers } from "../shared-buffers.js";
+import { epochMs, type PipelineCounters, watched } from "../stage-clock.js";
 import { drawMix, mixesPairs } from "./augment.js";
 import { type BatchPlan, type BatchShape, localBatch, planBatches, stepsOf } from "./batch-plan.js";
-import { LoadClock, type LoadCounters } from "./load-clock.js";
-import { type LoaderCacheOptions, type LoaderOptions, type LoaderSettings, resolveOptions } from "./options.js";
+import { LoadClock } from "./load-clock.js";
+import {
+  type LoaderCacheOptions,
+  type LoaderOptions,
+  type LoaderSettings,
+  resolveOptions,
+  taskSamples,
+} from "./options.js";
 import { type ReadBatch, RunReader } from "./run-reader.js";
 import { formOf, type NamedArray, slotArrays, slotBytes } from "./slot.js";
 import { fingerprint, type LoaderData, type OpenedSource, openSources } from "./sources.js";
@@ -54,9 +61,6 @@ interface PlannedBatch {
   readonly item: BatchPlan | ReadBatch;
 }
 
-/** Samples of one worker task: small enough to spread a batch over the workers. Even, so that pairs stay together. */
-const taskSamples = 32;
-
 export class Loader {
   /** Samples of this rank per step. */
   readonly batchSize: number;
@@ -84,7 +88,6 @@ export class Loader {
   ) {
     const { batchSize: globalBatch, rank, worldSize, dropLast, workers, view, seed, shuffle, shuffleBytes } = settings;
     this.shape = { globalBatch, rank, worldSize, dropLast };
-    this.clock = new LoadClock(workers);
     this.batchSize = localBatch(this.shape);
     this.samples = epochLength(this.planSources());
     this.steps = stepsOf(this.samples, this.shape);
@@ -93,6 +96,8 @@ export class Loader {
     this.order = { seed, globalBatch, shuffle, dropLast, shuffleBytes, data: fingerprint(sources) };
     this.workerSources = sources.map(({ dataset }) => this.workerSource(dataset));
     this.form = formOf(view, (sources[0] as OpenedSource).dataset.manifest.frequencies);
+    const { consumer, recorder } = settings;
+    this.clock = new LoadClock({ threads: workers, readsStorage: !this.readsFiles, consumer, recorder });
     const replace = settings.onBadSample === "skip" && dropLast;
     const workerSettings: WorkerSettings = {
       sources: this.workerSources,
@@ -136,9 +141,14 @@ export class Loader {
     return this.settings.workers;
   }
 
-  /** Where the time has gone so far. */
-  get counters(): LoadCounters {
+  /** Where the time has gone so far, since the first batch. */
+  get counters(): PipelineCounters {
     return this.clock.counters;
+  }
+
+  /** While it is held, the consumer does something else than use batches: the time is not counted as its work. */
+  hold(on: boolean): void {
+    this.clock.hold(on);
   }
 
   /** Damaged samples so far, by the code of what was wrong. */
@@ -165,26 +175,22 @@ export class Loader {
 
   /** The same of the epochs `[first, end)`, one after the other; an epoch's first batches are made while the last ones of the one before are used. */
   async *epochs(first: number, end: number, fromStep = 0): AsyncGenerator<LoadedBatch> {
-    const own = new AbortController();
-    const signal = this.signal === undefined ? own.signal : AbortSignal.any([this.signal, own.signal]);
+    const planned = (signal: AbortSignal) =>
+      watched(this.planned(first, end, fromStep, signal), (waiting) => this.clock.waitsForData(waiting));
     const render = ({ epoch, mixRandom, item }: PlannedBatch) =>
       "memory" in item
         ? this.render(item.plan, epoch, mixRandom, item).finally(() => item.release())
         : this.render(item, epoch, mixRandom, undefined);
     try {
-      const batches = mapOrdered(this.planned(first, end, fromStep, signal), render, {
-        limit: this.batchesAhead,
-        signal,
-      });
+      const batches = mapOrdered(planned, render, { limit: this.batchesAhead, signal: this.signal });
       this.clock.batchAsked();
       for await (const batch of batches) {
-        this.clock.batchGiven(batch.samples);
+        this.clock.batchGiven(batch.samples, batch.samples * this.viewBytes);
         yield batch;
         this.clock.batchAsked();
       }
     } finally {
       this.clock.ended();
-      own.abort();
     }
   }
 
@@ -213,6 +219,11 @@ export class Loader {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Bytes of a finished view. */
+  get viewBytes(): number {
+    return Math.floor(slotBytes(this.form, this.batchSize) / this.batchSize);
   }
 
   private get readsFiles(): boolean {
@@ -259,7 +270,7 @@ export class Loader {
       cache: this.disk,
       expand: this.cacheOptions?.expanded === true ? expand : undefined,
       keepDamaged: this.settings.onBadSample === "skip",
-      clock: this.clock,
+      clock: this.clock.storage,
       signal,
     });
     return reader.read();
@@ -278,9 +289,10 @@ export class Loader {
       for (let first = 0; first < plan.sample.length; first += taskSamples)
         tasks.push(this.runTask(plan, epoch, read, slot, pairs, first));
       const failures = (await settled(tasks)).flat();
-      const began = performance.now();
+      const began = epochMs();
       const batch = this.finish(plan, epoch, slot, pairs, failures);
-      this.clock.collated(performance.now() - began);
+      this.clock.collate.worked({ thread: 0, began, ended: epochMs() }, batch.samples);
+      this.clock.batchReady();
       return batch;
     } catch (error) {
       this.slots.giveBack(slot);
@@ -307,12 +319,12 @@ export class Loader {
       firstPlace,
       pairs: pairs.filter(({ a }) => a >= firstPlace && a < end),
     };
-    this.clock.taskBegan();
+    this.clock.taskSent();
     const answer: ViewAnswer = await this.pool.run(task).catch((reason) => ({
       error: { code: "INTERNAL", message: `a view worker failed: ${(reason as Error).message}` } as const,
-      busyMs: 0,
     }));
-    this.clock.taskEnded(answer.busyMs);
+    const samples = end - firstPlace;
+    this.clock.taskEnded(answer.work, samples, samples * this.viewBytes);
     if ("error" in answer) throw fromWire(answer.error);
     return (answer.failures ?? []).map((failure) => ({
       ...failure,

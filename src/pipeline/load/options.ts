@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { invalidOption } from "../../errors.js";
 import { defaultShuffleBytes } from "../../shards/plan.js";
 import type { CacheOptions } from "../../storage/cache.js";
+import type { Recorder } from "../stage-clock.js";
 import { mixesPairs } from "./augment.js";
 import { checkViewOptions, trainingPolicy, type ViewOptions } from "./view.js";
 
@@ -23,7 +24,7 @@ export interface LoaderOptions {
   readonly dropLast?: boolean | undefined;
   /** View threads. Default: one less than the cores, at least 1. Never changes what is produced. */
   readonly workers?: number | undefined;
-  /** Batches made ahead of the one in use. Default 3. */
+  /** Batches that are held, the one in use with them. Default: enough to give every view thread four tasks ahead, at least 3. */
   readonly prefetchBatches?: number | undefined;
   /** Bytes that are held ahead of their use, finished batches and what they are made from. Default 1 GiB. */
   readonly prefetchBytes?: number | undefined;
@@ -31,8 +32,18 @@ export interface LoaderOptions {
   readonly onBadSample?: "fail" | "skip" | undefined;
   /** Keep what is read on the local disk, for the next epoch and other processes. Default: none. */
   readonly cache?: LoaderCacheOptions | undefined;
+  /** What the stage that uses the batches is called in counters and traces. Default "consumer". */
+  readonly consumer?: string | undefined;
+  /** Hears of everything that the loader's stages do. */
+  readonly recorder?: Recorder | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Samples of one view task: small enough to spread a batch over the threads. Even, so that pairs stay together. */
+export const taskSamples = 32;
+
+/** Tasks per view thread that are made ahead: with fewer, threads run dry whenever batches are put together. */
+const tasksPerThread = 4;
 
 export interface LoaderCacheOptions extends CacheOptions {
   /** Keep samples uncompressed: twice the bytes, and much less work to read them. Default false. */
@@ -41,12 +52,17 @@ export interface LoaderCacheOptions extends CacheOptions {
 
 /** Options with every default filled in. */
 export type LoaderSettings = {
-  readonly [Name in Exclude<keyof LoaderOptions, "signal" | "cache">]-?: Exclude<LoaderOptions[Name], undefined>;
-};
+  readonly [Name in Exclude<keyof LoaderOptions, "signal" | "cache" | "recorder">]-?: Exclude<
+    LoaderOptions[Name],
+    undefined
+  >;
+} & Pick<LoaderOptions, "recorder">;
 
 /** INVALID_OPTION for what is out of range. */
 export function resolveOptions(options: LoaderOptions): LoaderSettings {
   const shuffle = options.shuffle ?? true;
+  const workers = options.workers ?? Math.max(1, availableParallelism() - 1);
+  const batchTasks = Math.ceil(options.batchSize / (options.worldSize ?? 1) / taskSamples);
   const settings: LoaderSettings = {
     view: options.view,
     batchSize: options.batchSize,
@@ -56,13 +72,15 @@ export function resolveOptions(options: LoaderOptions): LoaderSettings {
     shuffle,
     shuffleBytes: options.shuffleBytes ?? defaultShuffleBytes,
     dropLast: options.dropLast ?? shuffle,
-    workers: options.workers ?? Math.max(1, availableParallelism() - 1),
-    prefetchBatches: options.prefetchBatches ?? 3,
+    workers,
+    prefetchBatches: options.prefetchBatches ?? Math.max(3, 1 + Math.ceil((tasksPerThread * workers) / batchTasks)),
     prefetchBytes: options.prefetchBytes ?? 1 << 30,
     onBadSample: options.onBadSample ?? "fail",
+    consumer: options.consumer ?? "consumer",
+    recorder: options.recorder,
   };
   checkViewOptions(settings.view);
-  const { batchSize, rank, worldSize, workers, prefetchBatches, prefetchBytes } = settings;
+  const { batchSize, rank, worldSize, prefetchBatches, prefetchBytes } = settings;
   const counts = { "batch-size": batchSize, "world-size": worldSize, workers, "prefetch-batches": prefetchBatches };
   for (const [name, value] of Object.entries(counts))
     if (!Number.isInteger(value) || value < 1) throw invalidOption(name, "an integer >= 1", value);

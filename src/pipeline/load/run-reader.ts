@@ -12,8 +12,8 @@ import { placeOf } from "../../shards/search.js";
 import type { DiskCache } from "../../storage/cache.js";
 import { joinUrl } from "../../storage/store.js";
 import type { SharedBuffers } from "../shared-buffers.js";
+import type { StageClock } from "../stage-clock.js";
 import { type BatchPlan, type BatchShape, planBatches, visitOwn } from "./batch-plan.js";
-import type { LoadClock } from "./load-clock.js";
 import type { ExpandAnswer, ExpandTask, SamplesInMemory } from "./view-task.js";
 
 /** Range reads under way at a time: many where they are small, because each takes a round trip. */
@@ -36,7 +36,7 @@ export interface RunReaderOptions {
   /** Hand bytes that stay wrong on, marked, instead of ending with an error. */
   readonly keepDamaged: boolean;
   /** Hears of reads. */
-  readonly clock?: LoadClock | undefined;
+  readonly clock?: StageClock | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -216,13 +216,15 @@ export class RunReader {
     await new Promise<void>((begin) => {
       this.turns.push({ bytes: unit.bytes, begin });
       this.admit();
+      this.options.clock?.queued(this.turns.length);
     });
-    this.options.clock?.readBegan();
+    const { clock } = this.options;
+    const began = clock?.began() ?? 0;
     try {
       this.signal.throwIfAborted();
       return await this.fetch(unit);
     } finally {
-      this.options.clock?.readEnded(unit.bytes);
+      clock?.ended(began, unit.count, unit.bytes);
       this.reading--;
       this.readingBytes -= unit.bytes;
       this.admit();
@@ -235,6 +237,7 @@ export class RunReader {
       const full = this.reading >= maxReadsInFlight || this.readingBytes + next.bytes > maxBytesInFlight;
       if (full && this.reading > 0) return;
       this.turns.shift();
+      this.options.clock?.queued(this.turns.length);
       this.reading++;
       this.readingBytes += next.bytes;
       next.begin();

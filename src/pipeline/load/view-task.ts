@@ -1,6 +1,7 @@
 // What passes between the loader and its view workers. Shared buffers, so nothing of size is copied.
 import type { WireError } from "../../errors.js";
 import type { BatchFailure, Codec, MixedPair, ViewForm } from "../../native/index.js";
+import type { ViewWork } from "./load-clock.js";
 import type { ViewOptions } from "./view.js";
 
 /** A data set as workers know it. */
@@ -56,8 +57,8 @@ export type ViewAnswer = (
   | { readonly failures?: readonly BatchFailure[] | undefined }
   | { readonly error: WireError }
 ) & {
-  /** How long the thread worked on it. */
-  readonly busyMs: number;
+  /** When the thread worked on it; undefined where it did not come to an answer. */
+  readonly work?: ViewWork | undefined;
 };
 
 /** Samples, side by side, to be brought into their expanded form. */

@@ -17,7 +17,9 @@ import { parseSampleIndex, storedComponents } from "../../shards/sample-index.js
 import { placeOf } from "../../shards/search.js";
 import { localPath } from "../../storage/file.js";
 import { joinUrl } from "../../storage/store.js";
+import { timeWork } from "../stage-clock.js";
 import { drawColor, drawErasedBox } from "./augment.js";
+import type { ViewWork } from "./load-clock.js";
 import { slotArrays } from "./slot.js";
 import { planView, trainingPolicy, viewUnit } from "./view.js";
 import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings, WorkerSource } from "./view-task.js";
@@ -140,8 +142,24 @@ function locate({ memory, sample: numbers }: ViewTask, i: number, source: (typeo
   entry.codec = source.codec;
 }
 
+/** Nanoseconds that some of the samples took: to be read, to be unpacked, in all. */
+const times = new Float64Array(3);
+
+/** What a task's time was spent on, told from the samples that were timed. */
+function partsOf(busyMs: number): ViewWork["parts"] {
+  const [read, unpack, all] = times as unknown as [number, number, number];
+  if (all === 0) return {};
+  const share = busyMs / all;
+  return { read: share * read, unpack: share * unpack, resample: share * (all - read - unpack) };
+}
+
 export function renderViews(task: ViewTask): ViewAnswer {
-  const began = performance.now();
+  times.fill(0);
+  const end = timeWork();
+  const work = (): ViewWork => {
+    const done = end();
+    return { ...done, parts: partsOf(done.ended - done.began) };
+  };
   try {
     samples.clear();
     for (let i = 0; i < task.sample.length; i++) addSample(task, i);
@@ -154,11 +172,11 @@ export function renderViews(task: ViewTask): ViewAnswer {
       views: settings.batchSize,
       pairs: task.pairs,
       replace: settings.replace,
+      times,
     });
-    const busyMs = performance.now() - began;
-    return failures === undefined ? { busyMs } : { failures, busyMs };
+    return { failures, work: work() };
   } catch (error) {
-    return { error: toWire(asToolkitError(error)), busyMs: performance.now() - began };
+    return { error: toWire(asToolkitError(error)), work: work() };
   } finally {
     for (const file of passing.splice(0)) closeSync(file);
   }

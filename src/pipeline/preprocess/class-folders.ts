@@ -1,6 +1,7 @@
 // A folder of class folders -> samples: `root/class/image.jpg` (the torchvision ImageFolder convention).
 import { mapOrdered } from "../../map-ordered.js";
 import { baseName, isRemote, type ObjectInfo, openStore } from "../../storage/store.js";
+import { watched } from "../stage-clock.js";
 import { isImageName, splitName } from "./group.js";
 import { labelOf } from "./labels.js";
 import type { ReadSourceOptions, SourceItem } from "./sample.js";
@@ -23,7 +24,7 @@ export async function listImages(folder: string): Promise<ObjectInfo[]> {
 /** Positions count the images of all folders in their order; those before `from` are passed over. */
 export async function* readClassFolders(
   root: string,
-  { rules, maxEntryBytes, allocate, from = 0, signal }: ReadSourceOptions,
+  { rules, maxEntryBytes, allocate, from = 0, onWait = () => {}, signal }: ReadSourceOptions,
 ): AsyncGenerator<readonly SourceItem[]> {
   const read = async ({ division, file, position }: Place, both: AbortSignal): Promise<SourceItem> => {
     const entry = `${division}/${baseName(file.url)}`;
@@ -38,7 +39,8 @@ export async function* readClassFolders(
     return { ...place, extension, image, label: labelOf({ entry, division }, rules), json: undefined };
   };
   const limit = isRemote(root) ? remoteReadsInFlight : 1;
-  for await (const item of mapOrdered(places(root, from), read, { limit, signal })) yield [item];
+  const items = mapOrdered(places(root, from), read, { limit, signal });
+  for await (const item of watched(items, onWait)) yield [item];
 }
 
 interface Place {

@@ -1,6 +1,7 @@
 // What passes between the pipeline and its decode workers: images in one slab, results in another.
 import type { WireError } from "../../errors.js";
 import type { Codec, DecoderChoice, ResizeOptions } from "../../native/index.js";
+import type { Work } from "../stage-clock.js";
 
 /** What is made of every image. */
 export interface DecodeSettings {
@@ -25,4 +26,6 @@ export interface DecodeAnswer {
   readonly errors: readonly (WireError | undefined)[];
   /** By image: the bytes that the slab had no room for. */
   readonly overflow: (ArrayBuffer | undefined)[];
+  /** When the thread worked on it; undefined where there was nothing to do. */
+  readonly work: Work | undefined;
 }

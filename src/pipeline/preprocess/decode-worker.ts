@@ -11,6 +11,7 @@ import {
   takePacked,
 } from "../../native/index.js";
 import { recordFlags } from "../../shards/flags.js";
+import { timeWork } from "../stage-clock.js";
 import { convertForeign, convertOrRefuse, foreignFormat, isStorable, mayStillDecode } from "./convert.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { ResultSlab } from "./slab.js";
@@ -105,6 +106,7 @@ function store(original: Uint8Array, settings: DecodeSettings, origin: Origin, {
 }
 
 export default async function decodeImages({ images, results, settings }: DecodeTask): Promise<unknown> {
+  const end = timeWork();
   const overflow: (ArrayBuffer | undefined)[] = [];
   const errors: DecodeAnswer["errors"][number][] = [];
   const slab = new ResultSlab(results, overflow);
@@ -115,7 +117,7 @@ export default async function decodeImages({ images, results, settings }: Decode
       errors[index] = toWire(error);
     }
   }
-  const answer: DecodeAnswer = { errors, overflow };
+  const answer: DecodeAnswer = { errors, overflow, work: end() };
   const buffers = overflow.filter((buffer) => buffer !== undefined);
   return move({ [transferableSymbol]: buffers, [valueSymbol]: answer } as unknown as ArrayBuffer);
 }

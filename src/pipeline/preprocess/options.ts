@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import { invalidOption } from "../../errors.js";
 import type { Codec, DecoderChoice, ResizeOptions } from "../../native/index.js";
+import type { PipelineCounters, Recorder } from "../stage-clock.js";
 import type { LabelOptions } from "./label-rules.js";
 
 export interface PreprocessOptions extends LabelOptions {
@@ -41,8 +42,14 @@ export interface PreprocessOptions extends LabelOptions {
   readonly worldSize?: number | undefined;
   /** Read nothing: only write the manifest of what all ranks have written. Default false. */
   readonly merge?: boolean | undefined;
+  /** How often the sources are read, one pass after the other: more than once is for measuring. Default 1. */
+  readonly passes?: number | undefined;
   /** Called after every group of samples, at most some hundred times a second. */
   readonly onProgress?: ((progress: PreprocessProgress) => void) | undefined;
+  /** Hears of everything that the stages do. */
+  readonly recorder?: Recorder | undefined;
+  /** Called once, before anything is read: gives the counters of all stages of this rank at any time. */
+  readonly onCounters?: ((counters: () => PipelineCounters) => void) | undefined;
   /** Ends the run: the call rejects with the signal's reason, finished shards stay, nothing half-written does. */
   readonly signal?: AbortSignal | undefined;
 }
@@ -81,7 +88,7 @@ type Decided =
 
 export type Settings = { readonly [K in Decided]-?: NonNullable<PreprocessOptions[K]> } & Pick<
   PreprocessOptions,
-  "onProgress" | "signal" | "quarantine"
+  "onProgress" | "recorder" | "onCounters" | "signal" | "quarantine"
 > & { readonly resize: ResizeOptions | undefined; readonly errorLimit: ErrorLimit };
 
 /** INVALID_OPTION for anything outside its range. */
@@ -102,6 +109,8 @@ export function resolveOptions(options: PreprocessOptions): Settings {
     merge = false,
     quarantine,
     onProgress,
+    recorder,
+    onCounters,
     signal,
   } = options;
   oneOf("compression", codec, ["zstd", "none"]);
@@ -116,6 +125,7 @@ export function resolveOptions(options: PreprocessOptions): Settings {
   integer("shard-bytes", Math.floor(maxShardBytes), 1, Number.MAX_SAFE_INTEGER);
   integer("max-pixels", maxPixels, 1, 2 ** 32);
   integer("max-image-bytes", Math.floor(maxImageBytes), 1, 2 ** 31);
+  integer("passes", options.passes ?? 1, 1, 1_000_000);
   return {
     out,
     codec,
@@ -134,6 +144,8 @@ export function resolveOptions(options: PreprocessOptions): Settings {
     worldSize,
     merge,
     onProgress,
+    recorder,
+    onCounters,
     signal,
   };
 }

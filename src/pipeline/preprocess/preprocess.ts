@@ -14,11 +14,13 @@ import { countersSince, type StorageCounters, storageCounters } from "../../stor
 import { joinUrl, storageOptions } from "../../storage/store.js";
 import { type LockedWork, withLock } from "../../storage/with-lock.js";
 import { SharedBuffers } from "../shared-buffers.js";
+import { type PipelineCounters, watched } from "../stage-clock.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { settleLabels } from "./label-rules.js";
 import type { LabelRules } from "./labels.js";
 import { type PreprocessOptions, type PreprocessProgress, resolveOptions, type Settings } from "./options.js";
 import { claimOutput, isOutputFile, type Job, readFinishedParts } from "./output.js";
+import { PreprocessClock } from "./preprocess-clock.js";
 import { type Counted, publishManifest, summarise, sumOf } from "./publish.js";
 import { writeQuarantine } from "./quarantine.js";
 import { isSample, type RawSample, type SourceItem } from "./sample.js";
@@ -47,6 +49,8 @@ export interface PreprocessReport {
   readonly complete: boolean;
   /** Requests to storage services, and how many of them had to be made again. */
   readonly storage: StorageCounters;
+  /** What the stages did meanwhile, from storage to output; of this rank. */
+  readonly pipeline: PipelineCounters;
   readonly manifest: string;
 }
 
@@ -65,8 +69,9 @@ const minSamplesForShare = 1000;
 export async function preprocess(options: PreprocessOptions): Promise<PreprocessReport> {
   const settings = resolveOptions(options);
   const before = storageCounters();
-  const sources = await findSources(options.sources);
-  const labels = await settleLabels(options, sources, settings.signal);
+  const found = await findSources(options.sources);
+  const labels = await settleLabels(options, found, settings.signal);
+  const sources = Array.from({ length: options.passes ?? 1 }, () => found).flat();
   const ours = ownSources(sources, settings);
   const report = await withLock(claimOf(settings, ours), (signal) =>
     run({ ...settings, signal }, sources, ours, labels.rules, labels.fingerprint),
@@ -108,17 +113,22 @@ async function run(
   };
   const state = await claimOutput(out, job, settings.overwrite);
   const seconds = () => (performance.now() - started) / 1000;
-  if (state.kind === "complete") return report(state.manifest, out, seconds(), 0, true);
-  const writing = new Run(settings, sources, ours, rules);
+  const clock = new PreprocessClock(settings.workers, settings.recorder);
+  settings.onCounters?.(() => clock.counters);
+  const told = (counted: Counted, samplesRead: number, complete: boolean) => {
+    return { ...report(counted, out, seconds(), samplesRead, complete), pipeline: clock.counters };
+  };
+  if (state.kind === "complete") return told(state.manifest, 0, true);
+  const writing = new Run(settings, sources, ours, rules, clock);
   const own = await writing.writeAll();
   const all = ours.size === sources.length ? own : await finishedByAll(settings, sources);
-  if (all === undefined) return report(summarise(own), out, seconds(), writing.samplesRead, false);
+  if (all === undefined) return told(summarise(own), writing.samplesRead, false);
   if (settings.quarantine !== undefined) {
     const failures = all.flatMap((sidecar) => sidecar.failures);
     await writeQuarantine(settings.quarantine, failures, sources, maxImageBytes, settings.signal);
   }
   const manifest = await publishManifest(out, job, sources, rules.classes, all);
-  return report(manifest, out, seconds(), writing.samplesRead, true);
+  return told(manifest, writing.samplesRead, true);
 }
 
 /** The sidecars of all sources in order; undefined when other ranks are still at work on some. MISSING_SIDECAR when `merge` was asked for. */
@@ -147,6 +157,8 @@ type Task = ItemGroup | { readonly endOf: number };
 
 type DecodedTask = (DecidedGroup & { readonly source: number }) | { readonly endOf: number };
 
+const nothingDecoded: DecodeAnswer = { errors: [], overflow: [], work: undefined };
+
 class Run {
   samplesRead = 0;
   private readonly allocator = new SlabAllocator(new SharedBuffers());
@@ -163,6 +175,7 @@ class Run {
     private readonly sources: readonly Source[],
     private readonly ours: ReadonlySet<number>,
     private readonly rules: LabelRules,
+    private readonly clock: PreprocessClock,
   ) {
     const totalBytes = sumOf([...ours], (index) => (sources[index] as Source).byteLength);
     this.progress = { bytesRead: 0, totalBytes, samples: 0, failed: 0, source: undefined };
@@ -172,7 +185,7 @@ class Run {
       maxThreads: settings.workers,
     });
     const { out: folder, codec, maxShardBytes } = settings;
-    this.shards = new ShardThread({ folder, codec, maxShardBytes, storage: storageOptions() });
+    this.shards = new ShardThread({ folder, codec, maxShardBytes, storage: storageOptions() }, clock);
   }
 
   /** The sidecars of the sources that are this rank's, in order. */
@@ -181,7 +194,9 @@ class Run {
     const done: Promise<readonly SidecarBody[]>[] = [];
     let current: number | undefined;
     try {
-      const tasks = mapOrdered(this.readTasks(done), (task) => this.decode(task), {
+      const read = (signal: AbortSignal) =>
+        watched(this.readTasks(done, signal), (asking) => this.clock.readsTask(asking));
+      const tasks = mapOrdered(read, (task) => this.decode(task), {
         limit: settings.workers + 2,
         signal: settings.signal,
       });
@@ -195,8 +210,12 @@ class Run {
         }
         if (current !== task.source) await this.shards.begin(task.source, this.partsDone.get(task.source) ?? []);
         current = task.source;
+        this.clock.begin();
         this.count(task.outcomes);
-        await this.shards.append(task, () => this.results.giveBack(task.slab));
+        await this.shards.append(task, () => {
+          this.clock.stored(task.outcomes.length);
+          this.results.giveBack(task.slab);
+        });
       }
       const sidecars = (await Promise.all(done.filter((each) => each !== undefined))).flat();
       this.checkShare(1);
@@ -211,7 +230,7 @@ class Run {
   }
 
   /** The work that is left, source after source; what is finished goes to `done`. */
-  private async *readTasks(done: Promise<readonly SidecarBody[]>[]): AsyncGenerator<Task> {
+  private async *readTasks(done: Promise<readonly SidecarBody[]>[], signal: AbortSignal): AsyncGenerator<Task> {
     const { settings, rules } = this;
     let bytesBefore = 0;
     for (const [index, source] of this.sources.entries()) {
@@ -234,7 +253,8 @@ class Run {
           allocate: this.allocator.allocate,
           from: last?.next ?? 0,
           onProgress: (position) => this.advance({ bytesRead: before + position }),
-          signal: settings.signal,
+          onWait: (waiting) => this.clock.waitsForBytes(waiting),
+          signal,
         });
         for await (const group of bySlab(items)) yield { source: index, items: group };
         yield { endOf: index };
@@ -250,7 +270,7 @@ class Run {
     const images = task.items.filter(isDecodable).map(({ image }) => image);
     const slab = takeResultSlab(this.results);
     const decodeTask: DecodeTask = { images, results: slab, settings: decodeSettings(this.settings) };
-    const answer: DecodeAnswer = images.length === 0 ? { errors: [], overflow: [] } : await this.pool.run(decodeTask);
+    const answer = images.length === 0 ? nothingDecoded : await this.runTask(decodeTask);
     for (const { image } of task.items.filter(isSample)) this.allocator.release(image);
     let next = 0;
     const outcomes = task.items.map((item): Outcome => {
@@ -258,6 +278,20 @@ class Run {
       return outcomeOf(item, index, answer.errors[index], source);
     });
     return { source: task.source, outcomes, slab, overflow: answer.overflow };
+  }
+
+  private async runTask(task: DecodeTask): Promise<DecodeAnswer> {
+    const { images } = task;
+    this.clock.taskSent();
+    let work: DecodeAnswer["work"];
+    try {
+      const answer: DecodeAnswer = await this.pool.run(task);
+      work = answer.work;
+      return answer;
+    } finally {
+      const bytes = sumOf(images, ({ length }) => length);
+      this.clock.taskEnded(work, images.length, bytes);
+    }
   }
 
   /** Counts outcomes, and ends the run where the policy says so. */
@@ -349,7 +383,7 @@ function report(
   seconds: number,
   samplesRead: number,
   complete: boolean,
-): Omit<PreprocessReport, "storage"> {
+): Omit<PreprocessReport, "storage" | "pipeline"> {
   const { samples, failed, errors, converted, inputBytes } = manifest;
   return {
     samples,

@@ -48,5 +48,7 @@ export interface ReadSourceOptions {
   readonly from?: number;
   /** How far into the source reading has come, in bytes of the object. */
   readonly onProgress?: (position: number) => void;
+  /** Whether bytes are waited for. */
+  readonly onWait?: (waiting: boolean) => void;
   readonly signal?: AbortSignal | undefined;
 }

@@ -2,8 +2,10 @@
 import type { WireError } from "../../errors.js";
 import type { Codec } from "../../native/index.js";
 import type { ClassEntry, Failure, Sidecar, SidecarBody } from "../../shards/manifest.js";
+import type { StorageActivity } from "../../storage/activity.js";
 import type { StorageCounters } from "../../storage/counters.js";
 import type { StorageOptions } from "../../storage/store.js";
+import type { Work } from "../stage-clock.js";
 
 /** One item of a source, decided: an image to store or a failure to note. `position` is where it begins in its source. */
 export type Outcome = { readonly position: number; readonly imageBytes: number } & (
@@ -47,10 +49,17 @@ export interface NumberedRequest {
   readonly request: ShardRequest;
 }
 
+/** What the thread did for a request, and what its stores did so far. */
+export interface ShardWork extends Work {
+  /** The part of it in which nothing was waited for. */
+  readonly busyMs: number;
+  readonly activity: StorageActivity;
+}
+
 /**
  * From the thread, one for every request; "end" is answered with the source's sidecars when they are on disk, maybe after later
  * requests, "close" with what the thread's stores did. */
-export type ShardAnswer = { readonly id: number } & (
+export type ShardAnswer = { readonly id: number; readonly done?: ShardWork } & (
   | { readonly error: WireError }
   | { readonly sidecars?: readonly SidecarBody[]; readonly counters?: StorageCounters }
 );

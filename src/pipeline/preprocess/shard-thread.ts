@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { asToolkitError, fromWire, ToolkitError } from "../../errors.js";
 import type { Sidecar, SidecarBody } from "../../shards/manifest.js";
 import { absorbCounters } from "../../storage/counters.js";
+import type { PreprocessClock } from "./preprocess-clock.js";
 import type { DecidedGroup, NumberedRequest, ShardAnswer, ShardRequest, ShardSettings } from "./shard-task.js";
 
 /** Requests under way. More would only hold more memory. */
@@ -24,11 +25,15 @@ export class ShardThread {
   private failure: ToolkitError | undefined;
   private ended: ToolkitError | undefined;
 
-  constructor(settings: ShardSettings) {
+  constructor(
+    settings: ShardSettings,
+    private readonly clock: PreprocessClock,
+  ) {
     this.worker = new Worker(new URL("./shard-entry.cjs", import.meta.url), { workerData: settings });
     this.worker.on("message", (answer: ShardAnswer) => {
       const waiting = this.waiting.get(answer.id);
       this.waiting.delete(answer.id);
+      if (answer.done !== undefined) this.clock.written(answer.done);
       if ("error" in answer) waiting?.reject(fromWire(answer.error));
       else waiting?.resolve(answer);
     });
@@ -83,9 +88,13 @@ export class ShardThread {
 
   private request(request: ShardRequest, transfer: readonly ArrayBuffer[] = []): Promise<Answered> {
     const answer = this.post(request, transfer);
-    const done: Promise<unknown> = answer.finally(() => this.unanswered.splice(this.unanswered.indexOf(done), 1));
+    const done: Promise<unknown> = answer.finally(() => {
+      this.unanswered.splice(this.unanswered.indexOf(done), 1);
+      this.clock.writesLeft(this.unanswered.length);
+    });
     done.catch(() => {}); // surfaces where it is waited for
     this.unanswered.push(done);
+    this.clock.writesLeft(this.unanswered.length);
     return answer;
   }
 

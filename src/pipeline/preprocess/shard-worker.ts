@@ -1,11 +1,14 @@
 // Inside the thread that writes shards: building record batches, hashing and writing would keep the main thread from feeding the pool.
+import { performance } from "node:perf_hooks";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { toWire, type WireError } from "../../errors.js";
 import type { SidecarBody } from "../../shards/manifest.js";
+import { storageActivity } from "../../storage/activity.js";
 import { type StorageCounters, storageCounters } from "../../storage/counters.js";
 import { closeStorage, configureStorage } from "../../storage/store.js";
+import { timeWork } from "../stage-clock.js";
 import { ShardSequence } from "./shard-sequence.js";
-import type { NumberedRequest, ShardAnswer, ShardRequest, ShardSettings } from "./shard-task.js";
+import type { NumberedRequest, ShardAnswer, ShardRequest, ShardSettings, ShardWork } from "./shard-task.js";
 
 interface Handled {
   readonly sidecars?: Promise<readonly SidecarBody[]>;
@@ -47,6 +50,18 @@ class Desk {
   }
 }
 
+/** Begins to time a request; what it returns ends it. */
+function timeRequest(): () => ShardWork {
+  const before = performance.eventLoopUtilization();
+  const end = timeWork();
+  return () => {
+    const work = end();
+    const { active } = performance.eventLoopUtilization(before);
+    // The thread's loop is idle while a request waits for the disk or the service.
+    return { ...work, busyMs: Math.min(active, work.ended - work.began), activity: storageActivity() };
+  };
+}
+
 /** Handles the requests of `port` one after another. After an error every later one but "abort" and "close" is answered with it. */
 export function serve(port: MessagePort, settings: ShardSettings): void {
   const desk = new Desk(settings);
@@ -60,11 +75,13 @@ export function serve(port: MessagePort, settings: ShardSettings): void {
     turn = turn.then(async () => {
       if (failed !== undefined && request.kind !== "abort" && request.kind !== "close") return fail(id, failed);
       try {
+        const worked = timeRequest();
         const { sidecars, ...rest } = await desk.handle(request);
-        if (sidecars === undefined) port.postMessage({ id, ...rest } satisfies ShardAnswer);
+        const done = worked();
+        if (sidecars === undefined) port.postMessage({ id, done, ...rest } satisfies ShardAnswer);
         else
           sidecars.then(
-            (list) => port.postMessage({ id, sidecars: list } satisfies ShardAnswer),
+            (list) => port.postMessage({ id, done, sidecars: list } satisfies ShardAnswer),
             (error) => fail(id, error),
           );
       } catch (error) {

@@ -3,6 +3,7 @@ import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { ToolkitError } from "../../errors.js";
 import { baseName, openStore } from "../../storage/store.js";
+import { watched } from "../stage-clock.js";
 import { ByteReader } from "./byte-reader.js";
 
 export function isGzipName(url: string): boolean {
@@ -14,6 +15,8 @@ export interface SourceBytesOptions {
   readonly byteLength: number;
   /** Hears how far into the object reading has come. */
   readonly onProgress?: (position: number) => void;
+  /** Whether the object's bytes are waited for; of compressed ones nobody can tell. */
+  readonly onWait?: (waiting: boolean) => void;
   /** Only the beginning is wanted. Default false. */
   readonly peek?: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -26,9 +29,9 @@ export function openSourceBytes(options: SourceBytesOptions): ByteReader {
 }
 
 async function* readObject(options: SourceBytesOptions, start: number, reuseChunks = true): AsyncGenerator<Uint8Array> {
-  const { url, onProgress, peek = false, signal } = options;
+  const { url, onProgress, onWait = () => {}, peek = false, signal } = options;
   let position = start;
-  for await (const chunk of openStore(url).stream(url, { start, reuseChunks, peek, signal })) {
+  for await (const chunk of watched(openStore(url).stream(url, { start, reuseChunks, peek, signal }), onWait)) {
     position += chunk.length;
     onProgress?.(position);
     yield chunk;
@@ -38,7 +41,8 @@ async function* readObject(options: SourceBytesOptions, start: number, reuseChun
 async function* gunzip(options: SourceBytesOptions): AsyncGenerator<Uint8Array> {
   const { url, signal } = options;
   const plain = createGunzip({ chunkSize: 1 << 18 });
-  pipeline(Readable.from(readObject(options, 0, false), { objectMode: false }), plain, () => {}); // its error surfaces in the loop below
+  const { onWait: _, ...unheard } = options;
+  pipeline(Readable.from(readObject(unheard, 0, false), { objectMode: false }), plain, () => {}); // its error surfaces in the loop below
   try {
     yield* plain as AsyncIterable<Uint8Array>;
   } catch (cause) {

@@ -1,0 +1,37 @@
+// dctstream profile preprocess
+import { argument, type Command } from "../../command.js";
+import { preprocessOptionsFrom, withPreprocessOptions } from "../../preprocess-options.js";
+import { finishProfile } from "../../profile/output.js";
+import { profilePreprocess } from "../../profile/preprocess.js";
+import { sweepFrom, sweepThrough } from "../../profile/sweep.js";
+import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from "../../profile-options.js";
+
+export const profilePreprocessCommand: Command = {
+  usage: "preprocess <sources..>",
+  describe: "Some seconds of preprocessing, again and again where the sources are short; what it writes is removed",
+  lists: sweepLists,
+  options: (parser) =>
+    withSweepOption(withProfileOptions(withPreprocessOptions(parser)), ["workers"])
+      .option("out", {
+        type: "string",
+        requiresArg: true,
+        describe:
+          "Where to write meanwhile, such as the bucket that is meant [default: the system's folder for temporary files]",
+      })
+      .example("$0 profile preprocess 'train-{000000..000003}.tar' --out s3://bucket/scratch", ""),
+  run: async (args, context) => {
+    const seconds = profileSeconds(args);
+    const sweep = sweepFrom(args);
+    const options = {
+      ...preprocessOptionsFrom(args),
+      out: argument<string | undefined>(args, "out"),
+      signal: context.signal,
+    };
+    const profiled = await profilePreprocess(options, seconds);
+    const runs = await sweepThrough(profiled.station, sweep, async ({ workers = options.workers }) => {
+      const { profile } = await profilePreprocess({ ...options, workers }, seconds);
+      return profile.imagesPerSecond;
+    });
+    return finishProfile(profiled, runs, args, context);
+  },
+};

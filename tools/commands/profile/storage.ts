@@ -1,0 +1,44 @@
+// dctstream profile storage
+import { argument, type Command } from "../../command.js";
+import { profileStorage, type StorageProfile } from "../../profile/storage.js";
+import { profileSeconds, withSecondsOption } from "../../profile-options.js";
+import { formatBytes } from "../../quantity.js";
+import { table } from "../../table.js";
+
+export const profileStorageCommand: Command = {
+  usage: "storage <url>",
+  describe: "What a disk or a service gives: latency and bytes a second, by the size of reads and how many at a time",
+  options: (parser) =>
+    withSecondsOption(parser)
+      .positional("url", {
+        type: "string",
+        demandOption: true,
+        describe: "A folder or a file with something to read, such as shards: a path, s3:// or https://",
+      })
+      .example("$0 profile storage s3://bucket/shards", ""),
+  run: async (args, { signal }) => {
+    const profile = await profileStorage(argument<string>(args, "url"), profileSeconds(args), signal);
+    return { result: profile, text: describe(profile) };
+  },
+};
+
+function describe({ verdict, patterns, objects, bytes, listMs, requests, retries, cores }: StorageProfile): string {
+  const columns = ["a read of", "at a time", "bytes/s", "median", "p90", "p99", "reads"];
+  const ms = (value: number) => `${value.toFixed(1)} ms`;
+  const rows = patterns.map((pattern) => [
+    formatBytes(pattern.readBytes),
+    String(pattern.atOnce),
+    formatBytes(Math.round(pattern.bytesPerSecond)),
+    ms(pattern.p50),
+    ms(pattern.p90),
+    ms(pattern.p99),
+    String(pattern.reads),
+  ]);
+  const trouble = requests > 0 ? `; ${requests} requests, ${retries} of them made again` : "";
+  return [
+    verdict,
+    "",
+    table(columns, rows, 0),
+    `${objects} objects, ${formatBytes(bytes)}, listed in ${ms(listMs)}${trouble}; this process kept ${(100 * cores.own).toFixed(0)} % of ${cores.count} cores busy`,
+  ].join("\n");
+}

@@ -1,0 +1,205 @@
+// dctstream profile compare: the same images on three ways to a network of the same family.
+import { mkdtempSync, rmSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { Loader } from "../../src/pipeline/load/loader.js";
+import type { ViewOptions } from "../../src/pipeline/load/view.js";
+import type { LoadedManifest } from "../../src/shards/manifest.js";
+import { readShard } from "../../src/shards/reader.js";
+import { restoreJpeg } from "../../src/shards/restore.js";
+import { joinUrl } from "../../src/storage/store.js";
+import { classCount } from "../../src/train/class-names.js";
+import { type Engine, type EngineOptions, openEngine } from "../../src/train/engine/engine.js";
+import { networkInput, viewOf } from "../../src/train/input.js";
+import { findNetwork } from "../../src/train/networks/build.js";
+import { timeFedNetwork, timeNetwork } from "../../src/train/time-network.js";
+import { type JpegFile, jpegBatches, timeJpegs } from "./jpeg-pixels.js";
+import { measureLoader } from "./read.js";
+import { rate } from "./verdict.js";
+
+export interface CompareOptions extends EngineOptions {
+  /** Of a DCT and of a pixel network. */
+  readonly network: string;
+  readonly pixelNetwork: string;
+  readonly batchSize: number;
+  readonly inputSize: number;
+  readonly width: number;
+  readonly workers: number;
+  readonly prefetchBytes: number;
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+}
+
+/** A way from files to steps. Times are milliseconds per image, those of input of one thread. */
+export interface Way {
+  readonly name: string;
+  readonly network: string;
+  readonly readMs: number;
+  readonly decodeMs: number;
+  readonly viewMs: number;
+  readonly collateMs: number;
+  readonly stepMs: number;
+  /** Of the input without steps, and of both together. */
+  readonly inputImagesPerSecond: number;
+  readonly imagesPerSecond: number;
+  /** Per image: read from files, and given to the network. */
+  readonly bytesRead: number;
+  readonly bytesFed: number;
+}
+
+export interface Comparison {
+  readonly what: "compare";
+  readonly ways: readonly Way[];
+  readonly verdict: string;
+  readonly seconds: number;
+}
+
+/** Files that the JPEGs are taken back to. */
+const mostFiles = 512;
+const timedFiles = 64;
+
+export async function profileCompare(manifest: LoadedManifest, options: CompareOptions): Promise<Comparison> {
+  const began = performance.now();
+  const { network, pixelNetwork, engine, device } = options;
+  const opened = await openEngine({ engine, device });
+  const folder = mkdtempSync(path.join(tmpdir(), "dctstream-profile-"));
+  try {
+    const steps = new Map<string, number>();
+    for (const id of [pixelNetwork, network]) steps.set(id, await stepMsOf(opened, id, manifest, options));
+    const files = await jpegFiles(manifest, folder, options.signal);
+    const ways = [
+      await fromJpegs(files, opened, steps.get(pixelNetwork) as number, manifest, options),
+      await fromShards(
+        "pixels from coefficients",
+        pixelNetwork,
+        opened,
+        steps.get(pixelNetwork) as number,
+        manifest,
+        options,
+      ),
+      await fromShards("DCT", network, opened, steps.get(network) as number, manifest, options),
+    ];
+    return { what: "compare", ways, verdict: verdictOf(ways), seconds: (performance.now() - began) / 1000 };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function verdictOf(ways: readonly Way[]): string {
+  const [jpeg, pixels, dct] = ways as [Way, Way, Way];
+  const times = (one: number, other: number) => `${(one / other).toFixed(1)} x`;
+  return (
+    `DCT ${rate(dct.imagesPerSecond)} images/s, pixels ${rate(pixels.imagesPerSecond)} from coefficients and ${rate(jpeg.imagesPerSecond)} from JPEG: ` +
+    `DCT trains ${times(dct.imagesPerSecond, jpeg.imagesPerSecond)} as fast as JPEG does; its input alone is ${times(dct.inputImagesPerSecond, jpeg.inputImagesPerSecond)} as fast, that of pixels from coefficients ${times(pixels.inputImagesPerSecond, jpeg.inputImagesPerSecond)}`
+  );
+}
+
+const shapeOf = (manifest: LoadedManifest, { inputSize, width }: CompareOptions) => ({
+  classes: classCount(manifest),
+  inputSize,
+  width,
+});
+
+async function stepMsOf(
+  engine: Engine,
+  id: string,
+  manifest: LoadedManifest,
+  options: CompareOptions,
+): Promise<number> {
+  const { batchSize, seconds, signal } = options;
+  const timing = { ...shapeOf(manifest, options), phase: "train", batchSize, seconds, signal } as const;
+  const times = [...(await timeNetwork(engine, id, timing))].sort((a, b) => a - b);
+  return (times[times.length >> 1] as number) / batchSize;
+}
+
+const trainingView = (id: string, inputSize: number): ViewOptions =>
+  viewOf(networkInput(findNetwork(id), inputSize, undefined), "train");
+
+/** The first images, as the files that they were. */
+async function jpegFiles(manifest: LoadedManifest, folder: string, signal: AbortSignal): Promise<JpegFile[]> {
+  const files: JpegFile[] = [];
+  for (const shard of manifest.shards) {
+    for await (const batch of readShard(manifest, shard, { signal }))
+      for (let row = 0; row < batch.length; row++) {
+        const sample = batch.sample(row);
+        const file = path.join(folder, `${files.length}.jpg`);
+        await writeFile(file, restoreJpeg(sample, batch.codec, joinUrl(manifest.folder, shard.name)));
+        const { width, height } = batch.image(row);
+        files.push({ path: file, label: sample.label, width, height });
+        if (files.length === mostFiles) return files;
+      }
+  }
+  return files;
+}
+
+async function fromJpegs(
+  files: readonly JpegFile[],
+  engine: Engine,
+  stepMs: number,
+  manifest: LoadedManifest,
+  options: CompareOptions,
+): Promise<Way> {
+  const { pixelNetwork: network, batchSize, workers, inputSize, seconds, signal } = options;
+  const view = trainingView(network, inputSize);
+  const times = await timeJpegs(files.slice(0, timedFiles), view);
+  let [samples, from] = [0, 0];
+  for await (const batch of jpegBatches(files, { view, batchSize, workers })) {
+    batch.release();
+    if (from === 0) from = performance.now();
+    else samples += batch.samples;
+    signal.throwIfAborted();
+    if (performance.now() - from >= 1000 * seconds && samples > 0) break;
+  }
+  const inputImagesPerSecond = (1000 * samples) / (performance.now() - from);
+  const fed = { ...shapeOf(manifest, options), seconds, signal };
+  const batches = jpegBatches(files, { view, batchSize, workers });
+  const imagesPerSecond = await timeFedNetwork(engine, network, fed, batches);
+  return {
+    name: "pixels from JPEG",
+    network,
+    readMs: times.read,
+    decodeMs: times.decode,
+    viewMs: times.view,
+    collateMs: times.collate,
+    stepMs,
+    inputImagesPerSecond,
+    imagesPerSecond,
+    bytesRead: manifest.inputBytes / manifest.samples,
+    bytesFed: 4 * 3 * inputSize * inputSize,
+  };
+}
+
+async function fromShards(
+  name: string,
+  network: string,
+  engine: Engine,
+  stepMs: number,
+  manifest: LoadedManifest,
+  options: CompareOptions,
+): Promise<Way> {
+  const { batchSize, workers, prefetchBytes, inputSize, seconds, signal } = options;
+  const view = trainingView(network, inputSize);
+  const open = () => Loader.open(manifest, { view, batchSize, workers, prefetchBytes, signal });
+  await using alone = await open();
+  const { counters } = await measureLoader(alone, seconds, signal);
+  const { views, collate, storage, consumer } = counters.stages;
+  const images = consumer?.samples ?? 0;
+  const perImage = (ms = 0) => ms / Math.max(1, views?.samples ?? 0);
+  await using fed = await open();
+  const settings = { ...shapeOf(manifest, options), seconds, signal };
+  const imagesPerSecond = await timeFedNetwork(engine, network, settings, fed.epochs(0, Number.POSITIVE_INFINITY));
+  return {
+    name,
+    network,
+    readMs: perImage(storage === undefined ? views?.partsMs.read : storage.busyMs),
+    decodeMs: perImage(views?.partsMs.unpack),
+    viewMs: perImage(views?.partsMs.resample),
+    collateMs: perImage(collate?.busyMs),
+    stepMs,
+    inputImagesPerSecond: (1000 * images) / counters.elapsedMs,
+    imagesPerSecond,
+    bytesRead: manifest.shards.reduce((sum, { byteLength }) => sum + byteLength, 0) / manifest.samples,
+    bytesFed: alone.viewBytes,
+  };
+}

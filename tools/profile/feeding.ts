@@ -1,0 +1,119 @@
+// The stages that feed whoever uses batches, as a profile tells of them: what limits them here, and what other settings would bring.
+import type { LoaderOptions } from "../../src/pipeline/load/options.js";
+import { taskSamples } from "../../src/pipeline/load/options.js";
+import { formOf, slotBytes } from "../../src/pipeline/load/slot.js";
+import type { ViewOptions } from "../../src/pipeline/load/view.js";
+import type { LoadedManifest } from "../../src/shards/manifest.js";
+import { isRemote } from "../../src/storage/store.js";
+import { formatBytes } from "../quantity.js";
+import { loneReadMs, memoryCopyRate, shardReadRate, unpackingWithoutCompression } from "./limits.js";
+import { coresOf, type Measured } from "./measure.js";
+import { bestWorkers, type Change, type Option, recommend, type Station } from "./model.js";
+import { type Cores, type Stage, type StageFacts, stagesOf } from "./stage.js";
+
+/** What is fed, and how. */
+export interface Feeding {
+  readonly manifest: LoadedManifest;
+  readonly view: ViewOptions;
+  readonly batchSize: number;
+  readonly workers: number;
+  readonly prefetchBytes: number;
+  readonly cache: LoaderOptions["cache"];
+}
+
+export interface FeedingLimits {
+  /** Bytes a second: of one thread that copies memory, and of shards that are only read. */
+  readonly memoryCopyBytesPerSecond: number;
+  readonly shardReadBytesPerSecond: number;
+}
+
+const limitSeconds = 0.5;
+
+export async function measureLimits(manifest: LoadedManifest): Promise<FeedingLimits> {
+  return {
+    memoryCopyBytesPerSecond: memoryCopyRate(),
+    shardReadBytesPerSecond: await shardReadRate(manifest, limitSeconds),
+  };
+}
+
+const viewBytesOf = ({ view, manifest, batchSize }: Feeding) =>
+  slotBytes(formOf(view, manifest.frequencies), batchSize) / batchSize;
+
+const storedBytes = ({ shards, samples }: LoadedManifest) =>
+  shards.reduce((sum, { byteLength }) => sum + byteLength, 0) / samples;
+
+/** `imagesPerSecond`: through the whole pipeline. `more` are facts of the stages behind the loader's own. */
+export function feedingStages(
+  feeding: Feeding,
+  limits: FeedingLimits,
+  { counters }: Measured,
+  imagesPerSecond: number,
+  more: Readonly<Record<string, StageFacts>> = {},
+): Stage[] {
+  const { manifest, workers } = feeding;
+  const readable = limits.shardReadBytesPerSecond / storedBytes(manifest);
+  const copies = (workers * limits.memoryCopyBytesPerSecond) / viewBytesOf(feeding);
+  return stagesOf(counters, imagesPerSecond, {
+    storage: {
+      alone: feeding.cache === undefined ? readable : undefined,
+      limit: { imagesPerSecond: readable, what: "range reads of shards side by side" },
+    },
+    views: { limit: { imagesPerSecond: copies, what: "copying finished views in memory" } },
+    ...more,
+  });
+}
+
+/** The model of a pipeline that was measured. */
+export async function stationOf(
+  feeding: Feeding,
+  measured: Measured,
+  stages: readonly Stage[],
+  imagesPerSecond: number,
+): Promise<{ readonly station: Station; readonly cores: Cores }> {
+  const { manifest, batchSize, workers, prefetchBytes } = feeding;
+  const cores = coresOf(measured, (imagesPerSecond * measured.counters.elapsedMs) / 1000);
+  const slot = slotBytes(formOf(feeding.view, manifest.frequencies), batchSize);
+  const tasks = Math.ceil(batchSize / taskSamples);
+  const most = (change: Change) => Math.max(1, Math.floor((change.prefetchBytes ?? prefetchBytes) / slot)) * tasks;
+  const imageBytes = storedBytes(manifest);
+  const reads = isRemote(manifest.folder)
+    ? { prefetchBytes, imageBytes, latencyMs: await loneReadMs(manifest, Math.min(1 << 20, imageBytes * batchSize)) }
+    : undefined;
+  return {
+    cores,
+    station: {
+      imagesPerSecond,
+      stages,
+      cores,
+      workers: { stage: "views", now: workers, most },
+      ...(reads !== undefined && { reads }),
+    },
+  };
+}
+
+/** What could be changed, as far as it is not so already. */
+export async function feedingOptions(feeding: Feeding, station: Station): Promise<Option[]> {
+  const { manifest, prefetchBytes, cache } = feeding;
+  const options: Option[] = [];
+  const workers = bestWorkers(station);
+  if (workers !== undefined) options.push({ text: `--workers ${workers}`, change: { workers } });
+  const more = 4 * prefetchBytes;
+  options.push({
+    text: `--prefetch-bytes ${formatBytes(more).replace(" ", "").replace(".0", "")}`,
+    change: { prefetchBytes: more },
+  });
+  if (isRemote(manifest.folder) && cache === undefined) {
+    const bytes = formatBytes(storedBytes(manifest) * manifest.samples).replace(" ", "");
+    const text = `--cache FOLDER --cache-bytes ${bytes}, from the second epoch on`;
+    options.push({ text, change: { cached: true } });
+  }
+  if (manifest.codec === "zstd") {
+    const unpacking = await unpackingWithoutCompression(manifest);
+    options.push({ text: "preprocess --compression none (twice the bytes)", change: { unpacking } });
+  }
+  return options;
+}
+
+export async function recommendFor(feeding: Feeding, station: Station) {
+  return recommend(station, await feedingOptions(feeding, station));
+}

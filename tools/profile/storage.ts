@@ -1,0 +1,162 @@
+// dctstream profile storage: what a disk or a service gives, by how much is read at once and in what pieces.
+import { ToolkitError } from "../../src/errors.js";
+import { publicUrls } from "../../src/public-url.js";
+import { countersSince, storageCounters } from "../../src/storage/counters.js";
+import { isRemote, type ObjectInfo, openStore } from "../../src/storage/store.js";
+import { formatBytes } from "../quantity.js";
+import { coresOf, startMeasuring } from "./measure.js";
+import type { Cores } from "./stage.js";
+import { percent } from "./verdict.js";
+
+/** Range reads of one size, so many at a time. */
+export interface ReadPattern {
+  readonly readBytes: number;
+  readonly atOnce: number;
+  readonly reads: number;
+  readonly bytesPerSecond: number;
+  /** Milliseconds of a read, from asking to its last byte. */
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+}
+
+export interface StorageProfile {
+  readonly what: "storage";
+  readonly url: string;
+  readonly objects: number;
+  readonly bytes: number;
+  readonly listMs: number;
+  readonly patterns: readonly ReadPattern[];
+  /** Milliseconds before a lone read's first byte, as near as a read of one byte tells. */
+  readonly latencyMs: number;
+  readonly bottleneck: "latency" | "bandwidth" | "cores";
+  readonly bytesPerSecond: number;
+  readonly requests: number;
+  readonly retries: number;
+  readonly cores: Cores;
+  readonly verdict: string;
+}
+
+const sizes = [64 << 10, 1 << 20, 8 << 20] as const;
+const widths = [1, 8, 64] as const;
+
+/** NOT_FOUND where there is nothing to read. */
+export async function profileStorage(url: string, seconds: number, signal: AbortSignal): Promise<StorageProfile> {
+  const before = storageCounters();
+  const began = performance.now();
+  const objects = await objectsAt(url, signal);
+  const listMs = performance.now() - began;
+  const stop = startMeasuring(() => ({ elapsedMs: performance.now(), stages: {} }));
+  const latencyMs = await loneLatency(objects, signal);
+  const each = seconds / (sizes.length * widths.length);
+  const patterns: ReadPattern[] = [];
+  for (const readBytes of sizes)
+    for (const atOnce of widths) patterns.push(await read(objects, { readBytes, atOnce, seconds: each, signal }));
+  const best = patterns.reduce((most, pattern) => (pattern.bytesPerSecond > most.bytesPerSecond ? pattern : most));
+  const cores = coresOf(stop(), 0);
+  const lone = patterns.find(({ readBytes, atOnce }) => readBytes === best.readBytes && atOnce === 1) as ReadPattern;
+  const waiting = Math.min(1, latencyMs / lone.p50);
+  // Where many at a time bring little more than one, latency is not what is waited for.
+  const latent = waiting > 0.5 && best.bytesPerSecond > 2 * lone.bytesPerSecond;
+  const bottleneck = cores.own > 0.9 ? "cores" : latent ? "latency" : "bandwidth";
+  const { requests, retries } = countersSince(before);
+  return {
+    what: "storage",
+    url: publicUrls(url),
+    objects: objects.length,
+    bytes: objects.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    listMs,
+    patterns,
+    latencyMs,
+    bottleneck,
+    bytesPerSecond: best.bytesPerSecond,
+    requests,
+    retries,
+    cores,
+    verdict: verdictOf({ best, lone, latencyMs, waiting, bottleneck, remote: isRemote(url) }),
+  };
+}
+
+interface Found {
+  readonly best: ReadPattern;
+  readonly lone: ReadPattern;
+  readonly latencyMs: number;
+  readonly waiting: number;
+  readonly bottleneck: StorageProfile["bottleneck"];
+  readonly remote: boolean;
+}
+
+function verdictOf({ best, lone, latencyMs, waiting, bottleneck, remote }: Found): string {
+  const speed = (bytes: number) => `${formatBytes(Math.round(bytes))}/s`;
+  const told = {
+    cores: "the cores have no time left",
+    latency: `a lone read of ${formatBytes(lone.readBytes)} waits ${percent(waiting)} of its ${lone.p50.toFixed(1)} ms for its first byte, so read many at once`,
+    bandwidth: `a lone read of ${formatBytes(lone.readBytes)} gets ${speed(lone.bytesPerSecond)}`,
+  }[bottleneck];
+  const name = { cores: "processor", latency: "latency", bandwidth: "bandwidth" }[bottleneck];
+  return `${name} bound: ${speed(best.bytesPerSecond)} at most, with ${best.atOnce} reads of ${formatBytes(best.readBytes)} at a time; ${told}; ${remote ? "a request takes" : "opening a file takes"} ${latencyMs.toFixed(1)} ms at least`;
+}
+
+async function objectsAt(url: string, signal: AbortSignal): Promise<ObjectInfo[]> {
+  const store = openStore(url);
+  const info = await store.stat(url, signal);
+  const found = info?.kind === "folder" ? await store.list(url, { signal }) : info === undefined ? [] : [info];
+  const objects = found.filter(({ kind, byteLength }) => kind === "object" && byteLength > 0);
+  if (objects.length === 0) throw new ToolkitError("NOT_FOUND", "nothing to read there", { source: url });
+  return objects;
+}
+
+async function loneLatency(objects: readonly ObjectInfo[], signal: AbortSignal): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < 9; i++) {
+    const { url, byteLength } = objects[i % objects.length] as ObjectInfo;
+    const start = Math.floor((byteLength - 1) * Math.random());
+    const began = performance.now();
+    await openStore(url).read(url, { start, end: start + 1 }, undefined, signal);
+    times.push(performance.now() - began);
+  }
+  return times.sort((a, b) => a - b)[4] as number;
+}
+
+interface Pattern {
+  readonly readBytes: number;
+  readonly atOnce: number;
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+}
+
+/** Reads at random places: neighbours would be put into one request. */
+async function read(
+  objects: readonly ObjectInfo[],
+  { readBytes, atOnce, seconds, signal }: Pattern,
+): Promise<ReadPattern> {
+  const times: number[] = [];
+  let bytes = 0;
+  const began = performance.now();
+  const lane = async () => {
+    const target = new Uint8Array(readBytes);
+    while (times.length < atOnce || performance.now() - began < 1000 * seconds) {
+      const { url, byteLength } = objects[Math.floor(objects.length * Math.random())] as ObjectInfo;
+      const length = Math.min(readBytes, byteLength);
+      const start = Math.floor((byteLength - length) * Math.random());
+      const asked = performance.now();
+      await openStore(url).read(url, { start, end: start + length }, target.subarray(0, length), signal);
+      times.push(performance.now() - asked);
+      bytes += length;
+      signal.throwIfAborted();
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+  const elapsed = performance.now() - began;
+  const sorted = times.sort((a, b) => a - b);
+  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
+  return {
+    readBytes,
+    atOnce,
+    reads: sorted.length,
+    bytesPerSecond: (1000 * bytes) / elapsed,
+    p50: at(0.5),
+    p90: at(0.9),
+    p99: at(0.99),
+  };
+}
