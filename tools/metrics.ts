@@ -1,7 +1,8 @@
 // Prometheus metrics of a running command, over HTTP.
 import { createServer, type Server } from "node:http";
-import { Gauge, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import { ToolkitError } from "../src/errors.js";
+import { type PipelineCounters, type StageCounters, stageShares } from "../src/pipeline/stage-clock.js";
 import type { EpochReport, StepReport } from "../src/train/report.js";
 
 /** Name and meaning of every metric; docs/training.md lists them. */
@@ -21,27 +22,60 @@ const gauges = {
   dctstream_val_loss: "Loss of the last validation, in nats",
 } as const;
 
-type MetricName = keyof typeof gauges;
+/** Of every stage of the pipeline, with its name as the label `stage`; docs/profile.md lists them. */
+const stageSums = {
+  dctstream_stage_busy_seconds_total: "Time that the stage's threads worked, of all of them together",
+  dctstream_stage_wait_input_seconds_total: "Time that its threads waited for input",
+  dctstream_stage_wait_output_seconds_total: "Time that its threads waited for room for their output",
+  dctstream_stage_cpu_seconds_total: "The part of the busy time in which they had a core",
+  dctstream_stage_images_total: "Images that went through",
+  dctstream_stage_bytes_total: "Bytes that went through",
+  dctstream_stage_queue_item_seconds_total:
+    "Items that waited in front of it, times how long: its rate is the mean depth",
+} as const;
 
-export const metricNames = Object.keys(gauges) as readonly MetricName[];
+const threadsName = "dctstream_stage_threads";
+
+type MetricName = keyof typeof gauges;
+type StageMetricName = keyof typeof stageSums;
+
+export const metricNames: readonly string[] = [...Object.keys(gauges), ...Object.keys(stageSums), threadsName];
+
+/** By metric, in its unit. */
+function stageValues(stage: StageCounters, elapsedMs: number): Readonly<Record<StageMetricName, number>> {
+  const { busy, waitForInput, waitForOutput } = stageShares(stage, elapsedMs);
+  const seconds = (stage.threads * elapsedMs) / 1000;
+  return {
+    dctstream_stage_busy_seconds_total: busy * seconds,
+    dctstream_stage_wait_input_seconds_total: waitForInput * seconds,
+    dctstream_stage_wait_output_seconds_total: waitForOutput * seconds,
+    dctstream_stage_cpu_seconds_total: stage.cpuMs / 1000,
+    dctstream_stage_images_total: stage.samples,
+    dctstream_stage_bytes_total: stage.bytes,
+    dctstream_stage_queue_item_seconds_total: stage.queueMs.reduce((sum, ms, depth) => sum + ms * depth, 0) / 1000,
+  };
+}
 
 export class Metrics {
+  private beforeAnswer = () => {};
+  private readonly values = new Map<MetricName, Gauge>();
+
   private constructor(
     private readonly server: Server,
-    private readonly values: ReadonlyMap<string, Gauge>,
+    private readonly registry: Registry,
   ) {}
 
   /** Serves /metrics on a port of all interfaces; 0 takes a free one. INVALID_OPTION when it cannot be had. */
   static async serve(port: number): Promise<Metrics> {
     const registry = new Registry();
-    const values = new Map(
-      Object.entries(gauges).map(([name, help]) => [name, new Gauge({ name, help, registers: [registry] })]),
-    );
-    const server = createServer((request, response) => {
+    const server = createServer();
+    const metrics = new Metrics(server, registry);
+    server.on("request", (request, response) => {
       if (request.url !== "/metrics") {
         response.writeHead(404).end("metrics are at /metrics\n");
         return;
       }
+      metrics.beforeAnswer();
       void registry
         .metrics()
         .then((text) => response.writeHead(200, { "content-type": registry.contentType }).end(text));
@@ -52,7 +86,28 @@ export class Metrics {
       throw new ToolkitError("INVALID_OPTION", `metrics-port: ${(cause as Error).message}`, { cause });
     });
     server.unref();
-    return new Metrics(server, values);
+    return metrics;
+  }
+
+  /** Serves the counters of a pipeline's stages, as they are when they are asked for. */
+  watch(counters: () => PipelineCounters): void {
+    const registers = [this.registry];
+    const labelNames = ["stage"] as const;
+    const sums = new Map(
+      Object.entries(stageSums).map(([name, help]) => [name, new Counter({ name, help, labelNames, registers })]),
+    );
+    const collect = () => {
+      const { elapsedMs, stages } = counters();
+      for (const sum of sums.values()) sum.reset();
+      for (const [stage, counted] of Object.entries(stages)) {
+        threads.set({ stage }, counted.threads);
+        for (const [name, value] of Object.entries(stageValues(counted, elapsedMs)))
+          sums.get(name)?.inc({ stage }, Math.max(0, value));
+      }
+    };
+    const help = "Threads of the stage";
+    const threads: Gauge<"stage"> = new Gauge({ name: threadsName, help, labelNames, registers });
+    this.beforeAnswer = collect;
   }
 
   step(report: StepReport): void {
@@ -79,7 +134,15 @@ export class Metrics {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
+  /** Registered with its first value: what a command does not have is not served. */
+  private gauge(name: MetricName): Gauge {
+    const known = this.values.get(name) ?? new Gauge({ name, help: gauges[name], registers: [this.registry] });
+    this.values.set(name, known);
+    return known;
+  }
+
   private set(values: Partial<Record<MetricName, number | undefined>>): void {
-    for (const [name, value] of Object.entries(values)) if (value !== undefined) this.values.get(name)?.set(value);
+    for (const [name, value] of Object.entries(values))
+      if (value !== undefined) this.gauge(name as MetricName).set(value);
   }
 }

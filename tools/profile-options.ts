@@ -7,15 +7,21 @@ export function withSecondsOption(parser: Argv): Argv {
   return parser.option("seconds", { type: "number", default: 5, requiresArg: true, describe: "How long to measure" });
 }
 
+/** Of commands that do real work. */
+export function withProfileOption(parser: Argv, html: string): Argv {
+  return parser
+    .option("profile", { type: "boolean", default: false, describe: "Say at the end where the time went" })
+    .option("html", { type: "string", requiresArg: true, describe: html })
+    .option("trace", { type: "string", requiresArg: true, describe: traceHelp });
+}
+
+const traceHelp = "Write what every thread did when, for Chrome's trace viewer or Perfetto";
+
 /** Where a profile of a pipeline goes besides stdout. */
 export function withProfileFiles(parser: Argv): Argv {
   return parser
     .option("html", { type: "string", requiresArg: true, describe: "Write a page with the profile, for a browser" })
-    .option("trace", {
-      type: "string",
-      requiresArg: true,
-      describe: "Write what every thread did when, for Chrome's trace viewer or Perfetto",
-    });
+    .option("trace", { type: "string", requiresArg: true, describe: traceHelp });
 }
 
 export function withProfileOptions(parser: Argv): Argv {

@@ -13,6 +13,8 @@ export interface StageCounters {
   readonly cpuMs: number;
   /** Time in which a thread without work would have waited for input. */
   readonly starvingMs: number;
+  /** Tasks or reads. */
+  readonly pieces: number;
   readonly samples: number;
   readonly bytes: number;
   /** How long so many items waited in front of it; the last entry: that many or more. Empty where nothing can wait. */
@@ -96,6 +98,7 @@ function combine(one: PipelineCounters, other: PipelineCounters, sign: 1 | -1): 
       busyWhileStarvingMs: a.busyWhileStarvingMs + sign * b.busyWhileStarvingMs,
       cpuMs: a.cpuMs + sign * b.cpuMs,
       starvingMs: a.starvingMs + sign * b.starvingMs,
+      pieces: a.pieces + sign * b.pieces,
       samples: a.samples + sign * b.samples,
       bytes: a.bytes + sign * b.bytes,
       queueMs: a.queueMs.map((ms, i) => ms + sign * (b.queueMs[i] ?? 0)),
@@ -142,6 +145,7 @@ export class StageClock {
   private busyMs = 0;
   private busyWhileStarvingMs = 0;
   private cpuMs = 0;
+  private pieces = 0;
   private samples = 0;
   private bytes = 0;
   private readonly parts: Record<string, number> = {};
@@ -153,6 +157,7 @@ export class StageClock {
   private depthSince = 0;
   private active = 0;
   private activeSince = 0;
+  private runningSince: number | undefined;
   private tally: (() => { readonly busyMs: number; readonly bytes: number }) | undefined;
   private tallyBefore = { busyMs: 0, bytes: 0 };
 
@@ -170,6 +175,7 @@ export class StageClock {
 
   /** A thread's work, which may lie a while back. `busyMs` is the part of it that was no waiting; all of it when left out. */
   worked({ thread, began, ended, cpuMs }: Work, samples = 0, bytes = 0, busyMs = ended - began): void {
+    this.pieces++;
     this.passed(samples, bytes);
     this.recorder?.span(this.name, this.name, thread, began, ended);
     const share = ended > began ? busyMs / (ended - began) : 0;
@@ -206,8 +212,14 @@ export class StageClock {
   ended(began: number, samples = 0, bytes = 0): void {
     const now = this.now();
     this.recorder?.span(this.name, this.name, undefined, began, now);
+    this.pieces++;
     this.passed(samples, bytes);
     if (--this.active === 0) this.busyMs += Math.max(0, now - Math.max(this.activeSince, this.begun));
+  }
+
+  /** It works since then, which `worked` will tell when it ends; undefined: it does not. */
+  runs(since: number | undefined): void {
+    this.runningSince = since;
   }
 
   /** Takes its busy time, and the bytes that go through it, from who counts them elsewhere. */
@@ -239,11 +251,12 @@ export class StageClock {
   }
 
   countersAt(now: number): StageCounters {
-    const { threads, busyMs, busyWhileStarvingMs, cpuMs, samples, bytes } = this;
+    const { threads, busyMs, busyWhileStarvingMs, cpuMs, pieces, samples, bytes } = this;
     this.addDepth(now);
     const hungry = this.hunger.at(-1);
     const goesOn = hungry?.to === Number.POSITIVE_INFINITY ? Math.max(0, now - Math.max(hungry.from, this.begun)) : 0;
-    const running = this.active > 0 ? Math.max(0, now - Math.max(this.activeSince, this.begun)) : 0;
+    const since = this.active > 0 ? this.activeSince : (this.runningSince ?? now);
+    const running = Math.max(0, now - Math.max(since, this.begun));
     const elsewhere = this.begun <= now ? this.tally?.() : undefined;
     const { busyMs: before, bytes: bytesBefore } = this.tallyBefore;
     return {
@@ -252,6 +265,7 @@ export class StageClock {
       busyWhileStarvingMs,
       cpuMs,
       starvingMs: this.starvedMs + goesOn,
+      pieces,
       samples,
       bytes: elsewhere === undefined ? bytes : elsewhere.bytes - bytesBefore,
       queueMs: Array.from(this.queue, (ms) => ms ?? 0),

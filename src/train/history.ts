@@ -1,11 +1,19 @@
 // What happened in a run, as lines of JSON: steps (thinned out in long runs) and epochs.
 import type { EpochReport, StepReport } from "./report.js";
 
-type StepLine = Pick<StepReport, "step" | "epoch" | "loss" | "top1" | "learningRate" | "imagesPerSecond"> & {
+export type StepLine = Pick<StepReport, "step" | "epoch" | "loss" | "top1" | "learningRate" | "imagesPerSecond"> & {
   readonly kind: "step";
 };
-type EpochLine = EpochReport & { readonly kind: "epoch" };
+export type EpochLine = EpochReport & { readonly kind: "epoch" };
 type Line = StepLine | EpochLine;
+
+/** The lines of a history.jsonl. */
+export function parseHistory(text: string): Line[] {
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as Line);
+}
 
 /** About as many steps of a run are kept. */
 const keptSteps = 10_000;
@@ -22,12 +30,8 @@ export class History {
 
   /** What an earlier process wrote, as far as the step that the run goes on after. */
   static resume(text: string, steps: number, step: number): History {
-    const lines = text
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line) => JSON.parse(line) as Line);
     const history = History.begin(steps);
-    history.lines.push(...lines.filter((line) => line.step <= step));
+    history.lines.push(...parseHistory(text).filter((line) => line.step <= step));
     return history;
   }
 

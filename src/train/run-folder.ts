@@ -19,7 +19,7 @@ import {
 } from "./run-document.js";
 
 const configName = "config.json";
-const historyName = "history.jsonl";
+export const historyName = "history.jsonl";
 
 const ownNames: readonly string[] = [runName, configName, historyName, ...checkpointFiles];
 

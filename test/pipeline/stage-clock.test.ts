@@ -55,7 +55,7 @@ test("a thread without work waits for input while a batch, or its data, is waite
   const { counters } = clock;
   assert.equal(counters.elapsedMs, 200, "it begins with the first batch");
   assert.deepEqual(sharesOf(counters, "views"), [70 / 400, (200 - 70 + 50) / 400, (100 + 50) / 400]);
-  assert.deepEqual(sharesOf(counters, "consumer"), [0, 0.5, 0.5], "what it does is known when it asks again");
+  assert.deepEqual(sharesOf(counters, "consumer"), [0.5, 0.5, 0], "what it is at counts");
   const { samples, bytes, partsMs, queueMs } = counters.stages.views ?? assert.fail();
   assert.deepEqual([samples, bytes, partsMs], [8, 800, { read: 1 }]);
   assert.deepEqual(queueMs, [100, 100], "one of three tasks waited for a thread until another ended");

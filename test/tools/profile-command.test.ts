@@ -1,24 +1,9 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import path from "node:path";
 import { test } from "node:test";
-import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
-import { closeStorage, configureStorage } from "../../src/storage/store.js";
-import type { Profile } from "../../tools/profile/stage.js";
-import { dctstream, lastJson, type Outcome } from "../support/command-line.js";
-import { makeDataset, sampleEntries } from "../support/dataset.js";
-import { projectRoot, temporaryFolder, writeTar } from "../support/files.js";
-import { logIn, S3Server } from "../support/s3-server.js";
-
-function profileOf(outcome: Outcome): Profile {
-  assert.equal(outcome.status, 0, outcome.stderr);
-  const profile = lastJson(outcome) as unknown as Profile;
-  for (const { name, busy, waitForInput, waitForOutput } of profile.stages) {
-    assert.ok(Math.abs(busy + waitForInput + waitForOutput - 1) < 0.02, `${name}: the shares add up`);
-    for (const share of [busy, waitForInput, waitForOutput]) assert.ok(share >= -1e-9 && share <= 1 + 1e-9, name);
-  }
-  return profile;
-}
+import { dctstream, lastJson } from "../support/command-line.js";
+import { makeDataset } from "../support/dataset.js";
+import { temporaryFolder } from "../support/files.js";
+import { profileOf } from "../support/profiles.js";
 
 test("profile read: where nothing is in the way, the view threads are what holds it up", async (t) => {
   const { manifest } = await makeDataset(temporaryFolder(t), 120, { codec: "zstd" });
@@ -53,64 +38,6 @@ test("profile read: where nothing is in the way, the view threads are what holds
   assert.ok((profile.limits.memoryCopyBytesPerSecond as number) > 1e8);
   const text = await dctstream(args);
   assert.match(text.stdout, /^views bound: .*\n\nstage .*\nviews .*\ncollate /);
-});
-
-test("profile read: a store of low bandwidth is named", async (t) => {
-  logIn();
-  const server = await S3Server.start();
-  const file = path.join(projectRoot, "dist", "bench", "slow-proxy.js");
-  const proxy = spawn(process.execPath, [file, server.endpoint, "5", "300e3"], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  t.after(async () => {
-    proxy.kill();
-    await closeStorage();
-    await server.stop();
-  });
-  await server.bucket("slow");
-  configureStorage({ s3: { endpoint: server.endpoint } });
-  const source = await writeTar(path.join(temporaryFolder(t), "in.tar"), sampleEntries(120));
-  const { manifest } = await preprocess({ sources: [source], out: "s3://slow/shards", codec: "none", workers: 1 });
-  const endpoint = await new Promise<string>((resolve) =>
-    proxy.stdout.once("data", (line) => resolve(String(line).trim())),
-  );
-  const args = [
-    "profile",
-    "read",
-    manifest,
-    "--s3-endpoint",
-    endpoint,
-    "--workers",
-    "1",
-    "--seconds",
-    "2",
-    "--batch-size",
-    "16",
-    "--json",
-  ];
-  const profile = profileOf(await dctstream(args));
-  assert.equal(profile.bottleneck, "storage", profile.verdict);
-  const views = profile.stages.find(({ name }) => name === "views");
-  assert.ok((views?.waitForInput as number) > 0.5, "and the view threads wait for it");
-  const shape = [
-    "--network",
-    "late-concat",
-    "--width",
-    "0.125",
-    "--input-size",
-    "32",
-    "--batch-size",
-    "8",
-    "--seconds",
-    "2",
-  ];
-  const training = ["profile", "train", manifest, "--s3-endpoint", endpoint, ...shape, "--json"];
-  const trained = profileOf(await dctstream(training));
-  assert.equal(trained.bottleneck, "storage", trained.verdict);
-  assert.match(
-    trained.verdict,
-    /^input bound: [\d.]+ images\/s, steps wait \d+ % of the time for data; storage is (saturated|the busiest) \(busy \d+ %\)/,
-  );
 });
 
 test("profile train: a network that computes for long is device bound", async (t) => {
@@ -155,4 +82,54 @@ test("profile network: the median step of either phase", async () => {
   }
   const wrong = await dctstream(["profile", "network", "late-concat", "--seconds", "0"]);
   assert.deepEqual([wrong.status, /option seconds must be more than 0/.test(wrong.stderr)], [2, true]);
+});
+
+test("profile network: of a checkpoint, which decides what it is; and a mistyped id is told from a folder", async (t) => {
+  const folder = temporaryFolder(t);
+  const { manifest } = await makeDataset(folder, 16, { codec: "none" });
+  const shape = ["--network", "late-concat", "--width", "0.125", "--input-size", "32", "--batch-size", "8"];
+  const trained = await dctstream(["train", manifest, ...shape, "--epochs", "1", "--out", `${folder}/run`]);
+  assert.equal(trained.status, 0, trained.stderr);
+  const args = ["--phase", "inference", "--batch-size", "4", "--seconds", "0.2", "--json"];
+  const outcome = await dctstream(["profile", "network", `${folder}/run`, ...args]);
+  assert.equal(outcome.status, 0, outcome.stderr);
+  const { network, limits } = lastJson(outcome) as { network: string; limits: Record<string, number> };
+  assert.equal(network, "late-concat");
+  assert.ok((limits.matrixProductGmacsPerSecond as number) > 1);
+  const mistyped = await dctstream(["profile", "network", "late-conct"]);
+  assert.deepEqual([mistyped.status, /late-concat/.test(mistyped.stderr)], [2, true], mistyped.stderr);
+  const missing = await dctstream(["profile", "network", `${folder}/nothing`]);
+  assert.deepEqual([missing.status, /NOT_FOUND/.test(missing.stderr)], [1, true], missing.stderr);
+});
+
+test("profile compare: pixels from JPEG, pixels from coefficients and DCT", async (t) => {
+  const { manifest } = await makeDataset(temporaryFolder(t), 60, { codec: "zstd" });
+  const shape = ["--width", "0.125", "--input-size", "32", "--batch-size", "8", "--seconds", "0.3"];
+  const outcome = await dctstream(["profile", "compare", manifest, ...shape, "--json"]);
+  assert.equal(outcome.status, 0, outcome.stderr);
+  const { ways } = lastJson(outcome) as { ways: Record<string, number>[] };
+  assert.deepEqual(
+    ways.map(({ name, network, bytesFed }) => [name, network, bytesFed]),
+    [
+      ["pixels from JPEG", "resnet50-rgb", 4 * 3 * 32 * 32],
+      ["pixels from coefficients", "resnet50-rgb", 4 * 3 * 32 * 32],
+      ["DCT", "late-concat-rfa-thinner", 4 * 64 * (4 * 4 + 2 * 2 * 2)],
+    ],
+  );
+  for (const way of ways)
+    for (const [name, value] of Object.entries(way))
+      if (typeof value === "number") assert.ok(value > 0 || (name === "viewMs" && value === 0), `${name} is ${value}`);
+  const [jpeg, pixels] = ways as [Record<string, number>, Record<string, number>];
+  assert.ok((jpeg.decodeMs as number) > (pixels.decodeMs as number), "coefficients need not be decoded");
+  const wrong = await dctstream(["profile", "compare", manifest, "--network", "resnet50-rgb"]);
+  assert.deepEqual([wrong.status, /option network must be a network that takes dct/.test(wrong.stderr)], [2, true]);
+});
+
+test("profile: what it is asked for must be known", async () => {
+  const nothing = await dctstream(["profile"]);
+  assert.deepEqual([nothing.status, /name what to profile: preprocess, read, network/.test(nothing.stderr)], [2, true]);
+  const unknown = await dctstream(["profile", "reed", "shards"]);
+  assert.equal(unknown.status, 2, unknown.stderr);
+  const empty = await dctstream(["profile", "storage", "/nowhere"]);
+  assert.deepEqual([empty.status, /NOT_FOUND: nothing to read there/.test(empty.stderr)], [1, true], empty.stderr);
 });

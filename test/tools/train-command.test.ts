@@ -4,8 +4,11 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Profile } from "../../tools/profile/stage.js";
 import { dctstream, lastJson } from "../support/command-line.js";
-import { temporaryFolder } from "../support/files.js";
+import { sampleEntries } from "../support/dataset.js";
+import { temporaryFolder, writeTar } from "../support/files.js";
+import { checkShares } from "../support/profiles.js";
 import { twoClasses } from "../support/two-classes.js";
 
 const small = ["--width", "0.125", "--input-size", "32", "--batch-size", "8", "--lr", "0.02"];
@@ -97,6 +100,42 @@ test("Ctrl-C leaves a checkpoint, and the same command goes on after it", async 
     );
 });
 
+test("preprocess --metrics-port serves its stages, and --profile tells of them", async (t) => {
+  const folder = temporaryFolder(t);
+  const source = await writeTar(path.join(folder, "in.tar"), sampleEntries(2500));
+  const port = await freePort();
+  const args = [
+    "preprocess",
+    source,
+    "--out",
+    path.join(folder, "shards"),
+    "--metrics-port",
+    String(port),
+    "--workers",
+    "1",
+  ];
+  const run = dctstream([...args, "--profile", "--trace", path.join(folder, "trace.json"), "--json"]);
+  let text = "";
+  let ended = false;
+  void run.finally(() => {
+    ended = true;
+  });
+  while (!ended && !/^dctstream_stage_images_total\{stage="decode"\} [1-9]/m.test(text)) {
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
+    if (answer?.ok) text = await answer.text();
+    await sleep(5);
+  }
+  const outcome = await run;
+  assert.equal(outcome.status, 0, outcome.stderr);
+  const stages = ["storage", "read", "decode", "write", "output"];
+  for (const stage of stages)
+    assert.match(text, new RegExp(`^dctstream_stage_busy_seconds_total{stage="${stage}"} `, "m"));
+  const { profile, samples } = lastJson(outcome) as unknown as { profile: Profile; samples: number };
+  checkShares(profile);
+  assert.deepEqual([profile.stages.map(({ name }) => name), samples], [stages, 2500]);
+  assert.ok(readFileSync(path.join(folder, "trace.json"), "utf8").includes('"name":"queue: decode"'));
+});
+
 test("--metrics-port serves what the live line shows", async (t) => {
   const folder = temporaryFolder(t);
   const [manifest, val] = [await twoClasses(folder, 30, "train"), await twoClasses(folder, 8, "val")];
@@ -132,6 +171,19 @@ test("--metrics-port serves what the live line shows", async (t) => {
       text,
       new RegExp(`^# HELP dctstream_${name} .+\\n# TYPE dctstream_${name} gauge\\ndctstream_${name} [0-9.e+-]+$`, "m"),
     );
+  for (const name of [
+    "busy_seconds",
+    "wait_input_seconds",
+    "wait_output_seconds",
+    "images",
+    "bytes",
+    "queue_item_seconds",
+  ])
+    for (const stage of ["views", "collate", "step"])
+      assert.match(text, new RegExp(`^dctstream_stage_${name}_total{stage="${stage}"} [0-9.e+-]+$`, "m"));
+  const value = (name: string) =>
+    Number(new RegExp(`^dctstream_stage_${name}{stage="step"} (.*)$`, "m").exec(text)?.[1]);
+  assert.ok(value("busy_seconds_total") > 0 && value("images_total") > 0 && value("threads") === 1);
   const taken = createServer().listen(port);
   const refused = await dctstream([...args, "--out", path.join(folder, "other")]);
   taken.close();

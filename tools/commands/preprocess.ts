@@ -1,16 +1,24 @@
 // dctstream preprocess
 import { type PreprocessReport, preprocess } from "../../src/pipeline/preprocess/preprocess.js";
-import { argument, type Command } from "../command.js";
+import { findSources } from "../../src/pipeline/preprocess/sources.js";
+import { argument, type Command, type CommandContext } from "../command.js";
+import { Metrics } from "../metrics.js";
 import { placeOf } from "../place.js";
 import { preprocessOptionsFrom, withPreprocessOptions } from "../preprocess-options.js";
+import { RunProfile, writePage, writeTrace } from "../profile/output.js";
+import { measureLimits, profilePreprocessing } from "../profile/preprocess.js";
+import type { Profiled } from "../profile/read.js";
+import { describeProfile } from "../profile/text.js";
+import { withProfileOption } from "../profile-options.js";
 import { withProgress } from "../progress.js";
 import { formatBytes } from "../quantity.js";
+import { renderProfile } from "../report/profile.js";
 
 export const preprocessCommand: Command = {
   usage: "preprocess <sources..>",
   describe: "Read images from tars or class folders once and write coefficient shards and a manifest",
   options: (parser) =>
-    withPreprocessOptions(parser)
+    withProfileOption(withPreprocessOptions(parser), "Write a page with the profile, for a browser")
       .option("out", {
         type: "string",
         demandOption: true,
@@ -34,26 +42,64 @@ export const preprocessCommand: Command = {
         default: false,
         describe: "Read nothing, only write the manifest of what all ranks have written",
       })
+      .option("metrics-port", {
+        type: "number",
+        requiresArg: true,
+        describe: "Serve the stages' counters to Prometheus on this port",
+      })
       .option("overwrite", { type: "boolean", default: false, describe: "Replace the data set that is in --out" })
       .example("$0 preprocess 'train-{000000..000146}.tar' --out shards", "147 WebDataset tars to shards"),
   run: async (args, context) => {
-    return withProgress(context, "preprocess", async (progress) => {
-      const merge = argument<boolean>(args, "merge");
-      const report = await preprocess({
-        ...(merge ? {} : placeOf(args, process.env)),
-        merge,
-        ...preprocessOptionsFrom(args),
-        out: argument<string>(args, "out"),
-        quarantine: argument<string | undefined>(args, "quarantine"),
-        overwrite: argument<boolean>(args, "overwrite"),
-        signal: context.signal,
-        onProgress: ({ bytesRead, totalBytes, samples, failed }) =>
-          progress.update(bytesRead, totalBytes, `${samples} samples, ${failed} failed`),
-      });
-      return { result: report, text: describe(report) };
-    });
+    const port = argument<number | undefined>(args, "metricsPort");
+    const metrics = port === undefined ? undefined : await Metrics.serve(port);
+    const profiling = RunProfile.of(args);
+    try {
+      const report = await withProgress(context, "preprocess", (progress) =>
+        preprocess({
+          ...(argument<boolean>(args, "merge") ? { merge: true } : placeOf(args, process.env)),
+          ...preprocessOptionsFrom(args),
+          out: argument<string>(args, "out"),
+          quarantine: argument<string | undefined>(args, "quarantine"),
+          overwrite: argument<boolean>(args, "overwrite"),
+          recorder: profiling?.recording,
+          onCounters: (counters) => {
+            metrics?.watch(counters);
+            profiling?.watch(counters);
+          },
+          signal: context.signal,
+          onProgress: ({ bytesRead, totalBytes, samples, failed }) =>
+            progress.update(bytesRead, totalBytes, `${samples} samples, ${failed} failed`),
+        }),
+      );
+      const profiled = await profileOf(profiling, args, context);
+      const text = describe(report);
+      if (profiled === undefined) return { result: report, text };
+      return {
+        result: { ...report, profile: profiled.profile },
+        text: `${text}\n\n${describeProfile(profiled.profile)}`,
+      };
+    } finally {
+      await metrics?.close();
+    }
   },
 };
+
+/** Where the time went; undefined where nobody asked, or nothing was done. */
+async function profileOf(
+  profiling: RunProfile | undefined,
+  args: Record<string, unknown>,
+  { log, signal }: CommandContext,
+): Promise<Profiled | undefined> {
+  const measured = profiling?.measured();
+  if (profiling === undefined || measured === undefined) return undefined;
+  const { recording } = profiling;
+  await writeTrace(recording, args, log);
+  if (!profiling.told) return undefined;
+  const limits = await measureLimits(await findSources(argument<string[]>(args, "sources")), undefined, signal);
+  const profiled = profilePreprocessing(measured, limits, recording, argument<number>(args, "workers"));
+  await writePage(args, log, () => renderProfile(profiled.profile, recording));
+  return profiled;
+}
 
 function describe(report: PreprocessReport): string {
   const errors = Object.entries(report.errors).sort(([, a], [, b]) => b - a);

@@ -1,22 +1,36 @@
 // dctstream train
 import { asToolkitError } from "../../src/errors.js";
+import { readManifest } from "../../src/shards/manifest.js";
+import { joinUrl, readText } from "../../src/storage/store.js";
 import type { Collective } from "../../src/train/collective/collective.js";
 import { openCollective } from "../../src/train/collective/open-collective.js";
-import type { RunStart, TrainOptions } from "../../src/train/options.js";
+import { parseHistory } from "../../src/train/history.js";
+import { type RunStart, resolveTrainOptions, type TrainOptions } from "../../src/train/options.js";
 import type { EpochReport, StepReport, TrainReport } from "../../src/train/report.js";
+import { historyName } from "../../src/train/run-folder.js";
 import { train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
 import { Metrics } from "../metrics.js";
+import { measureLimits } from "../profile/feeding.js";
+import { RunProfile, writePage, writeTrace } from "../profile/output.js";
+import type { Profiled } from "../profile/read.js";
+import { describeProfile } from "../profile/text.js";
+import { feedingOf, profileSteps } from "../profile/train.js";
+import { withProfileOption } from "../profile-options.js";
 import { ProgressLine } from "../progress-line.js";
 import { formatBytes, formatDuration, formatShare } from "../quantity.js";
+import { renderTraining } from "../report/training.js";
 import { configFile, trainOptionsFrom, withTrainOptions } from "../train-options.js";
 
 export const trainCommand: Command = {
   usage: "train [manifest]",
   describe: "Train a pixel or DCT network from coefficient shards, or go on with a run",
   options: (parser) =>
-    withTrainOptions(
-      parser.positional("manifest", { type: "string", describe: "A manifest, or the folder that holds it" }),
+    withProfileOption(
+      withTrainOptions(
+        parser.positional("manifest", { type: "string", describe: "A manifest, or the folder that holds it" }),
+      ),
+      "Write a page with the run's curves; with --profile, where its time went",
     )
       .option("overwrite", { type: "boolean", default: false, describe: "Start anew where --out holds a run" })
       .option("metrics-port", { type: "number", requiresArg: true, describe: "Serve Prometheus metrics on this port" })
@@ -26,10 +40,24 @@ export const trainCommand: Command = {
     const options = trainOptionsFrom(args);
     const collective = await openCollective();
     try {
-      const report = await runTraining(options, args, collective, context);
+      const profiling = RunProfile.of(args);
+      const report = await runTraining(
+        { ...options, recorder: profiling?.recording },
+        profiling,
+        args,
+        collective,
+        context,
+      );
       await collective.close();
       if (collective.rank > 0) return { result: undefined, text: "" };
-      return { result: report, text: describe(report) };
+      const profiled = await profileOf(profiling, options, args, context);
+      await writePage(args, context.log, async () => {
+        const history = await readText(joinUrl(options.out, historyName));
+        return renderTraining(report, parseHistory(history ?? ""), profiled);
+      });
+      if (profiled === undefined) return { result: report, text: describe(report) };
+      const { profile } = profiled;
+      return { result: { ...report, profile }, text: `${describe(report)}\n\n${describeProfile(profile)}` };
     } catch (error) {
       const { code } = asToolkitError(error);
       if (code === "INTERRUPTED") await collective.close();
@@ -43,8 +71,27 @@ export const trainCommand: Command = {
   },
 };
 
+/** Where the time of this rank went; undefined where nobody asked, or nothing was done. */
+async function profileOf(
+  profiling: RunProfile | undefined,
+  options: TrainOptions,
+  args: Record<string, unknown>,
+  { log }: CommandContext,
+): Promise<Profiled | undefined> {
+  const measured = profiling?.measured();
+  if (profiling === undefined || measured === undefined) return undefined;
+  const { recording } = profiling;
+  await writeTrace(recording, args, log);
+  if (!profiling.told) return undefined;
+  const manifest = await readManifest(options.manifest);
+  const { network, batchSize, inputSize, prefetchBytes, frequencies, cache, workers } = resolveTrainOptions(options);
+  const feeding = feedingOf(manifest, { network, batchSize, inputSize, prefetchBytes, frequencies, cache, workers });
+  return profileSteps(feeding, await measureLimits(manifest), measured, recording, { batchSize });
+}
+
 async function runTraining(
   options: TrainOptions,
+  profiling: RunProfile | undefined,
   args: Record<string, unknown>,
   collective: Collective,
   context: CommandContext,
@@ -59,6 +106,10 @@ async function runTraining(
         overwrite: argument<boolean>(args, "overwrite"),
         signal: context.signal,
         toConfigFile: configFile,
+        onCounters: (counters) => {
+          metrics?.watch(counters);
+          profiling?.watch(counters);
+        },
         onStart: (start) => line.say(describeStart(start)),
         onStep: (step) => {
           line.show(describeStep(step), isShown(step));

@@ -1,4 +1,4 @@
-// The demo's report: one HTML file with everything in it, no scripts and no requests.
+// The demo's report: one HTML file with everything in it.
 import type { PreprocessReport } from "../../src/pipeline/preprocess/preprocess.js";
 import type { EvaluateReport } from "../../src/train/evaluate.js";
 import type { StepReport, TrainReport } from "../../src/train/report.js";
@@ -90,14 +90,13 @@ function speedSeries(runs: readonly DemoRun[]): Series[] {
 
 export function renderReport(data: DemoReportData): string {
   const { runs } = data;
-  const legend = `<div class="legend">${runs.map(({ title, style }) => `<span><i class="key ${style}"></i>${escapeHtml(title)}</span>`).join("")}</div>`;
   return renderPage(
     "dctstream demo",
     `<h1>From a tar of JPEGs to two trained networks</h1>
 <p class="lead">The same shards of DCT coefficients feed a network that sees pixels and one that sees coefficients. ${data.seconds.toFixed(0)} seconds in all, on ${escapeHtml(data.machine)}.</p>
 <section><h2>Result</h2>${resultTable(runs)}</section>
-<section><div class="charts"><div><h2>Loss by training step</h2>${legend}${lineChart(lossSeries(runs), "step", "cross-entropy")}</div>
-<div><h2>Accuracy against training speed</h2>${legend}${scatterChart(speedSeries(runs), "images per second", "validation top-1")}</div></div></section>
+<section><div class="charts"><div><h2>Loss by training step</h2>${lineChart(lossSeries(runs), { x: "step", y: "cross-entropy" }, { smooth: true })}</div>
+<div><h2>Accuracy against training speed</h2>${scatterChart(speedSeries(runs), { x: "images per second", y: "validation top-1, %", yMax: 100 })}</div></div></section>
 <section><h2>The pictures</h2><p class="lead">Generated: four patterns by two hues of equal luma, in every chroma sampling. The pattern shows in luma only and the hue in chroma only, so a network needs both.</p>
 <div class="gallery">${exampleFigures(data.examples)}</div></section>
 <section><h2>Preprocessing</h2><p class="lead">Some files are broken on purpose. A truncated one keeps the coefficients it has; what cannot be used is skipped and counted.</p>${preprocessTable(data.preprocess)}</section>

@@ -1,7 +1,8 @@
 // The stages that feed whoever uses batches, as a profile tells of them: what limits them here, and what other settings would bring.
 import type { LoaderOptions } from "../../src/pipeline/load/options.js";
 import { taskSamples } from "../../src/pipeline/load/options.js";
-import { formOf, slotBytes } from "../../src/pipeline/load/slot.js";
+import { maxReadsInFlight } from "../../src/pipeline/load/run-reader.js";
+import { formOf, slotBytes, viewBytes } from "../../src/pipeline/load/slot.js";
 import type { ViewOptions } from "../../src/pipeline/load/view.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { isRemote } from "../../src/storage/store.js";
@@ -9,7 +10,7 @@ import { formatBytes } from "../quantity.js";
 import { loneReadMs, memoryCopyRate, shardReadRate, unpackingWithoutCompression } from "./limits.js";
 import { coresOf, type Measured } from "./measure.js";
 import { bestWorkers, type Change, type Option, recommend, type Station } from "./model.js";
-import { type Cores, type Stage, type StageFacts, stagesOf } from "./stage.js";
+import { type Cores, type Recommendation, type Stage, type StageFacts, stagesOf } from "./stage.js";
 
 /** What is fed, and how. */
 export interface Feeding {
@@ -36,9 +37,6 @@ export async function measureLimits(manifest: LoadedManifest): Promise<FeedingLi
   };
 }
 
-const viewBytesOf = ({ view, manifest, batchSize }: Feeding) =>
-  slotBytes(formOf(view, manifest.frequencies), batchSize) / batchSize;
-
 const storedBytes = ({ shards, samples }: LoadedManifest) =>
   shards.reduce((sum, { byteLength }) => sum + byteLength, 0) / samples;
 
@@ -51,8 +49,9 @@ export function feedingStages(
   more: Readonly<Record<string, StageFacts>> = {},
 ): Stage[] {
   const { manifest, workers } = feeding;
-  const readable = limits.shardReadBytesPerSecond / storedBytes(manifest);
-  const copies = (workers * limits.memoryCopyBytesPerSecond) / viewBytesOf(feeding);
+  // A service may have been slower when it was measured: what was reached is possible.
+  const readable = Math.max(imagesPerSecond, limits.shardReadBytesPerSecond / storedBytes(manifest));
+  const copies = (workers * limits.memoryCopyBytesPerSecond) / viewBytes(formOf(feeding.view, manifest.frequencies));
   return stagesOf(counters, imagesPerSecond, {
     storage: {
       alone: feeding.cache === undefined ? readable : undefined,
@@ -74,25 +73,32 @@ export async function stationOf(
   const cores = coresOf(measured, (imagesPerSecond * measured.counters.elapsedMs) / 1000);
   const slot = slotBytes(formOf(feeding.view, manifest.frequencies), batchSize);
   const tasks = Math.ceil(batchSize / taskSamples);
-  const most = (change: Change) => Math.max(1, Math.floor((change.prefetchBytes ?? prefetchBytes) / slot)) * tasks;
-  const imageBytes = storedBytes(manifest);
-  const reads = isRemote(manifest.folder)
-    ? { prefetchBytes, imageBytes, latencyMs: await loneReadMs(manifest, Math.min(1 << 20, imageBytes * batchSize)) }
-    : undefined;
+  const mostTasks = (change: Change) => Math.max(1, Math.floor((change.prefetchBytes ?? prefetchBytes) / slot)) * tasks;
+  const storage = measured.counters.stages.storage;
+  const imagesPerRead = Math.max(1, (storage?.samples ?? 0) / Math.max(1, storage?.pieces ?? 0));
+  // What is held ahead is counted without the shards' own bytes.
+  const imageBytes = (storage?.bytes ?? 0) / Math.max(1, storage?.samples ?? 0);
+  const latencyMs = isRemote(manifest.folder) ? await loneReadMs(manifest, imageBytes * imagesPerRead) : 0;
+  const most = maxReadsInFlight;
+  const reads = latencyMs === 0 ? undefined : { prefetchBytes, imageBytes, batchSize, imagesPerRead, latencyMs, most };
   return {
     cores,
     station: {
       imagesPerSecond,
       stages,
       cores,
-      workers: { stage: "views", now: workers, most },
+      workers: { stage: "views", now: workers, most: mostTasks },
       ...(reads !== undefined && { reads }),
     },
   };
 }
 
+export async function recommendFor(feeding: Feeding, station: Station): Promise<Recommendation[]> {
+  return recommend(station, await feedingOptions(feeding, station));
+}
+
 /** What could be changed, as far as it is not so already. */
-export async function feedingOptions(feeding: Feeding, station: Station): Promise<Option[]> {
+async function feedingOptions(feeding: Feeding, station: Station): Promise<Option[]> {
   const { manifest, prefetchBytes, cache } = feeding;
   const options: Option[] = [];
   const workers = bestWorkers(station);
@@ -112,8 +118,4 @@ export async function feedingOptions(feeding: Feeding, station: Station): Promis
     options.push({ text: "preprocess --compression none (twice the bytes)", change: { unpacking } });
   }
   return options;
-}
-
-export async function recommendFor(feeding: Feeding, station: Station) {
-  return recommend(station, await feedingOptions(feeding, station));
 }

@@ -1,8 +1,10 @@
 // What the machine can do at most, measured where a profile is taken.
+import { setMaxListeners } from "node:events";
 import { closeSync, openSync, readSync } from "node:fs";
 import { copyBytes, expandPacked, type StoredImage, unpackCoefficients } from "../../src/native/index.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { readShard } from "../../src/shards/reader.js";
+import { storageCounters } from "../../src/storage/counters.js";
 import { localPath } from "../../src/storage/file.js";
 import { isRemote, joinUrl, openStore } from "../../src/storage/store.js";
 
@@ -55,32 +57,55 @@ async function remoteRate(manifest: LoadedManifest, seconds: number): Promise<nu
       return { url: joinUrl(manifest.folder, name), range: { start, end: Math.min(byteLength, start + readBytes) } };
     }),
   );
-  const began = performance.now();
-  let [next, total] = [0, 0];
-  const lane = async () => {
-    while (performance.now() - began < 1000 * seconds) {
-      const { url, range } = ranges[next++ % ranges.length] as (typeof ranges)[number];
-      total += (await openStore(url).read(url, range)).length;
-    }
-  };
-  await Promise.all(Array.from({ length: rangesAtOnce }, lane));
-  return (1000 * total) / (performance.now() - began);
+  let next = 0;
+  return landingRate(seconds, async (signal) => {
+    const lane = async () => {
+      for (;;) {
+        const { url, range } = ranges[next++ % ranges.length] as (typeof ranges)[number];
+        await openStore(url).read(url, range, undefined, signal);
+      }
+    };
+    await Promise.all(Array.from({ length: rangesAtOnce }, lane));
+  });
 }
 
-/** Milliseconds of a lone read of so many bytes: the median of a few. */
+/** Bytes a second that come from services while `work` reads, which is stopped when the time is up: a read may take longer than that. */
+export async function landingRate(seconds: number, work: (signal: AbortSignal) => Promise<void>): Promise<number> {
+  const before = storageCounters().bytesRead;
+  const began = performance.now();
+  const enough = new AbortController();
+  const { signal } = enough;
+  setMaxListeners(0, signal); // every read listens to it
+  const landed = () => storageCounters().bytesRead - before;
+  // Of a slow service at least something must have come.
+  const timer = setInterval(() => {
+    const passed = performance.now() - began;
+    if (passed >= 1000 * seconds && (landed() > 0 || passed >= 20_000 * seconds)) enough.abort();
+  }, 10);
+  try {
+    await work(signal);
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    clearInterval(timer);
+  }
+  return (1000 * landed()) / (performance.now() - began);
+}
+
+/** Milliseconds of a lone read of so many bytes, or of the most that say more of latency than of bandwidth: the median of a few. */
 export async function loneReadMs(manifest: LoadedManifest, byteLength: number): Promise<number> {
   const [shard] = manifest.shards;
   if (shard === undefined) return 0;
   const url = joinUrl(manifest.folder, shard.name);
-  const length = Math.max(1, Math.min(Math.round(byteLength), shard.byteLength));
+  const length = Math.max(1, Math.min(Math.round(byteLength), 256 << 10, shard.byteLength));
   const times: number[] = [];
-  for (let i = 0; i < 5; i++) {
-    const start = Math.floor(((shard.byteLength - length) * i) / 5);
+  for (let i = 0; i < 3; i++) {
+    const start = Math.floor(((shard.byteLength - length) * i) / 3);
     const began = performance.now();
     await openStore(url).read(url, { start, end: start + length });
     times.push(performance.now() - began);
   }
-  return times.sort((a, b) => a - b)[2] as number;
+  return times.sort((a, b) => a - b)[1] as number;
 }
 
 /** How long samples of a data set take to unpack when they are stored without compression, as a share of what they take now. */

@@ -22,8 +22,20 @@ export interface Station {
   readonly cores: Cores;
   /** The stage whose threads `workers` sets, and how many of them have anything to do at a time for other reasons. */
   readonly workers: { readonly stage: string; readonly now: number; readonly most: (change: Change) => number };
-  /** Storage: what is read at once, how long a lone read of an image's bytes takes to begin, and the bytes of an image. */
-  readonly reads?: { readonly prefetchBytes: number; readonly latencyMs: number; readonly imageBytes: number };
+  readonly reads?: Reads;
+}
+
+/** How a service is read. */
+export interface Reads {
+  /** What a lone read takes. */
+  readonly latencyMs: number;
+  readonly imagesPerRead: number;
+  /** Reads under way at a time at most. */
+  readonly most: number;
+  /** Batches are begun to be read until they exceed these bytes; their images, and an image's bytes. */
+  readonly prefetchBytes: number;
+  readonly batchSize: number;
+  readonly imageBytes: number;
 }
 
 /** What limits, and at how many images a second. */
@@ -63,7 +75,9 @@ export function ceilings(station: Station, change: Change): Ceiling[] {
     const ours = cores.count * Math.max(0.05, 1 - (cores.busy - cores.own));
     const views = stages.find(({ name }) => name === workers.stage);
     const saved = views === undefined ? 0 : savedMs(station, views, change);
-    const cost = Math.max(1e-6, cores.msPerImage - saved);
+    // What reading a service costs beside the stages is gone with a cache.
+    const own = stages.reduce((sum, { onCore, threads }) => sum + (1000 * onCore * threads) / imagesPerSecond, 0);
+    const cost = Math.max(1e-6, (change.cached ? own : cores.msPerImage) - saved);
     found.push({ what: "cores", imagesPerSecond: (1000 * ours * machines) / cost });
   }
   return found.sort((a, b) => a.imagesPerSecond - b.imagesPerSecond);
@@ -74,9 +88,11 @@ function paceShare({ busy, onCore }: Stage, cores: Cores): number {
   return cores.busy > crowded && onCore > 0 ? onCore : busy;
 }
 
-function readsCeiling(reads: NonNullable<Station["reads"]>, change: Change): number {
-  const bytes = Math.max(reads.imageBytes, change.prefetchBytes ?? reads.prefetchBytes);
-  return (1000 * bytes) / reads.imageBytes / Math.max(0.01, reads.latencyMs);
+/** Little's law: images that are being read, by how long they take to come. */
+function readsCeiling(reads: Reads, change: Change): number {
+  const { latencyMs, imagesPerRead, most, batchSize, imageBytes } = reads;
+  const batches = Math.max(1, Math.ceil((change.prefetchBytes ?? reads.prefetchBytes) / (batchSize * imageBytes)));
+  return (1000 * Math.min(batches * batchSize, most * imagesPerRead)) / Math.max(0.01, latencyMs);
 }
 
 /** How long an image takes there with the change, as a share of now. */
@@ -104,8 +120,13 @@ function under(all: readonly Ceiling[]): number {
  * out.
  */
 export function predict(station: Station, change: Change): number {
-  const now = under(ceilings(station, {}));
-  return now > 0 ? (station.imagesPerSecond * under(ceilings(station, change))) / now : station.imagesPerSecond;
+  const { imagesPerSecond } = station;
+  const [now, then] = [ceilings(station, {}), ceilings(station, change)];
+  const [lowestNow, lowestThen] = [now[0]?.imagesPerSecond ?? 0, then[0]?.imagesPerSecond ?? 0];
+  if (lowestNow === 0) return imagesPerSecond;
+  // A ceiling is passed only where the measured figure passes its own.
+  const most = lowestThen * Math.max(1, imagesPerSecond / lowestNow);
+  return Math.min(most, (imagesPerSecond * under(then)) / under(now));
 }
 
 /** Gains below this share are not worth a word. */

@@ -1,8 +1,11 @@
 // Where a finished profile goes: stdout, a page, a trace.
+import type { PipelineCounters } from "../../src/pipeline/stage-clock.js";
 import { putObject } from "../../src/storage/store.js";
 import { argument, type CommandContext, type CommandResult } from "../command.js";
 import { renderProfile } from "../report/profile.js";
+import { type Measured, startMeasuring } from "./measure.js";
 import type { Profiled } from "./read.js";
+import { Recording } from "./recording.js";
 import type { SweepRun } from "./stage.js";
 import { describeProfile } from "./text.js";
 
@@ -14,15 +17,66 @@ export async function finishProfile(
   { log }: CommandContext,
 ): Promise<CommandResult> {
   const result = sweep.length === 0 ? profile : { ...profile, sweep };
-  const html = argument<string | undefined>(args, "html");
-  const trace = argument<string | undefined>(args, "trace");
-  if (trace !== undefined) {
-    await putObject(trace, recording.toTrace());
-    log(`trace: ${trace}; open it in chrome://tracing or ui.perfetto.dev`);
-  }
-  if (html !== undefined) {
-    await putObject(html, renderProfile(result, recording));
-    log(`page: ${html}`);
-  }
+  await writeTrace(recording, args, log);
+  await writePage(args, log, () => renderProfile(result, recording));
   return { result, text: describeProfile(result) };
+}
+
+export async function writeTrace(
+  recording: Recording,
+  args: Record<string, unknown>,
+  log: CommandContext["log"],
+): Promise<void> {
+  const trace = argument<string | undefined>(args, "trace");
+  if (trace === undefined) return;
+  await putObject(trace, recording.toTrace());
+  log(`trace: ${trace}; open it in chrome://tracing or ui.perfetto.dev`);
+}
+
+/** Where --html says. */
+export async function writePage(
+  args: Record<string, unknown>,
+  log: CommandContext["log"],
+  render: () => string | Promise<string>,
+): Promise<void> {
+  const html = argument<string | undefined>(args, "html");
+  if (html === undefined) return;
+  await putObject(html, await render());
+  log(`page: ${html}`);
+}
+
+/** What a command with --profile needs while it works: nothing, unless a profile, a page of it or a trace was asked for. */
+export class RunProfile {
+  readonly recording = new Recording();
+  private stop: (() => Measured) | undefined;
+  private waiting: NodeJS.Timeout | undefined;
+
+  private constructor(private readonly args: Record<string, unknown>) {}
+
+  static of(args: Record<string, unknown>): RunProfile | undefined {
+    const wanted = argument<boolean>(args, "profile") || argument<string | undefined>(args, "trace") !== undefined;
+    return wanted ? new RunProfile(args) : undefined;
+  }
+
+  /** Whether the profile is to be told, and not only traced. */
+  get told(): boolean {
+    return argument<boolean>(this.args, "profile");
+  }
+
+  /** Measures from the first result on: what starting up takes of the processor is none of the stages'. */
+  watch(counters: () => PipelineCounters): void {
+    const look = () => {
+      if (counters().elapsedMs <= 0) return;
+      clearInterval(this.waiting);
+      this.stop ??= startMeasuring(counters);
+    };
+    this.waiting = setInterval(look, 5).unref();
+  }
+
+  /** What came since `watch`; undefined where nothing was done. */
+  measured(): Measured | undefined {
+    clearInterval(this.waiting);
+    const measured = this.stop?.();
+    return measured === undefined || measured.counters.elapsedMs <= 0 ? undefined : measured;
+  }
 }

@@ -9,8 +9,8 @@ import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { isSample } from "../../src/pipeline/preprocess/sample.js";
 import { findSources, readSource, type Source } from "../../src/pipeline/preprocess/sources.js";
 import { addCounters, type PipelineCounters } from "../../src/pipeline/stage-clock.js";
-import { isRemote, joinUrl, openStore } from "../../src/storage/store.js";
-import { memoryCopyRate } from "./limits.js";
+import { isRemote, joinUrl, openStore, putObject } from "../../src/storage/store.js";
+import { landingRate, memoryCopyRate } from "./limits.js";
 import { coresOf, type Measured, startMeasuring } from "./measure.js";
 import { bestWorkers, type Option, recommend, type Station } from "./model.js";
 import type { Profiled } from "./read.js";
@@ -50,7 +50,7 @@ export interface PreprocessLimits {
   readonly sourceReadBytesPerSecond: number;
   readonly memoryCopyBytesPerSecond: number;
   readonly sha256BytesPerSecond: number;
-  readonly outputWriteBytesPerSecond: number;
+  readonly outputWriteBytesPerSecond?: number | undefined;
   /** Of one thread. */
   readonly libjpegImagesPerSecond: number;
 }
@@ -67,9 +67,15 @@ export function profilePreprocessing(
   const imagesPerSecond = (1000 * samples) / elapsedMs;
   const cores = coresOf(measured, samples);
   const bytesPerImage = (stage: string) => Math.max(1, (counted[stage]?.bytes ?? 0) / Math.max(1, samples));
+  const writable = limits.outputWriteBytesPerSecond;
   const [input, output] = [bytesPerImage("decode"), bytesPerImage("output")];
   const stages = stagesOf(withBytes(measured.counters), imagesPerSecond, {
-    storage: { limit: { imagesPerSecond: limits.sourceReadBytesPerSecond / input, what: "streaming the sources" } },
+    storage: {
+      limit: {
+        imagesPerSecond: Math.max(imagesPerSecond, limits.sourceReadBytesPerSecond / input),
+        what: "streaming the sources",
+      },
+    },
     read: { limit: { imagesPerSecond: limits.memoryCopyBytesPerSecond / input, what: "copying the images in memory" } },
     decode: {
       limit: {
@@ -79,7 +85,10 @@ export function profilePreprocessing(
     },
     write: { limit: { imagesPerSecond: limits.sha256BytesPerSecond / output, what: "SHA-256 of the shards" } },
     output: {
-      limit: { imagesPerSecond: limits.outputWriteBytesPerSecond / output, what: "writing a large file there" },
+      limit:
+        writable === undefined
+          ? undefined
+          : { imagesPerSecond: Math.max(imagesPerSecond, writable / output), what: "writing a large file there" },
     },
   });
   const station: Station = {
@@ -96,7 +105,7 @@ export function profilePreprocessing(
     bottleneck: bottleneckOf(stages, cores),
     verdict: verdictOf(stages, cores, imagesPerSecond),
     cores,
-    limits: { ...limits },
+    limits: Object.fromEntries(Object.entries(limits).filter(([, value]) => Number.isFinite(value))),
     headroom: undefined,
     recommendations: recommend(station, preprocessOptions(station)),
     percentiles: recording.percentiles(),
@@ -185,38 +194,42 @@ async function removeFolder(folder: string): Promise<void> {
   await store.remove(folder);
 }
 
+/** `out`: where a large file may be written and removed. */
 export async function measureLimits(
   sources: readonly Source[],
-  out: string,
+  out: string | undefined,
   signal: AbortSignal | undefined,
 ): Promise<PreprocessLimits> {
   return {
     sourceReadBytesPerSecond: await sourceReadRate(sources, signal),
     memoryCopyBytesPerSecond: memoryCopyRate(),
     sha256BytesPerSecond: hashRate(),
-    outputWriteBytesPerSecond: await writeRate(out),
+    ...(out !== undefined && { outputWriteBytesPerSecond: await writeRate(out) }),
     libjpegImagesPerSecond: libjpegRate(await firstImages(sources, signal)),
   };
 }
 
 async function sourceReadRate(sources: readonly Source[], signal: AbortSignal | undefined): Promise<number> {
+  const remote = sources.some(({ address }) => isRemote(address));
+  let bytes = 0;
   const began = performance.now();
   const elapsed = () => performance.now() - began;
-  let bytes = 0;
-  while (elapsed() < 1000 * limitSeconds) {
-    const before = bytes;
-    for (const { address, kind } of sources) {
-      const files = kind === "tar" ? [address] : await filesBelow(address);
-      for (const file of files) {
-        for await (const chunk of openStore(file).stream(file, { reuseChunks: true, signal })) {
-          bytes += chunk.length;
-          if (elapsed() > 1000 * limitSeconds) return (1000 * bytes) / elapsed();
-        }
-      }
+  const readAll = async (stop: AbortSignal) => {
+    const both = AbortSignal.any([stop, ...(signal === undefined ? [] : [signal])]);
+    while (elapsed() < 1000 * limitSeconds) {
+      const before = bytes;
+      for (const { address, kind } of sources)
+        for (const file of kind === "tar" ? [address] : await filesBelow(address))
+          for await (const chunk of openStore(file).stream(file, { reuseChunks: true, signal: both })) {
+            bytes += chunk.length;
+            if (elapsed() > 1000 * limitSeconds) return;
+          }
+      if (bytes === before) return; // nothing but empty files
     }
-    if (bytes === before) break; // nothing but empty files
-  }
-  return (1000 * bytes) / elapsed();
+  };
+  const landed = await landingRate(limitSeconds, readAll);
+  signal?.throwIfAborted();
+  return remote ? landed : (1000 * bytes) / elapsed();
 }
 
 async function filesBelow(folder: string): Promise<string[]> {
@@ -236,22 +249,22 @@ function hashRate(): number {
   return (1000 * bytes.length) / (performance.now() - began);
 }
 
-/** One large object, flushed, and removed again. */
+/** One object, flushed, and removed again; larger ones as long as that takes little. */
 async function writeRate(folder: string): Promise<number> {
-  const pieces = isRemote(folder) ? 4 : 16;
-  const piece = new Uint8Array(8 << 20).fill(1);
-  const url = joinUrl(folder, `profile-${randomUUID()}`);
-  const began = performance.now();
-  const writer = await openStore(url).create(url);
-  try {
-    for (let i = 0; i < pieces; i++) await writer.write(piece);
-    await writer.commit();
-  } catch (error) {
-    await writer.abort();
-    throw error;
+  let rate = 0;
+  for (const byteLength of [256 << 10, 4 << 20, 64 << 20]) {
+    const url = joinUrl(folder, `profile-${randomUUID()}`);
+    const began = performance.now();
+    const signal = AbortSignal.timeout(3000 * limitSeconds);
+    try {
+      await putObject(url, new Uint8Array(byteLength).fill(1), rate === 0 ? {} : { signal });
+    } catch (error) {
+      if (signal.aborted) break;
+      throw error;
+    }
+    rate = Math.max(rate, (1000 * byteLength) / (performance.now() - began));
+    await openStore(url).remove(url);
   }
-  const rate = (1000 * pieces * piece.length) / (performance.now() - began);
-  await openStore(url).remove(url);
   return rate;
 }
 

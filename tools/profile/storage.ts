@@ -1,4 +1,5 @@
 // dctstream profile storage: what a disk or a service gives, by how much is read at once and in what pieces.
+import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../src/errors.js";
 import { publicUrls } from "../../src/public-url.js";
 import { countersSince, storageCounters } from "../../src/storage/counters.js";
@@ -39,6 +40,8 @@ export interface StorageProfile {
 
 const sizes = [64 << 10, 1 << 20, 8 << 20] as const;
 const widths = [1, 8, 64] as const;
+/** A read gets at least so long. */
+const leastMs = 1000;
 
 /** NOT_FOUND where there is nothing to read. */
 export async function profileStorage(url: string, seconds: number, signal: AbortSignal): Promise<StorageProfile> {
@@ -51,10 +54,14 @@ export async function profileStorage(url: string, seconds: number, signal: Abort
   const each = seconds / (sizes.length * widths.length);
   const patterns: ReadPattern[] = [];
   for (const readBytes of sizes)
-    for (const atOnce of widths) patterns.push(await read(objects, { readBytes, atOnce, seconds: each, signal }));
+    for (const atOnce of widths) {
+      const pattern = await read(objects, { readBytes, atOnce, seconds: each, signal });
+      if (pattern !== undefined) patterns.push(pattern);
+    }
+  if (patterns.length === 0) throw new ToolkitError("IO_ERROR", "no read came to its end in time", { source: url });
   const best = patterns.reduce((most, pattern) => (pattern.bytesPerSecond > most.bytesPerSecond ? pattern : most));
   const cores = coresOf(stop(), 0);
-  const lone = patterns.find(({ readBytes, atOnce }) => readBytes === best.readBytes && atOnce === 1) as ReadPattern;
+  const lone = patterns.find(({ readBytes, atOnce }) => readBytes === best.readBytes && atOnce === 1) ?? best;
   const waiting = Math.min(1, latencyMs / lone.p50);
   // Where many at a time bring little more than one, latency is not what is waited for.
   const latent = waiting > 0.5 && best.bytesPerSecond > 2 * lone.bytesPerSecond;
@@ -125,14 +132,15 @@ interface Pattern {
   readonly signal: AbortSignal;
 }
 
-/** Reads at random places: neighbours would be put into one request. */
-async function read(
-  objects: readonly ObjectInfo[],
-  { readBytes, atOnce, seconds, signal }: Pattern,
-): Promise<ReadPattern> {
+/** Reads at random places, as neighbours would be put into one request. Undefined where not one came to its end in time. */
+async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<ReadPattern | undefined> {
+  const { readBytes, atOnce, seconds, signal } = pattern;
   const times: number[] = [];
   let bytes = 0;
   const began = performance.now();
+  const late = AbortSignal.timeout(Math.max(leastMs, 2000 * seconds));
+  const both = AbortSignal.any([late, signal]);
+  setMaxListeners(0, both); // every read listens to it
   const lane = async () => {
     const target = new Uint8Array(readBytes);
     while (times.length < atOnce || performance.now() - began < 1000 * seconds) {
@@ -140,23 +148,20 @@ async function read(
       const length = Math.min(readBytes, byteLength);
       const start = Math.floor((byteLength - length) * Math.random());
       const asked = performance.now();
-      await openStore(url).read(url, { start, end: start + length }, target.subarray(0, length), signal);
+      await openStore(url).read(url, { start, end: start + length }, target.subarray(0, length), both);
       times.push(performance.now() - asked);
       bytes += length;
-      signal.throwIfAborted();
+      both.throwIfAborted();
     }
   };
-  await Promise.all(Array.from({ length: atOnce }, lane));
+  await Promise.all(Array.from({ length: atOnce }, lane)).catch((error) => {
+    signal.throwIfAborted();
+    if (!late.aborted) throw error;
+  });
+  if (times.length === 0) return undefined;
   const elapsed = performance.now() - began;
   const sorted = times.sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
-  return {
-    readBytes,
-    atOnce,
-    reads: sorted.length,
-    bytesPerSecond: (1000 * bytes) / elapsed,
-    p50: at(0.5),
-    p90: at(0.9),
-    p99: at(0.99),
-  };
+  const bytesPerSecond = (1000 * bytes) / elapsed;
+  return { readBytes, atOnce, reads: sorted.length, bytesPerSecond, p50: at(0.5), p90: at(0.9), p99: at(0.99) };
 }

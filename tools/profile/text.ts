@@ -50,7 +50,8 @@ export function describeStages(stages: readonly Stage[]): string {
 export function describeRecommendation({ change, gain, until, imagesPerSecond }: Recommendation): string {
   const limit =
     until === undefined ? "" : `, where ${until.what === "cores" ? "the cores limit" : `${until.what} limits`}`;
-  return `${change}: about +${percent(gain)}, to ${rate(imagesPerSecond)} images/s${limit}`;
+  const more = gain < 2 ? `+${percent(gain)}` : `${(1 + gain).toFixed(1)} x`;
+  return `${change}: about ${more}, to ${rate(imagesPerSecond)} images/s${limit}`;
 }
 
 function describeSweep(runs: readonly SweepRun[]): string {

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Loader } from "../../src/pipeline/load/loader.js";
+import { defaultPrefetchBytes } from "../../src/pipeline/load/options.js";
 import type { Recorder } from "../../src/pipeline/stage-clock.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { classCount } from "../../src/train/class-names.js";
@@ -14,16 +15,8 @@ import { findNetwork } from "../../src/train/networks/build.js";
 import { defaultWorkers, type TrainOptions } from "../../src/train/options.js";
 import { timeNetwork } from "../../src/train/time-network.js";
 import { train } from "../../src/train/trainer.js";
-import {
-  type Feeding,
-  type FeedingLimits,
-  feedingOptions,
-  feedingStages,
-  measureLimits,
-  stationOf,
-} from "./feeding.js";
+import { type Feeding, type FeedingLimits, feedingStages, measureLimits, recommendFor, stationOf } from "./feeding.js";
 import { type Measured, startMeasuring } from "./measure.js";
-import { recommend } from "./model.js";
 import { measureLoader, type Profiled } from "./read.js";
 import { Recording } from "./recording.js";
 import type { Profile, Stage } from "./stage.js";
@@ -36,7 +29,6 @@ const fewestSteps = 4;
 export type ProfileTrainOptions = Omit<TrainOptions, "manifest" | "out"> & {
   readonly batchSize: number;
   readonly inputSize: number;
-  readonly prefetchBytes: number;
 };
 
 export async function profileTrain(
@@ -60,7 +52,7 @@ export async function profileTrain(
 }
 
 export function feedingOf(manifest: LoadedManifest, options: ProfileTrainOptions): Feeding {
-  const { network, inputSize, frequencies, batchSize, cache, prefetchBytes } = options;
+  const { network, inputSize, frequencies, batchSize, cache, prefetchBytes = defaultPrefetchBytes } = options;
   const view = viewOf(networkInput(findNetwork(network), inputSize, frequencies), "train");
   return { manifest, view, batchSize, cache, prefetchBytes, workers: options.workers ?? defaultWorkers(1) };
 }
@@ -96,10 +88,10 @@ export async function profileSteps(
   const limit = alone === undefined ? undefined : { imagesPerSecond: alone, what: "steps on one batch in memory" };
   const stages = feedingStages(feeding, limits, measured, imagesPerSecond, { [stepStage]: { alone, limit } });
   const step = stages.at(-1) as Stage;
-  const stepsAlone = step.imagesPerSecondAlone ?? imagesPerSecond;
-  const fasterInput = Math.max(0, stepsAlone / imagesPerSecond - 1);
+  // Validation and checkpoints are no wait that input could win back.
+  const running = imagesPerSecond / (1 - step.waitForOutput);
+  const fasterInput = Math.max(0, (alone ?? running / (1 - step.waitForInput)) / running - 1);
   const { cores, station } = await stationOf(feeding, measured, stages, imagesPerSecond);
-  const options = [...(await feedingOptions(feeding, station))];
   const told = trainingVerdict(step, stages.slice(0, -1), cores, { imagesPerSecond, fasterInput });
   const profile: Profile = {
     what: "train",
@@ -110,7 +102,7 @@ export async function profileSteps(
     cores,
     limits: { ...limits, ...(stepMs !== undefined && { stepMs }) },
     headroom: loaderAlone === undefined ? undefined : { fasterInput, fasterDevice: loaderAlone / imagesPerSecond - 1 },
-    recommendations: recommend(station, options),
+    recommendations: await recommendFor(feeding, station),
     percentiles: recording.percentiles(),
   };
   return { profile, recording, station };

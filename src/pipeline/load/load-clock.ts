@@ -29,9 +29,9 @@ export class LoadClock {
   private wantsData = false;
   private tasks = 0;
   private ready = 0;
-  /** Since when the consumer works, or waits. */
+  /** Whether the consumer works, and since when it does, or waits. */
+  private works = false;
   private since = 0;
-  private held = false;
 
   constructor(private readonly options: LoadClockOptions) {
     const { threads, readsStorage, consumer, recorder, now } = options;
@@ -72,7 +72,7 @@ export class LoadClock {
 
   batchAsked(): void {
     const now = this.clock.now();
-    if (this.since > 0 && !this.held) this.consumer.worked({ thread: 0, began: this.since, ended: now });
+    this.endWork(now);
     this.since = now;
     this.setAsked(true);
   }
@@ -83,27 +83,37 @@ export class LoadClock {
     this.consumer.queued(--this.ready);
     this.consumer.passed(samples, bytes);
     this.options.recorder?.span(this.options.consumer, "wait", 0, this.since, now);
-    this.since = now;
     this.setAsked(false);
+    this.beginWork(now);
   }
 
   /** The consumer does something else than use batches, until it is let go. */
   hold(on: boolean): void {
-    if (on === this.held) return;
     const now = this.clock.now();
-    if (on && this.since > 0) this.consumer.worked({ thread: 0, began: this.since, ended: now });
-    this.since = now;
-    this.held = on;
+    if (on) this.endWork(now);
+    else if (!this.asked) this.beginWork(now);
   }
 
   /** Nobody asks any more; batches that are ready are dropped. */
   ended(): void {
-    if (!this.asked) this.hold(true);
-    this.held = false;
+    this.endWork(this.clock.now());
     this.setAsked(false);
-    this.since = 0;
     this.ready = 0;
     this.consumer.queued(0);
+  }
+
+  private beginWork(now: number): void {
+    if (this.works) return;
+    this.works = true;
+    this.since = now;
+    this.consumer.runs(now);
+  }
+
+  private endWork(now: number): void {
+    if (!this.works) return;
+    this.works = false;
+    this.consumer.runs(undefined);
+    this.consumer.worked({ thread: 0, began: this.since, ended: now });
   }
 
   private setAsked(asked: boolean): void {

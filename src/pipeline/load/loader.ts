@@ -23,7 +23,7 @@ import {
   taskSamples,
 } from "./options.js";
 import { type ReadBatch, RunReader } from "./run-reader.js";
-import { formOf, type NamedArray, slotArrays, slotBytes } from "./slot.js";
+import { formOf, type NamedArray, slotArrays, slotBytes, viewBytes } from "./slot.js";
 import { fingerprint, type LoaderData, type OpenedSource, openSources } from "./sources.js";
 import { checkState, type LoaderState, makeState, type OrderState } from "./state.js";
 import { trainingPolicy, viewUnit } from "./view.js";
@@ -223,7 +223,7 @@ export class Loader {
 
   /** Bytes of a finished view. */
   get viewBytes(): number {
-    return Math.floor(slotBytes(this.form, this.batchSize) / this.batchSize);
+    return viewBytes(this.form);
   }
 
   private get readsFiles(): boolean {

@@ -42,6 +42,9 @@ export interface LoaderOptions {
 /** Samples of one view task: small enough to spread a batch over the threads. Even, so that pairs stay together. */
 export const taskSamples = 32;
 
+/** Bytes that are held ahead where nothing is said. */
+export const defaultPrefetchBytes = 1 << 30;
+
 /** Tasks per view thread that are made ahead: with fewer, threads run dry whenever batches are put together. */
 const tasksPerThread = 4;
 
@@ -74,7 +77,7 @@ export function resolveOptions(options: LoaderOptions): LoaderSettings {
     dropLast: options.dropLast ?? shuffle,
     workers,
     prefetchBatches: options.prefetchBatches ?? Math.max(3, 1 + Math.ceil((tasksPerThread * workers) / batchTasks)),
-    prefetchBytes: options.prefetchBytes ?? 1 << 30,
+    prefetchBytes: options.prefetchBytes ?? defaultPrefetchBytes,
     onBadSample: options.onBadSample ?? "fail",
     consumer: options.consumer ?? "consumer",
     recorder: options.recorder,

@@ -17,7 +17,7 @@ import { type BatchPlan, type BatchShape, planBatches, visitOwn } from "./batch-
 import type { ExpandAnswer, ExpandTask, SamplesInMemory } from "./view-task.js";
 
 /** Range reads under way at a time: many where they are small, because each takes a round trip. */
-const maxReadsInFlight = 256;
+export const maxReadsInFlight = 256;
 const maxBytesInFlight = 128 << 20;
 /** A run is read whole when at least this share of its bytes is wanted. */
 const wholeShare = 0.5;

@@ -94,6 +94,12 @@ function planesOf({ kind, width, chromaStep, color, kept }: ViewForm): Plane[] {
 
 const valuesOf = ({ rows, depth }: Plane) => rows * rows * depth;
 
+/** Bytes of one view. */
+export function viewBytes(form: ViewForm): number {
+  const { BYTES_PER_ELEMENT: bytes } = typedArrays[form.type];
+  return planesOf(form).reduce((sum, plane) => sum + valuesOf(plane) * bytes, 0);
+}
+
 /** Bytes of the shared buffer that holds a batch. */
 export function slotBytes(form: ViewForm, batchSize: number): number {
   const { BYTES_PER_ELEMENT: bytes } = typedArrays[form.type];
