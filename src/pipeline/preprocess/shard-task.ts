@@ -51,7 +51,7 @@ export interface NumberedRequest {
 
 /** What the thread did for a request, and what its stores did so far. */
 export interface ShardWork extends Work {
-  /** The part of it in which nothing was waited for. */
+  /** Since the answer before, without what was waited for. */
   readonly busyMs: number;
   readonly activity: StorageActivity;
 }

@@ -1,12 +1,13 @@
 // Inside the thread that writes shards: building record batches, hashing and writing would keep the main thread from feeding the pool.
 import { performance } from "node:perf_hooks";
-import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
 import { toWire, type WireError } from "../../errors.js";
+import { threadCpuMs } from "../../native/index.js";
 import type { SidecarBody } from "../../shards/manifest.js";
 import { storageActivity } from "../../storage/activity.js";
 import { type StorageCounters, storageCounters } from "../../storage/counters.js";
 import { closeStorage, configureStorage } from "../../storage/store.js";
-import { timeWork } from "../stage-clock.js";
+import { epochMs } from "../stage-clock.js";
 import { ShardSequence } from "./shard-sequence.js";
 import type { NumberedRequest, ShardAnswer, ShardRequest, ShardSettings, ShardWork } from "./shard-task.js";
 
@@ -50,15 +51,19 @@ class Desk {
   }
 }
 
+/** What the thread had done by its last answer: publishing a shard goes on between requests. */
+let told = { loop: performance.eventLoopUtilization(), cpuMs: threadCpuMs() };
+
 /** Begins to time a request; what it returns ends it. */
 function timeRequest(): () => ShardWork {
-  const before = performance.eventLoopUtilization();
-  const end = timeWork();
+  const began = epochMs();
   return () => {
-    const work = end();
-    const { active } = performance.eventLoopUtilization(before);
+    const now = { loop: performance.eventLoopUtilization(), cpuMs: threadCpuMs() };
     // The thread's loop is idle while a request waits for the disk or the service.
-    return { ...work, busyMs: Math.min(active, work.ended - work.began), activity: storageActivity() };
+    const { active } = performance.eventLoopUtilization(now.loop, told.loop);
+    const cpuMs = now.cpuMs - told.cpuMs;
+    told = now;
+    return { thread: threadId, began, ended: epochMs(), cpuMs, busyMs: active, activity: storageActivity() };
   };
 }
 
