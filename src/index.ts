@@ -15,7 +15,8 @@ export { type ExportOptions, type ExportReport, exportImages } from "./pipeline/
 export type { AugmentPolicy } from "./pipeline/load/augment.js";
 export type { Frequencies } from "./pipeline/load/frequencies.js";
 export { type LoadBatchesOptions, loadBatches } from "./pipeline/load/load-batches.js";
-export { type LoadedBatch, Loader } from "./pipeline/load/loader.js";
+export type { LoadedBatch } from "./pipeline/load/loaded-batch.js";
+export { Loader } from "./pipeline/load/loader.js";
 export type { LoaderCacheOptions, LoaderOptions } from "./pipeline/load/options.js";
 export type { NamedArray } from "./pipeline/load/slot.js";
 export type { LoaderData, LoaderSource } from "./pipeline/load/sources.js";

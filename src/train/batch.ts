@@ -1,7 +1,7 @@
 // A loaded batch -> tensors over the same memory. They must be disposed before the batch is released.
 import type { LayersModel, Tensor } from "@tensorflow/tfjs";
 import { ToolkitError } from "../errors.js";
-import type { LoadedBatch } from "../pipeline/load/loader.js";
+import type { LoadedBatch } from "../pipeline/load/loaded-batch.js";
 import type { Tf } from "./engine/tensorflow.js";
 
 /** What a network is fed. */

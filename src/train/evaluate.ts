@@ -1,7 +1,8 @@
 // A network over a data set: loss, top-1, top-5, and which classes it mistakes for which.
 import type { LayersModel, Tensor } from "@tensorflow/tfjs";
 import { ToolkitError } from "../errors.js";
-import { type LoadedBatch, Loader } from "../pipeline/load/loader.js";
+import type { LoadedBatch } from "../pipeline/load/loaded-batch.js";
+import { Loader } from "../pipeline/load/loader.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { type BatchTensors, toTensors } from "./batch.js";

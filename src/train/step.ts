@@ -1,7 +1,7 @@
 // One training step: gradients of a batch's loss, over its parts and over all ranks, and an update of every weight.
 import type { NamedTensorMap, Scalar, Tensor, Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../errors.js";
-import type { LoadedBatch } from "../pipeline/load/loader.js";
+import type { LoadedBatch } from "../pipeline/load/loaded-batch.js";
 import { toTensors } from "./batch.js";
 import type { Collective } from "./collective/collective.js";
 import { GradientSum } from "./collective/gradient-sum.js";

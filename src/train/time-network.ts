@@ -1,8 +1,10 @@
 // How long a network's steps take on one batch that is in memory already: what faster input could win at most.
 import type { Tensor } from "@tensorflow/tfjs";
-import type { LoadedBatch } from "../pipeline/load/loader.js";
+import type { LoadedBatch } from "../pipeline/load/loaded-batch.js";
+import { epochMs, type Recorder } from "../pipeline/stage-clock.js";
 import type { Engine } from "./engine/engine.js";
 import type { Precision } from "./engine/frozen-network.js";
+import { stepStage } from "./meter.js";
 import { buildNetwork, type NetworkOptions } from "./networks/build.js";
 import { labelledSamples, stepSettings } from "./plain-step.js";
 import { Stepper } from "./step.js";
@@ -19,13 +21,15 @@ export interface TimeNetworkOptions extends NetworkOptions {
   readonly seconds: number;
   /** Of inference. Default "float32". */
   readonly precision?: Precision | undefined;
+  /** Hears of every step that is timed. */
+  readonly recorder?: Recorder | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Milliseconds of single steps; the first ones, in which the engine prepares itself, are left out. */
 export async function timeNetwork(engine: Engine, id: string, options: TimeNetworkOptions): Promise<readonly number[]> {
   const { tf } = engine;
-  const { phase, batchSize, seconds, precision, signal, ...shape } = options;
+  const { phase, batchSize, seconds, precision, recorder, signal, ...shape } = options;
   const network = buildNetwork(tf, id, shape);
   const inputs = network.model.inputs.map(
     (input): Tensor => tf.randomNormal([batchSize, ...(input.shape.slice(1) as number[])]),
@@ -34,9 +38,11 @@ export async function timeNetwork(engine: Engine, id: string, options: TimeNetwo
   const repeat = async (step: () => Promise<unknown>) => {
     for (let warmUp = 0; warmUp < warmUpSteps; warmUp++) await step();
     for (const until = performance.now() + 1000 * seconds; times.length === 0 || performance.now() < until; ) {
-      const began = performance.now();
+      const began = epochMs();
       await step();
-      times.push(performance.now() - began);
+      const ended = epochMs();
+      times.push(ended - began);
+      recorder?.span(stepStage, stepStage, 0, began, ended);
       await new Promise(setImmediate);
       signal?.throwIfAborted();
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LayersModel, SymbolicTensor, Tensor, Variable } from "@tensorflow/tfjs";
-import type { LoadedBatch } from "../../src/pipeline/load/loader.js";
+import type { LoadedBatch } from "../../src/pipeline/load/loaded-batch.js";
 import { openEngine } from "../../src/train/engine/engine.js";
 import { layerWeights } from "../../src/train/engine/layer-graph.js";
 import type { Network } from "../../src/train/networks/build.js";

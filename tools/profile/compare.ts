@@ -15,7 +15,9 @@ import { networkInput, viewOf } from "../../src/train/input.js";
 import { findNetwork } from "../../src/train/networks/build.js";
 import { timeFedNetwork, timeNetwork } from "../../src/train/time-network.js";
 import { type JpegFile, jpegBatches, timeJpegs } from "./jpeg-pixels.js";
+import { coresOf, startMeasuring } from "./measure.js";
 import { measureLoader } from "./read.js";
+import type { Cores } from "./stage.js";
 import { rate } from "./verdict.js";
 
 export interface CompareOptions extends EngineOptions {
@@ -53,6 +55,7 @@ export interface Comparison {
   readonly ways: readonly Way[];
   readonly verdict: string;
   readonly seconds: number;
+  readonly cores: Cores;
 }
 
 /** Files that the JPEGs are taken back to. */
@@ -61,6 +64,7 @@ const timedFiles = 64;
 
 export async function profileCompare(manifest: LoadedManifest, options: CompareOptions): Promise<Comparison> {
   const began = performance.now();
+  const stop = startMeasuring(() => ({ elapsedMs: performance.now() - began, stages: {} }));
   const { network, pixelNetwork, engine, device } = options;
   const opened = await openEngine({ engine, device });
   const folder = mkdtempSync(path.join(tmpdir(), "dctstream-profile-"));
@@ -80,7 +84,8 @@ export async function profileCompare(manifest: LoadedManifest, options: CompareO
       ),
       await fromShards("DCT", network, opened, steps.get(network) as number, manifest, options),
     ];
-    return { what: "compare", ways, verdict: verdictOf(ways), seconds: (performance.now() - began) / 1000 };
+    const seconds = (performance.now() - began) / 1000;
+    return { what: "compare", ways, verdict: verdictOf(ways), seconds, cores: coresOf(stop(), 0) };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

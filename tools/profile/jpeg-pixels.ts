@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { mapOrdered } from "../../src/map-ordered.js";
-import type { LoadedBatch } from "../../src/pipeline/load/loader.js";
+import type { LoadedBatch } from "../../src/pipeline/load/loaded-batch.js";
 import { formOf, slotArrays, slotBytes } from "../../src/pipeline/load/slot.js";
 import { planView, type ViewOptions } from "../../src/pipeline/load/view.js";
 import { type Random, randomFor } from "../../src/shards/random.js";

@@ -58,7 +58,7 @@ export interface SweepRun {
 }
 
 export interface Profile {
-  readonly what: "preprocess" | "read" | "train";
+  readonly what: "preprocess" | "read" | "train" | "network" | "storage";
   readonly imagesPerSecond: number;
   readonly seconds: number;
   readonly stages: readonly Stage[];

@@ -1,6 +1,7 @@
 // dctstream profile storage: what a disk or a service gives, by how much is read at once and in what pieces.
 import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../src/errors.js";
+import { epochMs, type Recorder } from "../../src/pipeline/stage-clock.js";
 import { publicUrls } from "../../src/public-url.js";
 import { countersSince, storageCounters } from "../../src/storage/counters.js";
 import { isRemote, type ObjectInfo, openStore } from "../../src/storage/store.js";
@@ -35,6 +36,7 @@ export interface StorageProfile {
   readonly requests: number;
   readonly retries: number;
   readonly cores: Cores;
+  readonly seconds: number;
   readonly verdict: string;
 }
 
@@ -44,7 +46,12 @@ const widths = [1, 8, 64] as const;
 const leastMs = 1000;
 
 /** NOT_FOUND where there is nothing to read. */
-export async function profileStorage(url: string, seconds: number, signal: AbortSignal): Promise<StorageProfile> {
+export async function profileStorage(
+  url: string,
+  seconds: number,
+  recorder: Recorder,
+  signal: AbortSignal,
+): Promise<StorageProfile> {
   const before = storageCounters();
   const began = performance.now();
   const objects = await objectsAt(url, signal);
@@ -55,7 +62,7 @@ export async function profileStorage(url: string, seconds: number, signal: Abort
   const patterns: ReadPattern[] = [];
   for (const readBytes of sizes)
     for (const atOnce of widths) {
-      const pattern = await read(objects, { readBytes, atOnce, seconds: each, signal });
+      const pattern = await read(objects, { readBytes, atOnce, seconds: each, recorder, signal });
       if (pattern !== undefined) patterns.push(pattern);
     }
   if (patterns.length === 0) throw new ToolkitError("IO_ERROR", "no read came to its end in time", { source: url });
@@ -80,6 +87,7 @@ export async function profileStorage(url: string, seconds: number, signal: Abort
     requests,
     retries,
     cores,
+    seconds: (performance.now() - began) / 1000,
     verdict: verdictOf({ best, lone, latencyMs, waiting, bottleneck, remote: isRemote(url) }),
   };
 }
@@ -129,12 +137,13 @@ interface Pattern {
   readonly readBytes: number;
   readonly atOnce: number;
   readonly seconds: number;
+  readonly recorder: Recorder;
   readonly signal: AbortSignal;
 }
 
 /** Reads at random places, as neighbours would be put into one request. Undefined where not one came to its end in time. */
 async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<ReadPattern | undefined> {
-  const { readBytes, atOnce, seconds, signal } = pattern;
+  const { readBytes, atOnce, seconds, recorder, signal } = pattern;
   const times: number[] = [];
   let bytes = 0;
   const began = performance.now();
@@ -147,9 +156,11 @@ async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<R
       const { url, byteLength } = objects[Math.floor(objects.length * Math.random())] as ObjectInfo;
       const length = Math.min(readBytes, byteLength);
       const start = Math.floor((byteLength - length) * Math.random());
-      const asked = performance.now();
+      const asked = epochMs();
       await openStore(url).read(url, { start, end: start + length }, target.subarray(0, length), both);
-      times.push(performance.now() - asked);
+      const ended = epochMs();
+      recorder.span("storage", formatBytes(readBytes), undefined, asked, ended);
+      times.push(ended - asked);
       bytes += length;
       both.throwIfAborted();
     }

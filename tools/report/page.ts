@@ -10,6 +10,13 @@ export const cell = (value: string | number, className = "") =>
 
 export const row = (...cells: readonly string[]) => `<tr>${cells.join("")}</tr>`;
 
+/** Nothing where there is no content; `lead` explains it. */
+export function section(title: string, content: string, lead = ""): string {
+  if (content === "") return "";
+  const explained = lead === "" ? "" : `<p class="lead">${escapeHtml(lead)}</p>`;
+  return `<section><h2>${escapeHtml(title)}</h2>${explained}${content}</section>`;
+}
+
 const styles = `
 :root { color-scheme: light dark; --ink: #1c2430; --soft: #5b6675; --paper: #f6f7f9; --card: #fff; --line: #dfe3e8; --pixel: #c2641c; --dct: #2c6fb3; --warn: #c0392b;
   --storage: #6b7fd7; --read: #4aa3a2; --decode: #3f8f4f; --views: #2c6fb3; --collate: #8a6fb0; --write: #b8860b; --output: #a0522d; --step: #37474f; --wait: #d1603d; }
@@ -35,7 +42,7 @@ ul { margin: 0 0 14px; padding-left: 20px; } .key { vertical-align: baseline; }
 .pipe { height: 150px; display: flex; align-items: center; position: relative; } .pipe::before { content: ""; position: absolute; inset: 0; margin: auto 0; height: var(--alone); background: color-mix(in srgb, var(--own) 26%, var(--card)); border-block: 2px solid var(--own); }
 .pipe span { position: absolute; inset: 0; margin: auto 0; height: var(--stream); background: color-mix(in srgb, var(--soft) 45%, transparent); }
 .duct p { margin: 8px 6px 0 0; font-size: 14px; line-height: 1.35; overflow-wrap: anywhere; } .narrow .pipe::before { background: color-mix(in srgb, var(--warn) 40%, var(--card)); border-color: var(--warn); } .narrow strong { color: var(--warn); }
-.stage { min-width: 130px; } .shares { display: flex; width: 110px; height: 12px; border: 1px solid var(--line); border-radius: 3px; overflow: hidden; } .shares span { background: var(--own); } .shares i { background: repeating-linear-gradient(135deg, var(--line) 0 3px, transparent 3px 6px); }
+.stage { min-width: 130px; } .way { margin: 12px 0 4px; font-size: 14px; } .ways { display: flex; height: 22px; border-radius: 4px; overflow: hidden; } .keys { display: flex; flex-wrap: wrap; gap: 6px 18px; font-size: 14px; max-width: none; } .shares { display: flex; width: 110px; height: 12px; border: 1px solid var(--line); border-radius: 3px; overflow: hidden; } .shares span { background: var(--own); } .shares i { background: repeating-linear-gradient(135deg, var(--line) 0 3px, transparent 3px 6px); }
 @media (max-width: 640px) { main { padding: 24px 12px 40px; } section { padding: 16px 14px; } h1 { font-size: 24px; } .flow { flex-direction: column; } .duct { flex-direction: row; align-items: center; } .pipe { width: 45%; height: 64px; flex: none; } .pipe::before, .pipe span { height: auto; margin: 0 auto; inset: 0; width: var(--alone); border-block: 0; border-inline: 2px solid var(--own); } .pipe span { width: var(--stream); border: 0; } .duct p { margin: 6px 0 6px 14px; } }
 .key { display: inline-block; width: 12px; height: 12px; border-radius: 3px; } .key.pixel, .bar .pixel { background: var(--pixel); } .key.dct, .bar .dct { background: var(--dct); }
 .matrix { width: auto; font-size: 13px; } .matrix td { width: 34px; min-width: 34px; height: 30px; padding: 0; text-align: center; border: 1px solid var(--card); font-variant-numeric: tabular-nums; }

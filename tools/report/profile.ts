@@ -1,13 +1,13 @@
 // The page of a profile: the verdict, where the pipeline is narrow, and what its threads did when.
-import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
-import { version } from "../../src/version.js";
 import type { Lane, Recording, Span } from "../profile/recording.js";
 import type { Profile, Stage } from "../profile/stage.js";
 import { describeRecommendation } from "../profile/text.js";
 import { percent, rate } from "../profile/verdict.js";
 import { formatBytes, formatShare } from "../quantity.js";
 import { escapeHtml, type Series, stackChart, timelineChart } from "./charts.js";
-import { cell, renderPage, row } from "./page.js";
+import { machineSection } from "./machine.js";
+import { cell, renderPage, row, section } from "./page.js";
+import { headline, rest } from "./sentence.js";
 
 /** Of the timeline: as much as can be told apart. */
 const timelineMs = 1500;
@@ -25,14 +25,6 @@ ${profileSections(profile, recording)}`,
   );
 }
 
-/** "views bound: 11,972 images/s". */
-const headline = (verdict: string) => verdict.split(/[;,] /)[0] as string;
-/** What the headline leaves over, as a sentence. */
-function rest(verdict: string): string {
-  const left = verdict.slice(headline(verdict).length).replace(/^[;,] /, "");
-  return `${left.slice(0, 1).toUpperCase()}${left.slice(1)}.`;
-}
-
 /** All of it but the title: for pages that say more. */
 export function profileSections(profile: Profile, recording: Recording): string {
   return [
@@ -41,20 +33,14 @@ export function profileSections(profile: Profile, recording: Recording): string 
       flowPicture(profile),
       "How wide each stage is, by the images a second it could do alone (logarithmic), and the stream that goes through all of them.",
     ),
-    section("What to change", recommendations(profile)),
+    profile.what === "network" ? "" : section("What to change", recommendations(profile)),
     section("Stages", stageTable(profile.stages)),
     stepSection(recording),
     timelineSection(recording, profile.stages),
     section("Single pieces of work", percentileTable(profile)),
     sweepSection(profile),
-    section("Where this was measured", machineTable(profile)),
+    machineSection(profile.seconds, profile.cores, profile.limits),
   ].join("\n");
-}
-
-function section(title: string, content: string, lead = ""): string {
-  if (content === "") return "";
-  const explained = lead === "" ? "" : `<p class="lead">${escapeHtml(lead)}</p>`;
-  return `<section><h2>${escapeHtml(title)}</h2>${explained}${content}</section>`;
 }
 
 /** A stage without figures of its own is as wide as the widest. */
@@ -216,34 +202,4 @@ function sweepSection({ sweep = [] }: Profile): string {
     "Other settings",
     `<div class="scroll"><table class="wide"><thead><tr>${header.join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`,
   );
-}
-
-function machineTable({ cores, seconds, limits }: Profile): string {
-  const facts: (readonly [string, string])[] = [
-    ["command", ["dctstream", ...process.argv.slice(2)].map(quoted).join(" ")],
-    ["measured for", `${seconds.toFixed(1)} s, ${new Date().toISOString().slice(0, 19).replace("T", " ")} UTC`],
-    [
-      "processor",
-      `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "an unknown processor"}; ${percent(cores.busy)} busy, ${percent(cores.own)} with this; ${cores.msPerImage.toFixed(3)} ms of a core per image`,
-    ],
-    ["memory", formatBytes(totalmem())],
-    ["system", `${platform()} ${release()} ${arch()}, Node ${process.versions.node}, dctstream ${version}`],
-    ...Object.entries(limits).map(([name, value]) => [limitName(name), limitValue(name, value)] as const),
-  ];
-  return `<table>${facts.map(([name, value]) => row(cell(name), cell(value, name === "command" ? "code" : ""))).join("\n")}</table>`;
-}
-
-/** As a shell takes it. */
-const quoted = (word: string) => (/^[\w@%+=:,./{}-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-
-/** shardReadBytesPerSecond -> "shard read". */
-const limitName = (name: string) =>
-  name
-    .replace(/(Bytes|Images)PerSecond$|Ms$/, "")
-    .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
-    .trim();
-
-function limitValue(name: string, value: number): string {
-  if (name.endsWith("BytesPerSecond")) return `${formatBytes(Math.round(value))}/s`;
-  return name.endsWith("Ms") ? `${value.toFixed(1)} ms` : `${rate(value)} images/s`;
 }

@@ -7,9 +7,11 @@ import { layersOf } from "../../../src/train/networks/layers-of.js";
 import { argument, type Command } from "../../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../../engine-options.js";
 import { type Comparison, profileCompare } from "../../profile/compare.js";
+import { writePage } from "../../profile/output.js";
 import { rate } from "../../profile/verdict.js";
 import { profileSeconds, withSecondsOption } from "../../profile-options.js";
 import { formatBytes, parseSize } from "../../quantity.js";
+import { renderComparison } from "../../report/comparison.js";
 import { table } from "../../table.js";
 
 export const profileCompareCommand: Command = {
@@ -54,8 +56,13 @@ export const profileCompareCommand: Command = {
         requiresArg: true,
         describe: "Memory for batches made ahead and what they are made from, such as 512MiB",
       })
+      .option("html", {
+        type: "string",
+        requiresArg: true,
+        describe: "Write a page with the comparison, for a browser",
+      })
       .example("$0 profile compare shards", ""),
-  run: async (args, { signal }) => {
+  run: async (args, { signal, log }) => {
     const seconds = profileSeconds(args);
     const manifest = await readManifest(argument<string>(args, "manifest"));
     const [network, pixelNetwork] = [argument<string>(args, "network"), argument<string>(args, "pixelNetwork")];
@@ -79,6 +86,7 @@ export const profileCompareCommand: Command = {
       seconds,
       signal,
     });
+    await writePage(args, log, () => renderComparison(comparison));
     return { result: comparison, text: describe(comparison) };
   },
 };

@@ -6,18 +6,21 @@ import { findNetwork } from "../../../src/train/networks/build.js";
 import { networks } from "../../../src/train/networks/definitions.js";
 import { layersOf } from "../../../src/train/networks/layers-of.js";
 import { summarize, totals } from "../../../src/train/networks/summary.js";
-import { matrixProductRate, type Phase, phases, timeNetwork } from "../../../src/train/time-network.js";
+import { type Phase, phases } from "../../../src/train/time-network.js";
 import { argument, type Command } from "../../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../../engine-options.js";
 import { networkOptionsFrom, withNetworkOptions } from "../../network-options.js";
-import { profileSeconds, withSecondsOption } from "../../profile-options.js";
+import { type NetworkProfile, profileNetwork } from "../../profile/network.js";
+import { finishProfile } from "../../profile/output.js";
+import { Recording } from "../../profile/recording.js";
+import { profileSeconds, withProfileOptions } from "../../profile-options.js";
 import { formatShare } from "../../quantity.js";
 
 export const profileNetworkCommand: Command = {
   usage: "network <network>",
   describe: "Steps of a network on one batch in memory: the most that faster input could win",
   options: (parser) =>
-    withSecondsOption(withEngineOptions(withNetworkOptions(parser)))
+    withProfileOptions(withEngineOptions(withNetworkOptions(parser)))
       .positional("network", {
         type: "string",
         demandOption: true,
@@ -29,42 +32,31 @@ export const profileNetworkCommand: Command = {
       .option("classes", { type: "number", default: 1000, requiresArg: true, describe: "Outputs of the network" })
       .example("$0 profile network late-concat-rfa-thinner --phase inference", "")
       .example("$0 profile network run1 --phase inference", "The network of a run's checkpoint"),
-  run: async (args, { signal }) => {
+  run: async (args, context) => {
     const seconds = profileSeconds(args);
     const [phase, batchSize] = [argument<Phase>(args, "phase"), argument<number>(args, "batchSize")];
     const { id, ...shape } = await networkOf(args);
     const layers = layersOf(findNetwork(id), shape); // what cannot be built is refused before TensorFlow's second of loading
     const { macs } = totals(summarize(layers));
     const engine = await openEngine(engineOptionsFrom(args));
-    const peak = await matrixProductRate(engine);
-    const options = { ...shape, phase, batchSize, seconds, precision: argument<Precision>(args, "precision"), signal };
-    const times = [...(await timeNetwork(engine, id, options))].sort((a, b) => a - b);
-    const at = (quantile: number) => times[Math.min(times.length - 1, Math.floor(quantile * times.length))] as number;
-    const stepMs = at(0.5);
-    const imagesPerSecond = (1000 * batchSize) / stepMs;
-    // A training step computes the forward pass and two of its size backwards.
-    const gmacsPerSecond = (imagesPerSecond * macs * (phase === "train" ? 3 : 1)) / 1e9;
-    const { device } = engine;
-    const result = {
-      network: id,
-      phase,
-      batchSize,
-      device,
-      steps: times.length,
-      stepMs,
-      stepMsP10: at(0.1),
-      stepMsP90: at(0.9),
-      imagesPerSecond,
-      gmacsPerSecond,
-      limits: { matrixProductGmacsPerSecond: peak / 1e9 },
-    };
-    const text = [
-      `${id}, ${phase}: ${stepMs.toFixed(1)} ms a step of ${batchSize} (${at(0.1).toFixed(1)} to ${at(0.9).toFixed(1)} for four of five), ${imagesPerSecond.toFixed(1)} images/s`,
-      `${gmacsPerSecond.toFixed(0)} billion multiply-accumulates a second on ${device}, ${formatShare((1e9 * gmacsPerSecond) / peak)} of what a product of two float32 matrices of 1024 x 1024 reaches; ${times.length} steps`,
-    ].join("\n");
-    return { result, text };
+    const recording = new Recording();
+    const precision = argument<Precision>(args, "precision");
+    const timing = { ...shape, phase, batchSize, seconds, precision, signal: context.signal };
+    const network = await profileNetwork(engine, id, macs, timing, recording);
+    const { result: profile } = await finishProfile({ profile: network, recording }, [], args, context);
+    return { result: profile, text: describe(network) };
   },
 };
+
+function describe(profile: NetworkProfile): string {
+  const { verdict, stepMsP10, stepMsP90, steps, device, gmacsPerSecond, limits } = profile;
+  const reached = formatShare(gmacsPerSecond / (limits.matrixProductGmacsPerSecond as number));
+  return [
+    verdict,
+    `${stepMsP10.toFixed(1)} to ${stepMsP90.toFixed(1)} ms for four of five of ${steps} steps, on ${device}`,
+    `${gmacsPerSecond.toFixed(0)} billion multiply-accumulates a second, ${reached} of what a product of two float32 matrices of 1024 x 1024 reaches`,
+  ].join("\n");
+}
 
 /** By its id; or as a checkpoint has it. */
 async function networkOf(args: Record<string, unknown>) {

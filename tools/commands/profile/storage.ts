@@ -1,23 +1,30 @@
 // dctstream profile storage
 import { argument, type Command } from "../../command.js";
+import { writePage, writeTrace } from "../../profile/output.js";
+import { Recording } from "../../profile/recording.js";
 import { profileStorage, type StorageProfile } from "../../profile/storage.js";
-import { profileSeconds, withSecondsOption } from "../../profile-options.js";
+import { profileSeconds, withProfileOptions } from "../../profile-options.js";
 import { formatBytes } from "../../quantity.js";
+import { renderStorage } from "../../report/storage.js";
 import { table } from "../../table.js";
 
 export const profileStorageCommand: Command = {
   usage: "storage <url>",
   describe: "What a disk or a service gives: latency and bytes a second, by the size of reads and how many at a time",
   options: (parser) =>
-    withSecondsOption(parser)
+    withProfileOptions(parser)
       .positional("url", {
         type: "string",
         demandOption: true,
         describe: "A folder or a file with something to read, such as shards: a path, s3:// or https://",
       })
       .example("$0 profile storage s3://bucket/shards", ""),
-  run: async (args, { signal }) => {
-    const profile = await profileStorage(argument<string>(args, "url"), profileSeconds(args), signal);
+  run: async (args, { signal, log }) => {
+    const recording = new Recording();
+    const url = argument<string>(args, "url");
+    const profile = await profileStorage(url, profileSeconds(args), recording, signal);
+    await writeTrace(recording, args, log);
+    await writePage(args, log, () => renderStorage(profile));
     return { result: profile, text: describe(profile) };
   },
 };

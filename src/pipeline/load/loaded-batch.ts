@@ -1,0 +1,28 @@
+// What a loader gives: views of samples, their labels, and where to go on after them.
+import type { NamedArray } from "./slot.js";
+import type { LoaderState } from "./state.js";
+
+/** A batch in shared memory. Its arrays are overwritten some time after `release`. */
+export interface LoadedBatch {
+  readonly epoch: number;
+  readonly step: number;
+  /** The inputs, in the order of a network's: y, cb and cr, or pixels. Places beyond `samples` are padding. */
+  readonly arrays: readonly NamedArray[];
+  /** [places]; -1 where `mask` is 0. */
+  readonly labels: Int32Array;
+  /** [places]: 1 for a sample, 0 for padding. */
+  readonly mask: Float32Array;
+  /** With mixup or CutMix: every place's second label, and the share of the first. */
+  readonly mixed: { readonly labels: Int32Array; readonly shares: Float32Array } | undefined;
+  /** How many of the batch's places are samples or stand for one; all but in the last step of an epoch. */
+  readonly samples: number;
+  /** Which source each place's sample is from, and its number there, in the manifest's order. */
+  readonly sources: Uint16Array;
+  readonly sampleNumbers: Uint32Array;
+  /** The keys of the samples. */
+  readonly keys: readonly string[];
+  /** Where a loader goes on after this batch. */
+  readonly state: LoaderState;
+  /** The memory may be used again. Calling it again does nothing. */
+  release(): void;
+}
