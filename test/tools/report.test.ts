@@ -57,6 +57,14 @@ test("the pages of a profile, a training run and an evaluation", async (t) => {
     ends.set(tid, ts + dur);
   }
   assert.ok(ends.size >= 3 && traceEvents.some(({ ph }) => ph === "C"));
+  const network = ["profile", "network", at("run"), "--batch-size", "4", "--seconds", "0.3"];
+  await run(...network, "--html", at("network.html"), "--trace", at("network.json"));
+  lookAtAll(at("network.html"), 1);
+  await run("profile", "storage", path.join(folder, "shards"), "--seconds", "0.3", "--html", at("storage.html"));
+  lookAtAll(at("storage.html"), 1);
+  const comparing = ["--width", "0.125", "--input-size", "32", "--batch-size", "8", "--seconds", "0.2"];
+  await run("profile", "compare", manifest, ...comparing, "--html", at("compare.html"));
+  lookAtAll(at("compare.html"), 0);
   await run("evaluate", at("run"), manifest, "--html", at("evaluation.html"));
   lookAtAll(at("evaluation.html"), 0);
 });

@@ -6,7 +6,8 @@ import { Metrics } from "../metrics.js";
 import { placeOf } from "../place.js";
 import { preprocessOptionsFrom, withPreprocessOptions } from "../preprocess-options.js";
 import { RunProfile, writePage, writeTrace } from "../profile/output.js";
-import { measureLimits, profilePreprocessing } from "../profile/preprocess.js";
+import { profilePreprocessing } from "../profile/preprocess.js";
+import { measurePreprocessLimits } from "../profile/preprocess-limits.js";
 import type { Profiled } from "../profile/read.js";
 import { describeProfile } from "../profile/text.js";
 import { withProfileOption } from "../profile-options.js";
@@ -95,7 +96,11 @@ async function profileOf(
   const { recording } = profiling;
   await writeTrace(recording, args, log);
   if (!profiling.told) return undefined;
-  const limits = await measureLimits(await findSources(argument<string[]>(args, "sources")), undefined, signal);
+  const limits = await measurePreprocessLimits(
+    await findSources(argument<string[]>(args, "sources")),
+    undefined,
+    signal,
+  );
   const profiled = profilePreprocessing(measured, limits, recording, argument<number>(args, "workers"));
   await writePage(args, log, () => renderProfile(profiled.profile, recording));
   return profiled;

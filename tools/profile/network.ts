@@ -71,7 +71,7 @@ export async function profileNetwork(
       },
     ],
     bottleneck: stepStage,
-    verdict: `${network}, ${phase}: ${rate(imagesPerSecond)} images/s; ${stepMs.toFixed(1)} ms a step of ${batchSize}`,
+    verdict: `${network} ${phase === "train" ? "trains" : "infers"} ${rate(imagesPerSecond)} images/s; ${stepMs.toFixed(1)} ms a step of ${batchSize}`,
     cores: coresOf(measured, times.length * batchSize),
     limits: { matrixProductGmacsPerSecond: peak },
     headroom: undefined,

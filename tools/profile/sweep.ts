@@ -12,13 +12,13 @@ export interface SweepSettings {
 }
 
 /** Every combination of what `--sweep workers=1,2 prefetch-bytes=64MiB,1GiB` lists; none without it. INVALID_OPTION. */
-export function sweepFrom(args: Record<string, unknown>): SweepSettings[] {
+export function sweepFrom(args: Record<string, unknown>, names: readonly string[] = sweepNames): SweepSettings[] {
   const given = argument<readonly string[] | undefined>(args, "sweep") ?? [];
   if (given.length === 0) return [];
   let all: SweepSettings[] = [{ settings: {}, change: {} }];
   for (const text of given) {
     const [, name = "", values = ""] = /^([a-z-]+)=(.+)$/.exec(text) ?? [];
-    if (!(sweepNames as readonly string[]).includes(name)) throw invalidOption("sweep", "such as workers=1,2,4", text);
+    if (!names.includes(name)) throw invalidOption("sweep", `${names.join(" or ")}, such as workers=1,2,4`, text);
     all = all.flatMap(({ settings, change }) =>
       values.split(",").map((value) => ({
         settings: { ...settings, [name]: value },

@@ -30,7 +30,7 @@ p { margin: 0 0 14px; max-width: 70ch; } .lead { color: var(--soft); }
 section { background: var(--card); border: 1px solid var(--line); border-radius: 10px; padding: 22px 24px; margin-top: 20px; }
 .gallery { display: grid; grid-template-columns: repeat(4, 1fr); gap: 20px; } @media (max-width: 640px) { .gallery { grid-template-columns: repeat(2, 1fr); } }
 figure { margin: 0; } figure img { display: block; width: 100%; height: auto; aspect-ratio: 1; border-radius: 6px; object-fit: cover; } figcaption { font-size: 14px; margin-top: 6px; }
-small { display: block; color: var(--soft); font-size: 12.5px; }
+small { display: block; white-space: normal; color: var(--soft); font-size: 12.5px; }
 .columns, .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 300px), 1fr)); gap: 24px; align-items: start; } .charts { grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr)); } .charts > * { min-width: 0; }
 table { border-collapse: collapse; width: 100%; font-size: 15px; } caption { text-align: left; font-weight: 600; padding-bottom: 6px; }
 th { text-align: left; font-weight: 600; font-size: 13px; color: var(--soft); } td, th { padding: 7px 10px 7px 0; border-bottom: 1px solid var(--line); }

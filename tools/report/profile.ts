@@ -30,7 +30,7 @@ export function profileSections(profile: Profile, recording: Recording): string 
   return [
     section(
       "The pipeline",
-      flowPicture(profile),
+      profile.stages.length > 1 ? flowPicture(profile) : "",
       "How wide each stage is, by the images a second it could do alone (logarithmic), and the stream that goes through all of them.",
     ),
     profile.what === "network" ? "" : section("What to change", recommendations(profile)),

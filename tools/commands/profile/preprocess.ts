@@ -6,12 +6,14 @@ import { profilePreprocess } from "../../profile/preprocess.js";
 import { sweepFrom, sweepThrough } from "../../profile/sweep.js";
 import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from "../../profile-options.js";
 
+const sweepable = ["workers"] as const;
+
 export const profilePreprocessCommand: Command = {
   usage: "preprocess <sources..>",
   describe: "Some seconds of preprocessing, again and again where the sources are short; what it writes is removed",
   lists: sweepLists,
   options: (parser) =>
-    withSweepOption(withProfileOptions(withPreprocessOptions(parser)), ["workers"])
+    withSweepOption(withProfileOptions(withPreprocessOptions(parser)), sweepable)
       .option("out", {
         type: "string",
         requiresArg: true,
@@ -21,7 +23,7 @@ export const profilePreprocessCommand: Command = {
       .example("$0 profile preprocess 'train-{000000..000003}.tar' --out s3://bucket/scratch", ""),
   run: async (args, context) => {
     const seconds = profileSeconds(args);
-    const sweep = sweepFrom(args);
+    const sweep = sweepFrom(args, sweepable);
     const options = {
       ...preprocessOptionsFrom(args),
       out: argument<string | undefined>(args, "out"),
