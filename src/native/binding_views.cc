@@ -193,7 +193,7 @@ void clear_view(const std::vector<BatchPlane>& planes, size_t place) {
 
 // Nanoseconds of the samples that are timed: reading, unpacking, all of it.
 enum TimeNumber { kTimeRead, kTimeUnpack, kTimeAll, kTimes };
-constexpr size_t kTimedEvery = 8;
+constexpr size_t kTimedEvery = 32;
 
 using Clock = std::chrono::steady_clock;
 

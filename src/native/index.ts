@@ -201,7 +201,7 @@ export interface RenderBatchOptions {
   readonly pairs: readonly MixedPair[];
   /** Put a neighbour's view in the place of a sample that fails. */
   readonly replace: boolean;
-  /** [3]: nanoseconds that every eighth sample took to be read, to be unpacked and in all are added to it. */
+  /** [3]: nanoseconds that one sample of 32 took to be read, to be unpacked and in all are added to it. */
   readonly times?: Float64Array | undefined;
 }
 
