@@ -54,6 +54,12 @@ export interface Work {
   readonly cpuMs?: number | undefined;
 }
 
+/** Sums that are kept elsewhere. */
+interface Tally {
+  readonly busyMs: number;
+  readonly bytes?: number;
+}
+
 /** Depths that are told apart. */
 const depths = 65;
 
@@ -158,8 +164,8 @@ export class StageClock {
   private active = 0;
   private activeSince = 0;
   private runningSince: number | undefined;
-  private tally: (() => { readonly busyMs: number; readonly bytes: number }) | undefined;
-  private tallyBefore = { busyMs: 0, bytes: 0 };
+  private tally: (() => Tally) | undefined;
+  private tallyBefore: Tally = { busyMs: 0 };
 
   constructor(
     private readonly name: string,
@@ -222,8 +228,8 @@ export class StageClock {
     this.runningSince = since;
   }
 
-  /** Takes its busy time, and the bytes that go through it, from who counts them elsewhere. */
-  follows(tally: () => { readonly busyMs: number; readonly bytes: number }): void {
+  /** Takes its busy time from who counts it elsewhere, and the bytes that go through it, where they are counted there too. */
+  follows(tally: () => Tally): void {
     this.tally = tally;
     this.tallyBefore = tally();
   }
@@ -258,7 +264,7 @@ export class StageClock {
     const since = this.active > 0 ? this.activeSince : (this.runningSince ?? now);
     const running = Math.max(0, now - Math.max(since, this.begun));
     const elsewhere = this.begun <= now ? this.tally?.() : undefined;
-    const { busyMs: before, bytes: bytesBefore } = this.tallyBefore;
+    const { busyMs: before, bytes: bytesBefore = 0 } = this.tallyBefore;
     return {
       threads,
       busyMs: elsewhere === undefined ? busyMs + running : elsewhere.busyMs - before,
@@ -267,7 +273,7 @@ export class StageClock {
       starvingMs: this.starvedMs + goesOn,
       pieces,
       samples,
-      bytes: elsewhere === undefined ? bytes : elsewhere.bytes - bytesBefore,
+      bytes: elsewhere?.bytes === undefined ? bytes : elsewhere.bytes - bytesBefore,
       queueMs: Array.from(this.queue, (ms) => ms ?? 0),
       partsMs: { ...this.parts },
     };

@@ -1,14 +1,13 @@
 // dctstream preprocess
 import { type PreprocessReport, preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { findSources } from "../../src/pipeline/preprocess/sources.js";
-import { argument, type Command, type CommandContext } from "../command.js";
+import { argument, type Command } from "../command.js";
 import { Metrics } from "../metrics.js";
 import { placeOf } from "../place.js";
 import { preprocessOptionsFrom, withPreprocessOptions } from "../preprocess-options.js";
-import { RunProfile, writePage, writeTrace } from "../profile/output.js";
+import { RunProfile, writePage } from "../profile/output.js";
 import { profilePreprocessing } from "../profile/preprocess.js";
 import { measurePreprocessLimits } from "../profile/preprocess-limits.js";
-import type { Profiled } from "../profile/read.js";
 import { describeProfile } from "../profile/text.js";
 import { withProfileOption } from "../profile-options.js";
 import { withProgress } from "../progress.js";
@@ -19,7 +18,7 @@ export const preprocessCommand: Command = {
   usage: "preprocess <sources..>",
   describe: "Read images from tars or class folders once and write coefficient shards and a manifest",
   options: (parser) =>
-    withProfileOption(withPreprocessOptions(parser), "Write a page with the profile, for a browser")
+    withProfileOption(withPreprocessOptions(parser))
       .option("out", {
         type: "string",
         demandOption: true,
@@ -53,7 +52,8 @@ export const preprocessCommand: Command = {
   run: async (args, context) => {
     const port = argument<number | undefined>(args, "metricsPort");
     const metrics = port === undefined ? undefined : await Metrics.serve(port);
-    const profiling = RunProfile.of(args);
+    const html = argument<string | undefined>(args, "html") !== undefined;
+    const profiling = RunProfile.of(args, html || argument<boolean>(args, "profile"));
     try {
       const report = await withProgress(context, "preprocess", (progress) =>
         preprocess({
@@ -72,9 +72,14 @@ export const preprocessCommand: Command = {
             progress.update(bytesRead, totalBytes, `${samples} samples, ${failed} failed`),
         }),
       );
-      const profiled = await profileOf(profiling, args, context);
+      const profiled = await profiling?.finish(args, context.log, async (measured) => {
+        const sources = await findSources(argument<string[]>(args, "sources"));
+        const limits = await measurePreprocessLimits(sources, undefined, context.signal);
+        return profilePreprocessing(measured, limits, profiling.recording, argument<number>(args, "workers"));
+      });
       const text = describe(report);
       if (profiled === undefined) return { result: report, text };
+      await writePage(args, context.log, () => renderProfile(profiled.profile, profiled.recording));
       return {
         result: { ...report, profile: profiled.profile },
         text: `${text}\n\n${describeProfile(profiled.profile)}`,
@@ -84,27 +89,6 @@ export const preprocessCommand: Command = {
     }
   },
 };
-
-/** Where the time went; undefined where nobody asked, or nothing was done. */
-async function profileOf(
-  profiling: RunProfile | undefined,
-  args: Record<string, unknown>,
-  { log, signal }: CommandContext,
-): Promise<Profiled | undefined> {
-  const measured = profiling?.measured();
-  if (profiling === undefined || measured === undefined) return undefined;
-  const { recording } = profiling;
-  await writeTrace(recording, args, log);
-  if (!profiling.told) return undefined;
-  const limits = await measurePreprocessLimits(
-    await findSources(argument<string[]>(args, "sources")),
-    undefined,
-    signal,
-  );
-  const profiled = profilePreprocessing(measured, limits, recording, argument<number>(args, "workers"));
-  await writePage(args, log, () => renderProfile(profiled.profile, recording));
-  return profiled;
-}
 
 function describe(report: PreprocessReport): string {
   const errors = Object.entries(report.errors).sort(([, a], [, b]) => b - a);

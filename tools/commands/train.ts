@@ -12,8 +12,7 @@ import { train } from "../../src/train/trainer.js";
 import { argument, type Command, type CommandContext } from "../command.js";
 import { Metrics } from "../metrics.js";
 import { measureLimits } from "../profile/feeding.js";
-import { RunProfile, writePage, writeTrace } from "../profile/output.js";
-import type { Profiled } from "../profile/read.js";
+import { RunProfile, writePage } from "../profile/output.js";
 import { describeProfile } from "../profile/text.js";
 import { feedingOf, profileSteps } from "../profile/train.js";
 import { withProfileOption } from "../profile-options.js";
@@ -40,7 +39,7 @@ export const trainCommand: Command = {
     const options = trainOptionsFrom(args);
     const collective = await openCollective();
     try {
-      const profiling = RunProfile.of(args);
+      const profiling = RunProfile.of(args, argument<boolean>(args, "profile"));
       const report = await runTraining(
         { ...options, recorder: profiling?.recording },
         profiling,
@@ -50,7 +49,13 @@ export const trainCommand: Command = {
       );
       await collective.close();
       if (collective.rank > 0) return { result: undefined, text: "" };
-      const profiled = await profileOf(profiling, options, args, context);
+      const profiled = await profiling?.finish(args, context.log, async (measured) => {
+        const manifest = await readManifest(options.manifest);
+        const settings = resolveTrainOptions(options);
+        const { batchSize } = settings;
+        const limits = await measureLimits(manifest);
+        return profileSteps(feedingOf(manifest, settings), limits, measured, profiling.recording, { batchSize });
+      });
       await writePage(args, context.log, async () => {
         const history = await readText(joinUrl(options.out, historyName));
         return renderTraining(report, parseHistory(history ?? ""), profiled);
@@ -70,24 +75,6 @@ export const trainCommand: Command = {
     }
   },
 };
-
-/** Where the time of this rank went; undefined where nobody asked, or nothing was done. */
-async function profileOf(
-  profiling: RunProfile | undefined,
-  options: TrainOptions,
-  args: Record<string, unknown>,
-  { log }: CommandContext,
-): Promise<Profiled | undefined> {
-  const measured = profiling?.measured();
-  if (profiling === undefined || measured === undefined) return undefined;
-  const { recording } = profiling;
-  await writeTrace(recording, args, log);
-  if (!profiling.told) return undefined;
-  const manifest = await readManifest(options.manifest);
-  const { network, batchSize, inputSize, prefetchBytes, frequencies, cache, workers } = resolveTrainOptions(options);
-  const feeding = feedingOf(manifest, { network, batchSize, inputSize, prefetchBytes, frequencies, cache, workers });
-  return profileSteps(feeding, await measureLimits(manifest), measured, recording, { batchSize });
-}
 
 async function runTraining(
   options: TrainOptions,

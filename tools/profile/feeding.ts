@@ -10,7 +10,7 @@ import { formatBytes } from "../quantity.js";
 import { loneReadMs, memoryCopyRate, shardReadRate, unpackingWithoutCompression } from "./limits.js";
 import { coresOf, type Measured } from "./measure.js";
 import { bestWorkers, type Change, type Option, recommend, type Station } from "./model.js";
-import { type Cores, type Recommendation, type Stage, type StageFacts, stagesOf } from "./stage.js";
+import { type Recommendation, type Stage, type StageFacts, stagesOf } from "./stage.js";
 
 /** What is fed, and how. */
 export interface Feeding {
@@ -68,7 +68,7 @@ export async function stationOf(
   measured: Measured,
   stages: readonly Stage[],
   imagesPerSecond: number,
-): Promise<{ readonly station: Station; readonly cores: Cores }> {
+): Promise<Station> {
   const { manifest, batchSize, workers, prefetchBytes } = feeding;
   const cores = coresOf(measured, (imagesPerSecond * measured.counters.elapsedMs) / 1000);
   const slot = slotBytes(formOf(feeding.view, manifest.frequencies), batchSize);
@@ -82,14 +82,11 @@ export async function stationOf(
   const most = maxReadsInFlight;
   const reads = latencyMs === 0 ? undefined : { prefetchBytes, imageBytes, batchSize, imagesPerRead, latencyMs, most };
   return {
+    imagesPerSecond,
+    stages,
     cores,
-    station: {
-      imagesPerSecond,
-      stages,
-      cores,
-      workers: { stage: "views", now: workers, most: mostTasks },
-      ...(reads !== undefined && { reads }),
-    },
+    workers: { stage: "views", now: workers, most: mostTasks },
+    ...(reads !== undefined && { reads }),
   };
 }
 

@@ -4,7 +4,7 @@ import { putObject } from "../../src/storage/store.js";
 import { argument, type CommandContext, type CommandResult } from "../command.js";
 import { renderProfile } from "../report/profile.js";
 import { type Measured, startMeasuring } from "./measure.js";
-import type { Profiled } from "./read.js";
+import type { Profiled } from "./profiled.js";
 import { Recording } from "./recording.js";
 import type { SweepRun } from "./stage.js";
 import { describeProfile } from "./text.js";
@@ -51,16 +51,11 @@ export class RunProfile {
   private stop: (() => Measured) | undefined;
   private waiting: NodeJS.Timeout | undefined;
 
-  private constructor(private readonly args: Record<string, unknown>) {}
+  private constructor(private readonly told: boolean) {}
 
-  static of(args: Record<string, unknown>): RunProfile | undefined {
-    const wanted = argument<boolean>(args, "profile") || argument<string | undefined>(args, "trace") !== undefined;
-    return wanted ? new RunProfile(args) : undefined;
-  }
-
-  /** Whether the profile is to be told, and not only traced. */
-  get told(): boolean {
-    return argument<boolean>(this.args, "profile");
+  /** `told`: a profile is wanted, and not only the trace that --trace asks for. */
+  static of(args: Record<string, unknown>, told: boolean): RunProfile | undefined {
+    return told || argument<string | undefined>(args, "trace") !== undefined ? new RunProfile(told) : undefined;
   }
 
   /** Measures from the first result on: what starting up takes of the processor is none of the stages'. */
@@ -73,10 +68,16 @@ export class RunProfile {
     this.waiting = setInterval(look, 5).unref();
   }
 
-  /** What came since `watch`; undefined where nothing was done. */
-  measured(): Measured | undefined {
+  /** Writes the trace, and makes the profile where one is wanted; undefined where nothing was done. */
+  async finish(
+    args: Record<string, unknown>,
+    log: CommandContext["log"],
+    make: (measured: Measured) => Promise<Profiled>,
+  ): Promise<Profiled | undefined> {
     clearInterval(this.waiting);
     const measured = this.stop?.();
-    return measured === undefined || measured.counters.elapsedMs <= 0 ? undefined : measured;
+    if (measured === undefined || measured.counters.elapsedMs <= 0) return undefined;
+    await writeTrace(this.recording, args, log);
+    return this.told ? make(measured) : undefined;
   }
 }

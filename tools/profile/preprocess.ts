@@ -12,10 +12,9 @@ import { joinUrl, openStore } from "../../src/storage/store.js";
 import { coresOf, type Measured, startMeasuring } from "./measure.js";
 import { bestWorkers, type Option, recommend, type Station } from "./model.js";
 import { measurePreprocessLimits, type PreprocessLimits } from "./preprocess-limits.js";
-import type { Profiled } from "./read.js";
+import { type Profiled, profiledFrom } from "./profiled.js";
 import { Recording } from "./recording.js";
-import { type Profile, stagesOf } from "./stage.js";
-import { bottleneckOf, verdictOf } from "./verdict.js";
+import { stagesOf } from "./stage.js";
 
 /** Sources that are shorter than the time to measure are read again in the same run: starting and ending would count for too much. */
 const fastestBytesPerSecond = 1e9;
@@ -61,7 +60,7 @@ export function profilePreprocessing(
     most === undefined ? undefined : { what, imagesPerSecond: most };
   // A store may have been slower when it was measured: what was reached is possible.
   const reached = (most: number) => Math.max(imagesPerSecond, most);
-  const stages = stagesOf(withBytes(measured.counters), imagesPerSecond, {
+  const stages = stagesOf(measured.counters, imagesPerSecond, {
     storage: { limit: limit("streaming the sources", reached(limits.sourceReadBytesPerSecond / input)) },
     read: { limit: limit("copying the images in memory", limits.memoryCopyBytesPerSecond / input) },
     decode: {
@@ -79,20 +78,11 @@ export function profilePreprocessing(
     cores,
     workers: { stage: "decode", now: workers, most: () => Number.POSITIVE_INFINITY },
   };
-  const profile: Profile = {
+  return profiledFrom(measured, station, recording, {
     what: "preprocess",
-    imagesPerSecond,
-    seconds: elapsedMs / 1000,
-    stages,
-    bottleneck: bottleneckOf(stages, cores),
-    verdict: verdictOf(stages, cores, imagesPerSecond),
-    cores,
-    limits: Object.fromEntries(Object.entries(limits).filter(([, value]) => Number.isFinite(value))),
-    headroom: undefined,
+    limits: Object.fromEntries(Object.entries(limits).filter(([, value]) => value !== undefined)),
     recommendations: recommend(station, preprocessOptions(station)),
-    percentiles: recording.percentiles(),
-  };
-  return { profile, recording, station };
+  });
 }
 
 function preprocessOptions(station: Station): Option[] {
@@ -100,15 +90,6 @@ function preprocessOptions(station: Station): Option[] {
   const options: Option[] = [{ text: "--rank and --world-size 2, on a second machine", change: { machines: 2 } }];
   if (workers !== undefined) options.push({ text: `--workers ${workers}`, change: { workers } });
   return options;
-}
-
-/** What is read from storage and taken out of tars are the images' bytes. */
-function withBytes(counters: PipelineCounters): PipelineCounters {
-  const bytes = counters.stages.decode?.bytes ?? 0;
-  const stages = Object.entries(counters.stages).map(([name, stage]) => {
-    return [name, name === "storage" || name === "read" ? { ...stage, bytes } : stage] as const;
-  });
-  return { ...counters, stages: Object.fromEntries(stages) };
 }
 
 /** Runs until the time is up, again from the start where the sources are short; starting up counts for nothing. */

@@ -4,19 +4,11 @@ import { defaultPrefetchBytes, type LoaderOptions } from "../../src/pipeline/loa
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { type Feeding, feedingStages, measureLimits, recommendFor, stationOf } from "./feeding.js";
 import { type Measured, startMeasuring } from "./measure.js";
-import type { Station } from "./model.js";
+import { type Profiled, profiledFrom } from "./profiled.js";
 import { Recording } from "./recording.js";
-import type { Profile } from "./stage.js";
-import { bottleneckOf, verdictOf } from "./verdict.js";
 
 /** Threads start and files are opened before anything counts. */
 const warmUpMs = 300;
-
-export interface Profiled {
-  readonly profile: Profile;
-  readonly recording: Recording;
-  readonly station: Station;
-}
 
 const consumer = "consumer";
 
@@ -34,21 +26,9 @@ export async function profileRead(
   const feeding = feedingOf(manifest, options, loader);
   // Whoever only takes batches is no stage that could hold them up.
   const stages = feedingStages(feeding, limits, measured, imagesPerSecond).filter(({ name }) => name !== consumer);
-  const { cores, station } = await stationOf(feeding, measured, stages, imagesPerSecond);
-  const profile: Profile = {
-    what: "read",
-    imagesPerSecond,
-    seconds: elapsedMs / 1000,
-    stages,
-    bottleneck: bottleneckOf(stages, cores),
-    verdict: verdictOf(stages, cores, imagesPerSecond),
-    cores,
-    limits: { ...limits },
-    headroom: undefined,
-    recommendations: await recommendFor(feeding, station),
-    percentiles: recording.percentiles(),
-  };
-  return { profile, recording, station };
+  const station = await stationOf(feeding, measured, stages, imagesPerSecond);
+  const recommendations = await recommendFor(feeding, station);
+  return profiledFrom(measured, station, recording, { what: "read", limits: { ...limits }, recommendations });
 }
 
 function feedingOf(manifest: LoadedManifest, options: LoaderOptions, loader: Loader): Feeding {

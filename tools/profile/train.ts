@@ -17,9 +17,10 @@ import { timeNetwork } from "../../src/train/time-network.js";
 import { train } from "../../src/train/trainer.js";
 import { type Feeding, type FeedingLimits, feedingStages, measureLimits, recommendFor, stationOf } from "./feeding.js";
 import { type Measured, startMeasuring } from "./measure.js";
-import { measureLoader, type Profiled } from "./read.js";
+import { type Profiled, profiledFrom } from "./profiled.js";
+import { measureLoader } from "./read.js";
 import { Recording } from "./recording.js";
-import type { Profile, Stage } from "./stage.js";
+import type { Stage } from "./stage.js";
 import { trainingVerdict } from "./verdict.js";
 
 /** In which the engine prepares itself. */
@@ -91,21 +92,14 @@ export async function profileSteps(
   // Validation and checkpoints are no wait that input could win back.
   const running = imagesPerSecond / (1 - step.waitForOutput);
   const fasterInput = Math.max(0, (alone ?? running / (1 - step.waitForInput)) / running - 1);
-  const { cores, station } = await stationOf(feeding, measured, stages, imagesPerSecond);
-  const told = trainingVerdict(step, stages.slice(0, -1), cores, { imagesPerSecond, fasterInput });
-  const profile: Profile = {
+  const station = await stationOf(feeding, measured, stages, imagesPerSecond);
+  return profiledFrom(measured, station, recording, {
     what: "train",
-    imagesPerSecond,
-    seconds: elapsedMs / 1000,
-    stages,
-    ...told,
-    cores,
+    ...trainingVerdict(step, stages.slice(0, -1), station.cores, { imagesPerSecond, fasterInput }),
     limits: { ...limits, ...(stepMs !== undefined && { stepMs }) },
     headroom: loaderAlone === undefined ? undefined : { fasterInput, fasterDevice: loaderAlone / imagesPerSecond - 1 },
     recommendations: await recommendFor(feeding, station),
-    percentiles: recording.percentiles(),
-  };
-  return { profile, recording, station };
+  });
 }
 
 interface SomeSteps {

@@ -1,7 +1,7 @@
 // The page of dctstream train --html: how the run went, and, where it was profiled, where its time went.
 import type { EpochLine, parseHistory, StepLine } from "../../src/train/history.js";
 import type { TrainReport } from "../../src/train/report.js";
-import type { Profiled } from "../profile/read.js";
+import type { Profiled } from "../profile/profiled.js";
 import { formatDuration, formatShare } from "../quantity.js";
 import { escapeHtml, lineChart, type Series } from "./charts.js";
 import { cell, renderPage, row } from "./page.js";

@@ -37,7 +37,7 @@ export class PreprocessClock {
     this.output = this.clock.stage("output", 1);
     this.output.starves(true);
     this.output.follows(() => this.outputTally);
-    this.storage.follows(() => ({ busyMs: storageActivity().readingMs, bytes: 0 }));
+    this.storage.follows(() => ({ busyMs: storageActivity().readingMs }));
     this.writesLeft(0);
   }
 
