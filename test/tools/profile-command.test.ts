@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
+import path from "node:path";
 import { test } from "node:test";
 import { dctstream, lastJson } from "../support/command-line.js";
 import { makeDataset } from "../support/dataset.js";
-import { temporaryFolder } from "../support/files.js";
+import { temporaryFolder, writeTar } from "../support/files.js";
 import { profileOf } from "../support/profiles.js";
 
 test("profile read: where nothing is in the way, the view threads are what holds it up", async (t) => {
@@ -125,11 +126,15 @@ test("profile compare: pixels from JPEG, pixels from coefficients and DCT", asyn
   assert.deepEqual([wrong.status, /option network must be a network that takes dct/.test(wrong.stderr)], [2, true]);
 });
 
-test("profile: what it is asked for must be known", async () => {
+test("profile: what it is asked for must be known", async (t) => {
   const nothing = await dctstream(["profile"]);
   assert.deepEqual([nothing.status, /name what to profile: preprocess, read, network/.test(nothing.stderr)], [2, true]);
   const unknown = await dctstream(["profile", "reed", "shards"]);
   assert.equal(unknown.status, 2, unknown.stderr);
+  const folder = temporaryFolder(t);
+  const tar = await writeTar(path.join(folder, "empty.tar"), []);
+  const imageless = await dctstream(["profile", "preprocess", tar, "--seconds", "0.2"]);
+  assert.deepEqual([imageless.status, /NO_SAMPLES|NO_LABELS/.test(imageless.stderr)], [1, true], imageless.stderr);
   const empty = await dctstream(["profile", "storage", "/nowhere"]);
   assert.deepEqual([empty.status, /NOT_FOUND: nothing to read there/.test(empty.stderr)], [1, true], empty.stderr);
 });

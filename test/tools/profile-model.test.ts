@@ -194,4 +194,6 @@ test("--sweep makes every combination, and refuses what it does not know", async
   assert.deepEqual(sweepFrom({}), []);
   for (const text of ["batch=1", "workers", "workers=0", "workers=two", "prefetch-bytes=much"])
     await rejectsWith("INVALID_OPTION", () => sweepFrom({ sweep: [text] }));
+  await rejectsWith("INVALID_OPTION", () => sweepFrom({ sweep: ["workers=1", "workers=2"] }), /each setting once/);
+  await rejectsWith("INVALID_OPTION", () => sweepFrom({ sweep: ["prefetch-bytes=1MB"] }, ["workers"]));
 });

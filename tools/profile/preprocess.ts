@@ -111,8 +111,8 @@ async function runFor(
       await removeFolder(out);
     }
   }
-  if (sum === undefined) throw new ToolkitError("NO_SAMPLES", "the sources hold no image that can be read");
-  return sum;
+  if ((sum?.counters.stages.decode?.samples ?? 0) > 0) return sum as Measured;
+  throw new ToolkitError("NO_SAMPLES", "the sources hold no image that can be read");
 }
 
 function addMeasured(one: Measured, other: Measured): Measured {

@@ -19,6 +19,7 @@ export function sweepFrom(args: Record<string, unknown>, names: readonly string[
   for (const text of given) {
     const [, name = "", values = ""] = /^([a-z-]+)=(.+)$/.exec(text) ?? [];
     if (!names.includes(name)) throw invalidOption("sweep", `${names.join(" or ")}, such as workers=1,2,4`, text);
+    if (all.some(({ settings }) => name in settings)) throw invalidOption("sweep", "each setting once", text);
     all = all.flatMap(({ settings, change }) =>
       values.split(",").map((value) => ({
         settings: { ...settings, [name]: value },
