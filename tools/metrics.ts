@@ -96,18 +96,21 @@ export class Metrics {
     const sums = new Map(
       Object.entries(stageSums).map(([name, help]) => [name, new Counter({ name, help, labelNames, registers })]),
     );
-    const collect = () => {
+    const help = "Threads of the stage";
+    const threads = new Gauge({ name: threadsName, help, labelNames, registers });
+    const served = new Map<string, number>();
+    this.beforeAnswer = () => {
       const { elapsedMs, stages } = counters();
-      for (const sum of sums.values()) sum.reset();
       for (const [stage, counted] of Object.entries(stages)) {
         threads.set({ stage }, counted.threads);
-        for (const [name, value] of Object.entries(stageValues(counted, elapsedMs)))
-          sums.get(name)?.inc({ stage }, Math.max(0, value));
+        for (const [name, value] of Object.entries(stageValues(counted, elapsedMs))) {
+          // Waiting turns into work when that is told of; a counter that fell would be taken for one that began anew.
+          const before = served.get(`${name} ${stage}`) ?? 0;
+          sums.get(name)?.inc({ stage }, Math.max(0, value - before));
+          served.set(`${name} ${stage}`, Math.max(before, value));
+        }
       }
     };
-    const help = "Threads of the stage";
-    const threads: Gauge<"stage"> = new Gauge({ name: threadsName, help, labelNames, registers });
-    this.beforeAnswer = collect;
   }
 
   step(report: StepReport): void {
