@@ -9,9 +9,11 @@ import { Loader } from "../src/pipeline/load/loader.js";
 import { preprocess } from "../src/pipeline/preprocess/preprocess.js";
 import { readManifest } from "../src/shards/manifest.js";
 import { train } from "../src/train/trainer.js";
+import { throughputOf } from "../tools/profile/measure.js";
 import { predict } from "../tools/profile/model.js";
 import { profilePreprocess } from "../tools/profile/preprocess.js";
-import { measureLoader, profileRead } from "../tools/profile/read.js";
+import { medianOf } from "../tools/profile/quantile.js";
+import { consumer, measureLoader, profileRead } from "../tools/profile/read.js";
 import { Recording } from "../tools/profile/recording.js";
 import { printMachine } from "./images.js";
 
@@ -19,7 +21,6 @@ const [shards, ...tars] = process.argv.slice(2);
 if (shards === undefined || tars.length === 0) throw new Error("usage: node dist/bench/profile.js SHARDS TARS..");
 const rounds = 9;
 const seconds = 2;
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 const work = mkdtempSync(path.join(tmpdir(), "dctstream-bench-"));
 process.on("exit", () => rmSync(work, { recursive: true, force: true }));
 const manifest = await readManifest(shards);
@@ -34,7 +35,7 @@ const runs: Readonly<Record<string, Run>> = {
   "reading views": async (recorder) => {
     await using loader = await Loader.open(manifest, { view, batchSize: 32, workers: 1, recorder });
     const { counters } = await measureLoader(loader, seconds, undefined);
-    return (counters.stages.consumer?.samples ?? 0) / counters.elapsedMs;
+    return throughputOf(counters, consumer);
   },
   preprocess: async (recorder) => {
     const out = path.join(work, "out");
@@ -67,7 +68,7 @@ for (const [name, run] of Object.entries(runs)) {
     ratios.push(recorded / (plain || (await run(undefined))));
   }
   console.log(
-    `  ${name.padEnd(16)} x ${median(ratios).toFixed(4)}   (${ratios.map((ratio) => ratio.toFixed(3)).join(" ")})`,
+    `  ${name.padEnd(16)} x ${medianOf(ratios).toFixed(4)}   (${ratios.map((ratio) => ratio.toFixed(3)).join(" ")})`,
   );
 }
 

@@ -7,6 +7,14 @@ import type { PreprocessOptions } from "../src/pipeline/preprocess/options.js";
 import { argument } from "./command.js";
 import { parseSize } from "./quantity.js";
 
+/** Of every command that reads image files. */
+export const maxImageBytesOption = {
+  type: "string",
+  default: "64MiB",
+  requiresArg: true,
+  describe: "Larger files are failures",
+} as const;
+
 export function withPreprocessOptions(parser: Argv): Argv {
   return parser
     .positional("sources", {
@@ -81,12 +89,7 @@ export function withPreprocessOptions(parser: Argv): Argv {
       requiresArg: true,
       describe: "Images of more pixels are failures",
     })
-    .option("max-image-bytes", {
-      type: "string",
-      default: "64MiB",
-      requiresArg: true,
-      describe: "Larger files are failures",
-    })
+    .option("max-image-bytes", maxImageBytesOption)
     .option("on-error", {
       choices: ["skip", "fail"] as const,
       default: "skip",

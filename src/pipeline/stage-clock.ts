@@ -161,6 +161,7 @@ export class StageClock {
   private readonly queue: number[] = [];
   private depth: number | undefined;
   private depthSince = 0;
+  private tasks = 0;
   private active = 0;
   private activeSince = 0;
   private runningSince: number | undefined;
@@ -246,6 +247,17 @@ export class StageClock {
       // Work is told of within a few tasks of its end.
       if (this.hunger.length > 4096) this.hunger = this.hunger.slice(-1024);
     }
+  }
+
+  /** A task is on its way to a thread; those that find none wait in front of it. */
+  sent(): void {
+    this.queued(Math.max(0, ++this.tasks - this.threads));
+  }
+
+  /** A task has come back, with what was done for it; undefined where the thread did not come to an end with it. */
+  returned(work: Work | undefined, samples: number, bytes: number): void {
+    this.queued(Math.max(0, --this.tasks - this.threads));
+    if (work !== undefined) this.worked(work, samples, bytes);
   }
 
   /** How many items wait in front of it from now on. */

@@ -29,7 +29,7 @@ export function inputTensors(tf: Tf, { arrays, samples }: BatchInput, model: Lay
   });
 }
 
-export function toTensors(tf: Tf, batch: LoadedBatch, model: LayersModel): BatchTensors {
+export function toTensors(tf: Tf, batch: BatchInput & Pick<LoadedBatch, "labels">, model: LayersModel): BatchTensors {
   const inputs = inputTensors(tf, batch, model);
   const labels = tf.tensor1d(batch.labels.subarray(0, batch.samples), "int32");
   return { inputs, labels, dispose: () => tf.dispose([...inputs, labels]) };

@@ -6,35 +6,19 @@ export const stepStage = "step";
 
 export class Meter {
   private samples = 0;
-  private pausedMs = 0;
-  private pausedAt: number | undefined;
 
-  /** `input` are the counters of what feeds the steps. */
+  /** `input` are the counters of the stages, from storage to steps. */
   constructor(private readonly input: () => PipelineCounters) {}
-
-  go(): void {
-    this.pausedMs = this.paused;
-    this.pausedAt = undefined;
-  }
-
-  pause(): void {
-    this.pausedAt ??= performance.now();
-  }
 
   count(samples: number): void {
     this.samples += samples;
   }
 
-  /** So far; `seconds` without pauses. */
+  /** So far, while steps were made or waited for. */
   get speed(): { readonly seconds: number; readonly imagesPerSecond: number; readonly stallFraction: number } {
-    const { elapsedMs, stages } = this.input();
-    const ms = elapsedMs - this.paused;
+    const { busyMs = 0, starvingMs = 0 } = this.input().stages[stepStage] ?? {};
+    const ms = busyMs + starvingMs;
     if (ms <= 0) return { seconds: 0, imagesPerSecond: 0, stallFraction: 0 };
-    const stallFraction = (stages[stepStage]?.starvingMs ?? 0) / ms;
-    return { seconds: ms / 1000, imagesPerSecond: (1000 * this.samples) / ms, stallFraction };
-  }
-
-  private get paused(): number {
-    return this.pausedMs + (this.pausedAt === undefined ? 0 : performance.now() - this.pausedAt);
+    return { seconds: ms / 1000, imagesPerSecond: (1000 * this.samples) / ms, stallFraction: starvingMs / ms };
   }
 }

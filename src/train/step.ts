@@ -2,7 +2,7 @@
 import type { NamedTensorMap, Scalar, Tensor, Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../errors.js";
 import type { LoadedBatch } from "../pipeline/load/loaded-batch.js";
-import { toTensors } from "./batch.js";
+import { type BatchInput, toTensors } from "./batch.js";
 import type { Collective } from "./collective/collective.js";
 import { GradientSum } from "./collective/gradient-sum.js";
 import type { Engine } from "./engine/engine.js";
@@ -36,6 +36,9 @@ export interface StepResult {
   /** Some rank wants to stop: all learn so with the same step. */
   readonly stop: boolean;
 }
+
+/** What a step takes of a batch. */
+export type StepBatch = BatchInput & LabelledBatch & Pick<LoadedBatch, "keys" | "release">;
 
 /** One network, its optimiser and what a step does with them. */
 export class Stepper {
@@ -85,16 +88,11 @@ export class Stepper {
    * One step over its parts, as they come. `planned`: samples of the step, of all parts and ranks; `index` counts from 0. The batches are
    * released. NUMERIC_OVERFLOW, naming the step, its learning rate and its samples; the weights are then not to be used any more.
    */
-  async step(
-    parts: AsyncIterable<LoadedBatch>,
-    partCount: number,
-    planned: number,
-    index: number,
-  ): Promise<StepResult> {
+  async step(parts: AsyncIterable<StepBatch>, partCount: number, planned: number, index: number): Promise<StepResult> {
     const { tf } = this.engine;
     const learningRate = learningRateAt(this.settings.recipe, index);
     this.tally.fill(0);
-    const seen: LoadedBatch[] = [];
+    const seen: StepBatch[] = [];
     let part = 0;
     for await (const batch of parts) {
       this.lastPart = ++part === partCount;

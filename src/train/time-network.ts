@@ -1,13 +1,12 @@
 // How long a network's steps take on one batch that is in memory already: what faster input could win at most.
 import type { Tensor } from "@tensorflow/tfjs";
-import type { LoadedBatch } from "../pipeline/load/loaded-batch.js";
 import { epochMs, type Recorder } from "../pipeline/stage-clock.js";
 import type { Engine } from "./engine/engine.js";
 import type { Precision } from "./engine/frozen-network.js";
 import { stepStage } from "./meter.js";
 import { buildNetwork, type NetworkOptions } from "./networks/build.js";
 import { labelledSamples, stepSettings } from "./plain-step.js";
-import { Stepper } from "./step.js";
+import { type StepBatch, Stepper } from "./step.js";
 
 export const phases = ["train", "inference"] as const;
 export type Phase = (typeof phases)[number];
@@ -79,13 +78,13 @@ export async function timeFedNetwork(
   engine: Engine,
   id: string,
   options: FedNetworkOptions,
-  batches: AsyncIterable<LoadedBatch>,
+  batches: AsyncIterable<StepBatch>,
 ): Promise<number> {
   const { seconds, signal, ...shape } = options;
   const network = buildNetwork(engine.tf, id, shape);
   const stepper = new Stepper(engine, network, stepSettings(shape.classes, 1e-6));
   let [steps, samples, began] = [0, 0, 0];
-  const one = async function* (batch: LoadedBatch) {
+  const one = async function* (batch: StepBatch) {
     yield batch;
   };
   try {

@@ -138,21 +138,13 @@ class Run {
     const validates = due(settings.validateEvery);
     const saves = due(settings.checkpointEvery) || this.step % (settings.checkpointSteps ?? Infinity) === 0;
     if (!epochEnds && !last && !saves) return;
-    this.hold(true);
+    data.hold(true);
     if (validates || saves) await this.agree();
     const score = validates ? await this.validate() : undefined;
     if (epochEnds || last)
       log.addEpoch(this.step, epochs, { valTop1: score?.top1, valTop5: score?.top5, valLoss: score?.loss });
     if (saves) await this.save(score?.top1);
-    this.hold(false);
-  }
-
-  /** Stops the clocks of the steps while something else is done. */
-  private hold(on: boolean): void {
-    const { log, data } = this.parts;
-    data.hold(on);
-    if (on) log.meter.pause();
-    else log.meter.go();
+    data.hold(false);
   }
 
   /** What is evaluated and saved is the same on all ranks. */

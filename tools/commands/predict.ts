@@ -7,6 +7,7 @@ import { type Precision, precisions } from "../../src/train/engine/frozen-networ
 import { predict } from "../../src/train/predict.js";
 import { argument, type Command } from "../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../engine-options.js";
+import { maxImageBytesOption } from "../preprocess-options.js";
 import { ProgressLine } from "../progress-line.js";
 import { parseSize } from "../quantity.js";
 
@@ -38,12 +39,7 @@ export const predictCommand: Command = {
         describe: "bfloat16: several times as fast on processors that have it, probabilities to three digits",
       })
       .option("workers", { type: "number", requiresArg: true, describe: "Decoding threads; all cores when not given" })
-      .option("max-image-bytes", {
-        type: "string",
-        default: "64MiB",
-        requiresArg: true,
-        describe: "Larger files are failures",
-      })
+      .option("max-image-bytes", maxImageBytesOption)
       .option("on-error", {
         choices: ["skip", "fail"] as const,
         default: "skip",

@@ -15,8 +15,9 @@ import { networkInput, viewOf } from "../../src/train/input.js";
 import { findNetwork } from "../../src/train/networks/build.js";
 import { timeFedNetwork, timeNetwork } from "../../src/train/time-network.js";
 import { type JpegFile, jpegBatches, timeJpegs } from "./jpeg-pixels.js";
-import { coresOf, startMeasuring } from "./measure.js";
-import { measureLoader } from "./read.js";
+import { coresOf, startMeasuring, throughputOf } from "./measure.js";
+import { medianOf } from "./quantile.js";
+import { consumer, measureLoader } from "./read.js";
 import type { Cores } from "./stage.js";
 import { rate } from "./verdict.js";
 
@@ -114,8 +115,7 @@ async function stepMsOf(
 ): Promise<number> {
   const { batchSize, seconds, signal } = options;
   const timing = { ...shapeOf(manifest, options), phase: "train", batchSize, seconds, signal } as const;
-  const times = [...(await timeNetwork(engine, id, timing))].sort((a, b) => a - b);
-  return (times[times.length >> 1] as number) / batchSize;
+  return medianOf(await timeNetwork(engine, id, timing)) / batchSize;
 }
 
 const trainingView = (id: string, inputSize: number): ViewOptions =>
@@ -188,8 +188,7 @@ async function fromShards(
   const open = () => Loader.open(manifest, { view, batchSize, workers, prefetchBytes, signal });
   await using alone = await open();
   const { counters } = await measureLoader(alone, seconds, signal);
-  const { views, collate, storage, consumer } = counters.stages;
-  const images = consumer?.samples ?? 0;
+  const { views, collate, storage } = counters.stages;
   const perImage = (ms = 0) => ms / Math.max(1, views?.samples ?? 0);
   await using fed = await open();
   const settings = { ...shapeOf(manifest, options), seconds, signal };
@@ -202,7 +201,7 @@ async function fromShards(
     viewMs: perImage(views?.partsMs.resample),
     collateMs: perImage(collate?.busyMs),
     stepMs,
-    inputImagesPerSecond: (1000 * images) / counters.elapsedMs,
+    inputImagesPerSecond: throughputOf(counters, consumer),
     imagesPerSecond,
     bytesRead: manifest.shards.reduce((sum, { byteLength }) => sum + byteLength, 0) / manifest.samples,
     bytesFed: alone.viewBytes,

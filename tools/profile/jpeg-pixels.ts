@@ -3,10 +3,11 @@
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { mapOrdered } from "../../src/map-ordered.js";
-import type { LoadedBatch } from "../../src/pipeline/load/loaded-batch.js";
 import { formOf, slotArrays, slotBytes } from "../../src/pipeline/load/slot.js";
 import { planView, type ViewOptions } from "../../src/pipeline/load/view.js";
 import { type Random, randomFor } from "../../src/shards/random.js";
+import { labelledSamples } from "../../src/train/plain-step.js";
+import type { StepBatch } from "../../src/train/step.js";
 
 export interface JpegFile {
   readonly path: string;
@@ -35,14 +36,14 @@ export interface JpegTimes {
 export async function* jpegBatches(
   files: readonly JpegFile[],
   { view, batchSize, workers }: JpegBatchesOptions,
-): AsyncGenerator<LoadedBatch> {
+): AsyncGenerator<StepBatch> {
   const before = sharp.concurrency();
   sharp.concurrency(1); // as many images at a time as there are workers, each in one thread
   const random = randomFor(0, "profile");
   const form = formOf(view, []);
   const slots: SharedArrayBuffer[] = [];
   try {
-    let [place, step] = [0, 0];
+    let place = 0;
     let slot = new SharedArrayBuffer(slotBytes(form, batchSize));
     let labels = new Int32Array(batchSize);
     const render = async (file: JpegFile) => ({
@@ -55,7 +56,7 @@ export async function* jpegBatches(
       labels[place++] = file.label;
       if (place < batchSize) continue;
       const used = slot;
-      yield batchOf(arrays, labels, step++, () => slots.push(used));
+      yield { ...labelledSamples(labels), arrays, keys: [], release: () => slots.push(used) };
       slot = slots.pop() ?? new SharedArrayBuffer(slotBytes(form, batchSize));
       labels = new Int32Array(batchSize);
       place = 0;
@@ -67,24 +68,6 @@ export async function* jpegBatches(
 
 function* endless<T>(items: readonly T[]): Generator<T> {
   for (;;) yield* items;
-}
-
-function batchOf(arrays: LoadedBatch["arrays"], labels: Int32Array, step: number, release: () => void): LoadedBatch {
-  const samples = labels.length;
-  return {
-    epoch: 0,
-    step,
-    arrays,
-    labels,
-    mask: new Float32Array(samples).fill(1),
-    mixed: undefined,
-    samples,
-    sources: new Uint16Array(samples),
-    sampleNumbers: new Uint32Array(samples),
-    keys: [],
-    state: {} as LoadedBatch["state"],
-    release,
-  };
 }
 
 async function cropped(bytes: Uint8Array, file: JpegFile, view: ViewOptions, random: Random): Promise<Uint8Array> {

@@ -7,6 +7,7 @@ import { readShard } from "../../src/shards/reader.js";
 import { storageCounters } from "../../src/storage/counters.js";
 import { localPath } from "../../src/storage/file.js";
 import { isRemote, joinUrl, openStore } from "../../src/storage/store.js";
+import { medianOf } from "./quantile.js";
 
 /** Bytes a second that one thread copies in memory that no cache holds. */
 export function memoryCopyRate(): number {
@@ -105,7 +106,7 @@ export async function loneReadMs(manifest: LoadedManifest, byteLength: number): 
     await openStore(url).read(url, { start, end: start + length });
     times.push(performance.now() - began);
   }
-  return times.sort((a, b) => a - b)[1] as number;
+  return medianOf(times);
 }
 
 /** How long samples of a data set take to unpack when they are stored without compression, as a share of what they take now. */

@@ -26,6 +26,11 @@ export function startMeasuring(counters: () => PipelineCounters): () => Measured
   };
 }
 
+/** Images a second that went through a stage. */
+export function throughputOf({ elapsedMs, stages }: PipelineCounters, stage: string): number {
+  return (1000 * (stages[stage]?.samples ?? 0)) / elapsedMs;
+}
+
 function coreTimes(): { readonly all: number; readonly idle: number } {
   let [all, idle] = [0, 0];
   for (const { times } of cpus()) {

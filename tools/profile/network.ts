@@ -3,6 +3,7 @@ import type { Engine } from "../../src/train/engine/engine.js";
 import { stepStage } from "../../src/train/meter.js";
 import { matrixProductRate, type Phase, type TimeNetworkOptions, timeNetwork } from "../../src/train/time-network.js";
 import { coresOf, startMeasuring } from "./measure.js";
+import { quantilesOf } from "./quantile.js";
 import type { Recording } from "./recording.js";
 import type { Profile } from "./stage.js";
 import { rate } from "./verdict.js";
@@ -33,9 +34,9 @@ export async function profileNetwork(
   const peak = (await matrixProductRate(engine)) / 1e9;
   const began = performance.now();
   const stop = startMeasuring(() => ({ elapsedMs: performance.now() - began, stages: {} }));
-  const times = [...(await timeNetwork(engine, network, { ...options, recorder: recording }))].sort((a, b) => a - b);
+  const times = await timeNetwork(engine, network, { ...options, recorder: recording });
   const measured = stop();
-  const at = (quantile: number) => times[Math.min(times.length - 1, Math.floor(quantile * times.length))] as number;
+  const at = quantilesOf(times);
   const stepMs = at(0.5);
   const imagesPerSecond = (1000 * batchSize) / stepMs;
   // A training step computes the forward pass and two of its size backwards.

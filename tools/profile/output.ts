@@ -11,7 +11,7 @@ import { describeProfile } from "./text.js";
 
 /** Writes what --html and --trace ask for. */
 export async function finishProfile(
-  { profile, recording }: Pick<Profiled, "profile" | "recording">,
+  { profile, recording }: Profiled,
   sweep: readonly SweepRun[],
   args: Record<string, unknown>,
   { log }: CommandContext,

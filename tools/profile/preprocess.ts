@@ -9,7 +9,7 @@ import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { findSources } from "../../src/pipeline/preprocess/sources.js";
 import { addCounters, type PipelineCounters } from "../../src/pipeline/stage-clock.js";
 import { joinUrl, openStore } from "../../src/storage/store.js";
-import { coresOf, type Measured, startMeasuring } from "./measure.js";
+import { coresOf, type Measured, startMeasuring, throughputOf } from "./measure.js";
 import { bestWorkers, type Option, recommend, type Station } from "./model.js";
 import { measurePreprocessLimits, type PreprocessLimits } from "./preprocess-limits.js";
 import { type Profiled, profiledFrom } from "./profiled.js";
@@ -49,9 +49,9 @@ export function profilePreprocessing(
   recording: Recording,
   workers: number,
 ): Profiled {
-  const { elapsedMs, stages: counted } = measured.counters;
+  const { stages: counted } = measured.counters;
   const samples = counted.decode?.samples ?? 0;
-  const imagesPerSecond = (1000 * samples) / elapsedMs;
+  const imagesPerSecond = throughputOf(measured.counters, "decode");
   const cores = coresOf(measured, samples);
   const bytesPerImage = (stage: string) => Math.max(1, (counted[stage]?.bytes ?? 0) / Math.max(1, samples));
   const [input, output] = [bytesPerImage("decode"), bytesPerImage("output")];

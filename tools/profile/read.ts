@@ -3,14 +3,15 @@ import { Loader } from "../../src/pipeline/load/loader.js";
 import { defaultPrefetchBytes, type LoaderOptions } from "../../src/pipeline/load/options.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { type Feeding, feedingStages, measureLimits, recommendFor, stationOf } from "./feeding.js";
-import { type Measured, startMeasuring } from "./measure.js";
+import { type Measured, startMeasuring, throughputOf } from "./measure.js";
 import { type Profiled, profiledFrom } from "./profiled.js";
 import { Recording } from "./recording.js";
 
 /** Threads start and files are opened before anything counts. */
 const warmUpMs = 300;
 
-const consumer = "consumer";
+/** What a loader calls whoever uses its batches. */
+export const consumer = "consumer";
 
 export async function profileRead(
   manifest: LoadedManifest,
@@ -19,10 +20,9 @@ export async function profileRead(
 ): Promise<Profiled> {
   const limits = await measureLimits(manifest);
   const recording = new Recording();
-  await using loader = await Loader.open(manifest, { ...options, consumer, recorder: recording });
+  await using loader = await Loader.open(manifest, { ...options, recorder: recording });
   const measured = await measureLoader(loader, seconds, options.signal, () => recording.clear());
-  const { elapsedMs, stages: counted } = measured.counters;
-  const imagesPerSecond = (1000 * (counted[consumer]?.samples ?? 0)) / elapsedMs;
+  const imagesPerSecond = throughputOf(measured.counters, consumer);
   const feeding = feedingOf(manifest, options, loader);
   // Whoever only takes batches is no stage that could hold them up.
   const stages = feedingStages(feeding, limits, measured, imagesPerSecond).filter(({ name }) => name !== consumer);

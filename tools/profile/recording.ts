@@ -1,5 +1,6 @@
 // Everything that the stages of a pipeline did, kept for a trace, a timeline and percentiles.
 import type { Recorder } from "../../src/pipeline/stage-clock.js";
+import { quantilesOf } from "./quantile.js";
 
 export interface Span {
   readonly stage: string;
@@ -68,9 +69,8 @@ export class Recording implements Recorder {
       times.set(what, list);
     }
     return [...times].map(([what, list]) => {
-      const sorted = Float64Array.from(list).sort();
-      const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
-      return { what, count: sorted.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
+      const at = quantilesOf(list);
+      return { what, count: list.length, p50: at(0.5), p90: at(0.9), p99: at(0.99), max: at(1) };
     });
   }
 
@@ -95,10 +95,11 @@ export class Recording implements Recorder {
 
   /** As Chrome's trace viewer and Perfetto read it: a row per thread, counters for queues. Times in microseconds. */
   toTrace(): string {
-    const start = Math.min(...[...this.spans.slice(0, 1000).map(({ began }) => began)], this.depths[0]?.at ?? Infinity);
+    const lanes = this.lanes();
+    const start = Math.min(...lanes.map(({ spans }) => spans[0]?.began ?? Infinity), this.depths[0]?.at ?? Infinity);
     const microseconds = (ms: number) => Math.round(1000 * (ms - start));
     const events: string[] = [JSON.stringify({ ph: "M", pid: 1, name: "process_name", args: { name: "dctstream" } })];
-    for (const [i, { name, spans }] of this.lanes().entries()) {
+    for (const [i, { name, spans }] of lanes.entries()) {
       const row = { pid: 1, tid: i + 1 };
       events.push(JSON.stringify({ ph: "M", ...row, name: "thread_name", args: { name } }));
       events.push(JSON.stringify({ ph: "M", ...row, name: "thread_sort_index", args: { sort_index: i + 1 } }));

@@ -58,7 +58,7 @@ export interface SweepRun {
 }
 
 export interface Profile {
-  readonly what: "preprocess" | "read" | "train" | "network" | "storage";
+  readonly what: "preprocess" | "read" | "train" | "network";
   readonly imagesPerSecond: number;
   readonly seconds: number;
   readonly stages: readonly Stage[];
@@ -81,7 +81,7 @@ export interface StageFacts {
   readonly limit?: Limit | undefined;
 }
 
-/** The stages of a pipeline that so many images a second went through; the last may be left out, where it only takes what it gets. */
+/** The stages of a pipeline that so many images a second went through. */
 export function stagesOf(
   counters: PipelineCounters,
   imagesPerSecond: number,

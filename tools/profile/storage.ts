@@ -7,6 +7,7 @@ import { countersSince, storageCounters } from "../../src/storage/counters.js";
 import { isRemote, type ObjectInfo, openStore } from "../../src/storage/store.js";
 import { formatBytes } from "../quantity.js";
 import { coresOf, startMeasuring } from "./measure.js";
+import { medianOf, quantilesOf } from "./quantile.js";
 import type { Cores } from "./stage.js";
 import { percent } from "./verdict.js";
 
@@ -130,7 +131,7 @@ async function loneLatency(objects: readonly ObjectInfo[], signal: AbortSignal):
     await openStore(url).read(url, { start, end: start + 1 }, undefined, signal);
     times.push(performance.now() - began);
   }
-  return times.sort((a, b) => a - b)[4] as number;
+  return medianOf(times);
 }
 
 interface Pattern {
@@ -171,8 +172,7 @@ async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<R
   });
   if (times.length === 0) return undefined;
   const elapsed = performance.now() - began;
-  const sorted = times.sort((a, b) => a - b);
-  const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] as number;
+  const at = quantilesOf(times);
   const bytesPerSecond = (1000 * bytes) / elapsed;
-  return { readBytes, atOnce, reads: sorted.length, bytesPerSecond, p50: at(0.5), p90: at(0.9), p99: at(0.99) };
+  return { readBytes, atOnce, reads: times.length, bytesPerSecond, p50: at(0.5), p90: at(0.9), p99: at(0.99) };
 }

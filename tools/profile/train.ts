@@ -16,9 +16,10 @@ import { defaultWorkers, type TrainOptions } from "../../src/train/options.js";
 import { timeNetwork } from "../../src/train/time-network.js";
 import { train } from "../../src/train/trainer.js";
 import { type Feeding, type FeedingLimits, feedingStages, measureLimits, recommendFor, stationOf } from "./feeding.js";
-import { type Measured, startMeasuring } from "./measure.js";
+import { type Measured, startMeasuring, throughputOf } from "./measure.js";
 import { type Profiled, profiledFrom } from "./profiled.js";
-import { measureLoader } from "./read.js";
+import { medianOf } from "./quantile.js";
+import { consumer, measureLoader } from "./read.js";
 import { Recording } from "./recording.js";
 import type { Stage } from "./stage.js";
 import { trainingVerdict } from "./verdict.js";
@@ -42,8 +43,7 @@ export async function profileTrain(
   const opened = await openEngine({ engine, device });
   const shape = { classes: classCount(manifest), inputSize, frequencies, width, grey };
   const timing = { ...shape, phase: "train", batchSize, seconds: seconds / 2, signal } as const;
-  const times = await timeNetwork(opened, network, timing);
-  const stepMs = [...times].sort((a, b) => a - b)[times.length >> 1] as number;
+  const stepMs = medianOf(await timeNetwork(opened, network, timing));
   const feeding = feedingOf(manifest, options);
   const loaderAlone = await measureAlone(feeding, seconds / 4, signal);
   const recording = new Recording();
@@ -63,7 +63,7 @@ async function measureAlone(feeding: Feeding, seconds: number, signal: AbortSign
   const { manifest, view, batchSize, workers, prefetchBytes, cache } = feeding;
   await using loader = await Loader.open(manifest, { view, batchSize, workers, prefetchBytes, cache, signal });
   const { counters } = await measureLoader(loader, seconds, signal);
-  return (1000 * (counters.stages.consumer?.samples ?? 0)) / counters.elapsedMs;
+  return throughputOf(counters, consumer);
 }
 
 /** What was measured beside the run itself, where it was. */
@@ -83,8 +83,7 @@ export async function profileSteps(
   recording: Recording,
   { stepMs, batchSize, loaderAlone }: Beside,
 ): Promise<Profiled> {
-  const { elapsedMs, stages: counted } = measured.counters;
-  const imagesPerSecond = (1000 * (counted[stepStage]?.samples ?? 0)) / elapsedMs;
+  const imagesPerSecond = throughputOf(measured.counters, stepStage);
   const alone = stepMs === undefined ? undefined : (1000 * batchSize) / stepMs;
   const limit = alone === undefined ? undefined : { imagesPerSecond: alone, what: "steps on one batch in memory" };
   const stages = feedingStages(feeding, limits, measured, imagesPerSecond, { [stepStage]: { alone, limit } });

@@ -4,7 +4,7 @@ import { rate } from "../profile/verdict.js";
 import { formatBytes } from "../quantity.js";
 import { escapeHtml } from "./charts.js";
 import { machineSection } from "./machine.js";
-import { cell, renderPage, row, section } from "./page.js";
+import { cell, renderPage, row, section, wideTable } from "./page.js";
 
 const parts = [
   ["read", "storage"],
@@ -49,8 +49,7 @@ function table(ways: readonly Way[]): string {
     "bytes read",
     "bytes fed",
   ];
-  const header = names.map((name) => `<th>${name}</th>`).join("");
-  return `<div class="scroll"><table class="wide"><thead><tr>${header}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+  return wideTable(names, rows);
 }
 
 /** As long as the way takes, cut into its parts. */

@@ -5,7 +5,7 @@ import { version } from "../../src/version.js";
 import type { Cores } from "../profile/stage.js";
 import { percent, rate } from "../profile/verdict.js";
 import { formatBytes } from "../quantity.js";
-import { cell, row, section } from "./page.js";
+import { factTable, section } from "./page.js";
 
 /** The command, the machine and what it can do: without them figures say nothing. */
 export function machineSection(seconds: number, cores: Cores, limits: Readonly<Record<string, number>>): string {
@@ -20,8 +20,7 @@ export function machineSection(seconds: number, cores: Cores, limits: Readonly<R
     ["system", `${platform()} ${release()} ${arch()}, Node ${process.versions.node}, dctstream ${version}`],
     ...Object.entries(limits).map(([name, value]) => [limitName(name), limitValue(name, value)] as const),
   ];
-  const table = `<table>${facts.map(([name, value]) => row(cell(name), cell(value, name === "command" ? "code" : ""))).join("\n")}</table>`;
-  return section("Where this was measured", table);
+  return section("Where this was measured", factTable(facts));
 }
 
 /** As a shell takes it. */

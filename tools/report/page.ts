@@ -10,6 +10,17 @@ export const cell = (value: string | number, className = "") =>
 
 export const row = (...cells: readonly string[]) => `<tr>${cells.join("")}</tr>`;
 
+/** Rows under their names; scrolled where the window is too narrow. */
+export function wideTable(names: readonly string[], rows: readonly string[]): string {
+  const header = names.map((name) => `<th>${escapeHtml(name)}</th>`).join("");
+  return `<div class="scroll"><table class="wide"><thead><tr>${header}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+}
+
+/** Names and their values. */
+export function factTable(facts: readonly (readonly [string, string])[]): string {
+  return `<table>${facts.map(([name, value]) => row(cell(name), cell(value, name === "command" ? "code" : ""))).join("\n")}</table>`;
+}
+
 /** Nothing where there is no content; `lead` explains it. */
 export function section(title: string, content: string, lead = ""): string {
   if (content === "") return "";

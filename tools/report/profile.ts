@@ -6,7 +6,7 @@ import { percent, rate } from "../profile/verdict.js";
 import { formatBytes, formatShare } from "../quantity.js";
 import { escapeHtml, type Series, stackChart, timelineChart } from "./charts.js";
 import { machineSection } from "./machine.js";
-import { cell, renderPage, row, section } from "./page.js";
+import { cell, renderPage, row, section, wideTable } from "./page.js";
 import { headline, rest } from "./sentence.js";
 
 /** Of the timeline: as much as can be told apart. */
@@ -104,8 +104,7 @@ function stageTable(stages: readonly Stage[]): string {
       cell(limit === undefined ? "-" : formatShare(limit.reached), "number"),
     );
   });
-  const header = names.map((name) => `<th>${name}</th>`).join("");
-  return `<div class="scroll"><table class="wide"><thead><tr>${header}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>
+  return `${wideTable(names, rows)}
 <p class="lead">Images a second. Time: busy in colour, waiting for input hatched, waiting for room for output empty.</p>`;
 }
 
@@ -180,8 +179,7 @@ function percentileTable({ percentiles }: Profile): string {
   const rows = percentiles.map(({ what, count, p50, p90, p99, max }) =>
     row(cell(what), cell(count.toLocaleString("en"), "number"), ms(p50), ms(p90), ms(p99), ms(max)),
   );
-  const header = ["", "count", "median", "p90", "p99", "longest"].map((name) => `<th>${name}</th>`).join("");
-  return `<div class="scroll"><table class="wide"><thead><tr>${header}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+  return wideTable(["", "count", "median", "p90", "p99", "longest"], rows);
 }
 
 function sweepSection({ sweep = [] }: Profile): string {
@@ -195,11 +193,8 @@ function sweepSection({ sweep = [] }: Profile): string {
       cell(`${predicted >= measured ? "+" : "−"}${percent(Math.abs(predicted / measured - 1))}`, "number"),
     ),
   );
-  const header = [...names, "predicted, images/s", "measured", "prediction is off by"].map(
-    (name) => `<th>${escapeHtml(name)}</th>`,
-  );
   return section(
     "Other settings",
-    `<div class="scroll"><table class="wide"><thead><tr>${header.join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`,
+    wideTable([...names, "predicted, images/s", "measured", "prediction is off by"], rows),
   );
 }

@@ -3,7 +3,7 @@ import type { ReadPattern, StorageProfile } from "../profile/storage.js";
 import { formatBytes } from "../quantity.js";
 import { escapeHtml, lineChart, type Series } from "./charts.js";
 import { machineSection } from "./machine.js";
-import { cell, renderPage, row, section } from "./page.js";
+import { cell, renderPage, row, section, wideTable } from "./page.js";
 import { headline, rest } from "./sentence.js";
 
 /** Colours of the lines, by the size of reads. */
@@ -44,6 +44,5 @@ function patternTable(patterns: readonly ReadPattern[]): string {
       cell(reads, "number"),
     ),
   );
-  const header = ["a read of", "at a time", "speed", "median", "p90", "p99", "reads"].map((name) => `<th>${name}</th>`);
-  return `<div class="scroll"><table class="wide"><thead><tr>${header.join("")}</tr></thead><tbody>${rows.join("\n")}</tbody></table></div>`;
+  return wideTable(["a read of", "at a time", "speed", "median", "p90", "p99", "reads"], rows);
 }

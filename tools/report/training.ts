@@ -4,7 +4,7 @@ import type { TrainReport } from "../../src/train/report.js";
 import type { Profiled } from "../profile/profiled.js";
 import { formatDuration, formatShare } from "../quantity.js";
 import { escapeHtml, lineChart, type Series } from "./charts.js";
-import { cell, renderPage, row } from "./page.js";
+import { factTable, renderPage, section } from "./page.js";
 import { profileSections } from "./profile.js";
 
 /** `history` are the lines of the run's history.jsonl. */
@@ -21,7 +21,7 @@ export function renderTraining(
   return renderPage(
     title,
     `<h1>${escapeHtml(network)}${told}</h1>${verdict}
-<section><h2>Result</h2>${resultTable(report)}</section>
+${section("Result", resultTable(report))}
 ${curves(history)}
 ${profiled === undefined ? "" : profileSections(profiled.profile, profiled.recording)}`,
   );
@@ -44,7 +44,7 @@ function resultTable(report: TrainReport): string {
     ["device", `${report.device}${report.worldSize > 1 ? `, ${report.worldSize} ranks` : ""}`],
     ["checkpoint", report.checkpoint],
   ];
-  return `<table>${facts.map(([name, value]) => row(cell(name), cell(value))).join("\n")}</table>`;
+  return factTable(facts);
 }
 
 function curves(history: ReturnType<typeof parseHistory>): string {

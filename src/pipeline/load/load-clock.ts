@@ -27,7 +27,6 @@ export class LoadClock {
   /** Somebody waits for a batch; the next batch's data is waited for: without either, whatever may be made ahead is made or being made. */
   private asked = false;
   private wantsData = false;
-  private tasks = 0;
   private ready = 0;
   /** Whether the consumer works, and since when it does, or waits. */
   private works = false;
@@ -48,16 +47,12 @@ export class LoadClock {
   }
 
   taskSent(): void {
-    this.tasks++;
-    this.views.queued(Math.max(0, this.tasks - this.options.threads));
+    this.views.sent();
   }
 
   taskEnded(work: ViewWork | undefined, samples: number, bytes: number): void {
-    this.tasks--;
-    this.views.queued(Math.max(0, this.tasks - this.options.threads));
-    if (work === undefined) return;
-    this.views.worked(work, samples, bytes);
-    for (const [part, ms] of Object.entries(work.parts)) this.views.spent(part, ms);
+    this.views.returned(work, samples, bytes);
+    for (const [part, ms] of Object.entries(work?.parts ?? {})) this.views.spent(part, ms);
   }
 
   /** Whether the data of the next batch is waited for. */

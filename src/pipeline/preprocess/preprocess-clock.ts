@@ -20,13 +20,12 @@ export class PreprocessClock {
   private readonly output: StageClock;
   /** What the writing thread's stores did, as it told last. */
   private outputTally = { busyMs: 0, bytes: 0 };
-  private tasks = 0;
   /** Since when samples are read, or bytes waited for. */
   private readSince = 0;
   private waitSince = 0;
 
   constructor(
-    private readonly workers: number,
+    workers: number,
     private readonly recorder: Recorder | undefined,
   ) {
     this.clock = new PipelineClock(recorder);
@@ -70,14 +69,13 @@ export class PreprocessClock {
   }
 
   taskSent(): void {
-    this.decode.queued(Math.max(0, ++this.tasks - this.workers));
+    this.decode.sent();
   }
 
   taskEnded(work: Work | undefined, samples: number, bytes: number): void {
-    this.decode.queued(Math.max(0, --this.tasks - this.workers));
     this.storage.passed(samples, bytes);
     this.read.passed(samples, bytes);
-    if (work !== undefined) this.decode.worked(work, samples, bytes);
+    this.decode.returned(work, samples, bytes);
   }
 
   written({ busyMs, activity, ...work }: ShardWork): void {

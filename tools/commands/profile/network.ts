@@ -11,10 +11,11 @@ import { argument, type Command } from "../../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../../engine-options.js";
 import { networkOptionsFrom, withNetworkOptions } from "../../network-options.js";
 import { type NetworkProfile, profileNetwork } from "../../profile/network.js";
-import { finishProfile } from "../../profile/output.js";
+import { writePage, writeTrace } from "../../profile/output.js";
 import { Recording } from "../../profile/recording.js";
 import { profileSeconds, withProfileOptions } from "../../profile-options.js";
 import { formatShare } from "../../quantity.js";
+import { renderProfile } from "../../report/profile.js";
 
 export const profileNetworkCommand: Command = {
   usage: "network <network>",
@@ -43,8 +44,9 @@ export const profileNetworkCommand: Command = {
     const precision = argument<Precision>(args, "precision");
     const timing = { ...shape, phase, batchSize, seconds, precision, signal: context.signal };
     const network = await profileNetwork(engine, id, macs, timing, recording);
-    const { result: profile } = await finishProfile({ profile: network, recording }, [], args, context);
-    return { result: profile, text: describe(network) };
+    await writeTrace(recording, args, context.log);
+    await writePage(args, context.log, () => renderProfile(network, recording));
+    return { result: network, text: describe(network) };
   },
 };
 
