@@ -111,7 +111,7 @@ export class FaultProxy {
     upstream.on("response", (answer) => {
       answer.on("error", () => outgoing.destroy());
       if (fault?.kind === "lost-answer") {
-        answer.resume().on("end", () => outgoing.socket?.resetAndDestroy());
+        answer.resume().on("end", () => outgoing.socket && resetConnection(outgoing.socket));
         return;
       }
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers);
@@ -119,6 +119,15 @@ export class FaultProxy {
     });
     outgoing.on("close", () => upstream.destroy());
   }
+}
+
+/**
+ * Resets a connection. The system refuses that (EINVAL) between the request to shut the sending side down and its completion, as after a
+ * client has closed; Node then takes the handle for closed, does not close it, and waits for it without end when the process exits.
+ */
+export function resetConnection(socket: Socket): void {
+  if (socket.writableEnded && !socket.writableFinished) socket.once("finish", () => socket.resetAndDestroy());
+  else socket.resetAndDestroy();
 }
 
 function refuse(outgoing: ServerResponse, status: number, code: string, headers: Record<string, string> = {}): void {
@@ -140,7 +149,7 @@ async function passBody(answer: IncomingMessage, outgoing: ServerResponse, fault
       return false;
     }
     if (fault?.kind === "stall") await closed;
-    else if (fault?.kind === "reset") outgoing.socket?.resetAndDestroy();
+    else if (outgoing.socket !== null && fault?.kind === "reset") resetConnection(outgoing.socket);
     else outgoing.socket?.end();
     return true;
   };
