@@ -14,6 +14,7 @@ const storageNames = [
   "s3-requester-pays",
   "s3-path-style",
   "retries",
+  "request-timeout",
 ] as const;
 
 export function withStorageOptions(parser: Argv): Argv {
@@ -40,6 +41,12 @@ export function withStorageOptions(parser: Argv): Argv {
       requiresArg: true,
       describe: "Attempts of a request in a row that may fail; 10 when not given",
     })
+    .option("request-timeout", {
+      type: "number",
+      requiresArg: true,
+      describe:
+        "Seconds to connect, to the first byte of an answer and between its bytes, after which a request is tried again; 10, 30 and 20 when not given",
+    })
     .group([...storageNames], "Object storage:");
 }
 
@@ -48,7 +55,14 @@ export function storageOptionsFrom(args: Record<string, unknown>): StorageOption
   const attempts = argument<number | undefined>(args, "retries");
   if (attempts !== undefined && !(Number.isInteger(attempts) && attempts >= 1))
     throw invalidOption("retries", "an integer >= 1", attempts);
-  const retry = attempts === undefined ? {} : { retry: { maxAttempts: attempts } };
+  const seconds = argument<number | undefined>(args, "requestTimeout");
+  if (seconds !== undefined && !(seconds >= 0.1 && seconds <= 86_400))
+    throw invalidOption("request-timeout", "a number of seconds from 0.1 to 86400", seconds);
+  const ms = 1000 * (seconds ?? 0);
+  const transport = {
+    ...(attempts === undefined ? {} : { retry: { maxAttempts: attempts } }),
+    ...(seconds === undefined ? {} : { timeouts: { connectMs: ms, firstByteMs: ms, stallMs: ms } }),
+  };
   const s3 = {
     endpoint,
     region: argument<string | undefined>(args, "s3Region"),
@@ -58,7 +72,7 @@ export function storageOptionsFrom(args: Record<string, unknown>): StorageOption
     pathStyle: argument<boolean | undefined>(args, "s3PathStyle"),
   };
   const given = Object.fromEntries(Object.entries(s3).filter(([, value]) => value !== undefined));
-  return { s3: { ...given, ...retry }, http: retry };
+  return { s3: { ...given, ...transport }, http: transport };
 }
 
 /** The options of every command that reads shards into a network: how far ahead, and what is kept on a local disk. */
