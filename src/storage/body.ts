@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { copyBytes } from "../native/index.js";
 import { asTransient } from "./network-errors.js";
 import { TransientError } from "./retry.js";
+import { whenSilent } from "./silence.js";
 
 export interface GetRequest {
   /** As in "https://host:port". */
@@ -81,13 +82,13 @@ export class ReadableBody implements Body {
   private async next(): Promise<IteratorResult<Uint8Array, undefined>> {
     const { stallMs } = this;
     const late = new TransientError("stall", `no byte for ${stallMs} ms`);
-    const timer = setTimeout(() => this.stream.destroy(late), stallMs);
+    const heard = whenSilent(stallMs, () => this.stream.destroy(late));
     try {
       return await this.chunks.next();
     } catch (error) {
       throw asTransient(error);
     } finally {
-      clearTimeout(timer);
+      heard();
     }
   }
 }

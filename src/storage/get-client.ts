@@ -49,15 +49,11 @@ export class GetClient {
   }
 
   private async request(connection: GetConnection, get: GetRequest, signal?: AbortSignal): Promise<ResponseHead> {
-    const { firstByteMs } = this.timeouts;
     const abort = () => connection.fail(signal?.reason);
-    const late = () => connection.fail(new TransientError("first-byte", `no answer within ${firstByteMs} ms`));
-    const timer = setTimeout(late, firstByteMs);
     signal?.addEventListener("abort", abort, { once: true });
     try {
       return await connection.request(get);
     } finally {
-      clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
     }
   }

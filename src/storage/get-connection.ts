@@ -7,6 +7,7 @@ import type { GetRequest, ResponseHead } from "./body.js";
 import type { TimeoutOptions } from "./http-client.js";
 import { asTransient } from "./network-errors.js";
 import { TransientError } from "./retry.js";
+import { whenSilent } from "./silence.js";
 
 /** Heads, and the beginnings of bodies that come with them. */
 const scratchBytes = 64 << 10;
@@ -39,7 +40,7 @@ export class GetConnection {
 
   constructor(
     origin: URL,
-    private readonly timeouts: Pick<Required<TimeoutOptions>, "connectMs" | "stallMs">,
+    private readonly timeouts: Pick<Required<TimeoutOptions>, "connectMs" | "firstByteMs" | "stallMs">,
   ) {
     this.host = origin.host;
     const secure = origin.protocol === "https:";
@@ -58,16 +59,14 @@ export class GetConnection {
     this.socket = secure ? connectSecure(secureOptions) : connectPlain(options);
     this.connected = new Promise((resolve, reject) => {
       const { connectMs } = timeouts;
-      const timer = setTimeout(
-        () => this.fail(new TransientError("connect", `no connection within ${connectMs} ms`)),
-        connectMs,
-      );
+      const late = new TransientError("connect", `no connection within ${connectMs} ms`);
+      const heard = whenSilent(connectMs, () => this.fail(late));
       this.socket.once(secure ? "secureConnect" : "connect", () => {
-        clearTimeout(timer);
+        heard();
         resolve();
       });
       this.socket.once("close", () => {
-        clearTimeout(timer);
+        heard();
         this.fail(new TransientError("reset", "the server closed the connection"));
         reject(this.failure);
       });
@@ -85,7 +84,8 @@ export class GetConnection {
     this.head = Buffer.alloc(0);
     this.socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`, "latin1");
     this.socket.resume();
-    await this.wait();
+    const { firstByteMs } = this.timeouts;
+    await this.wait(firstByteMs, new TransientError("first-byte", `no answer within ${firstByteMs} ms`));
     this.used = true;
     return this.parsed as unknown as ResponseHead; // set by what wakes the wait
   }
@@ -106,7 +106,8 @@ export class GetConnection {
     if (this.filled < target.length && this.coming > 0) {
       this.target = target.subarray(0, this.filled + this.coming);
       this.socket.resume();
-      await this.wait(this.timeouts.stallMs);
+      const { stallMs } = this.timeouts;
+      await this.wait(stallMs, new TransientError("stall", `no byte for ${stallMs} ms`));
     }
     return this.filled;
   }
@@ -124,23 +125,21 @@ export class GetConnection {
     this.waiting = undefined;
   }
 
-  /** Until a head is there or a target full. With a limit: fails after so long without a byte. */
-  private async wait(limitMs?: number): Promise<void> {
+  /** Until a head is there or a target full. Fails with `late` after so long without a byte of the body. */
+  private async wait(limitMs: number, late: TransientError): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
-    let seen = this.coming;
-    const timer =
-      limitMs === undefined
-        ? undefined
-        : setInterval(() => {
-            if (this.coming === seen) this.fail(new TransientError("stall", `no byte for ${limitMs} ms`));
-            seen = this.coming;
-          }, limitMs);
+    let heard = () => {};
+    const listen = () => {
+      const seen = this.coming;
+      heard = whenSilent(limitMs, () => (this.coming === seen ? this.fail(late) : listen()));
+    };
+    listen();
     try {
       await new Promise<void>((resolve, reject) => {
         this.waiting = { resolve, reject };
       });
     } finally {
-      clearInterval(timer);
+      heard();
     }
   }
 

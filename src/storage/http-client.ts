@@ -7,6 +7,7 @@ import { count } from "./counters.js";
 import { GetClient } from "./get-client.js";
 import { asTransient } from "./network-errors.js";
 import { TransientError } from "./retry.js";
+import { whenSilent } from "./silence.js";
 
 export interface TimeoutOptions {
   /** For a connection, TLS included. Default 10 s. */
@@ -45,7 +46,7 @@ export class HttpClient {
     const size = body === undefined ? 0 : Buffer.byteLength(body);
     const firstByteMs = this.timeouts.firstByteMs + (1000 * size) / leastUploadBytesPerSecond;
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), firstByteMs);
+    const heard = whenSilent(firstByteMs, () => late.abort());
     // Once the head is there the signal still ends the body, the timer no longer does.
     const both = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
     count("requests", 1);
@@ -65,7 +66,7 @@ export class HttpClient {
       if (late.signal.aborted) throw new TransientError("first-byte", `no answer within ${Math.round(firstByteMs)} ms`);
       throw asTransient(error);
     } finally {
-      clearTimeout(timer);
+      heard();
     }
   }
 
@@ -84,16 +85,14 @@ export class HttpClient {
   /** A small body as a whole. TransientError when it breaks or takes too long. */
   async collect(body: Readable): Promise<Buffer> {
     const { stallMs } = this.timeouts;
-    const timer = setTimeout(
-      () => body.destroy(new TransientError("stall", `a short answer took over ${stallMs} ms`)),
-      stallMs,
-    );
+    const late = new TransientError("stall", `a short answer took over ${stallMs} ms`);
+    const heard = whenSilent(stallMs, () => body.destroy(late));
     try {
       return Buffer.concat(await body.toArray());
     } catch (error) {
       throw asTransient(error);
     } finally {
-      clearTimeout(timer);
+      heard();
     }
   }
 

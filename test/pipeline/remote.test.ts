@@ -3,7 +3,6 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Loader } from "../../src/pipeline/load/loader.js";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { type LoadedManifest, readManifest } from "../../src/shards/manifest.js";
@@ -16,6 +15,7 @@ import { rejectsWith } from "../support/errors.js";
 import type { Fault, FaultProxy, SeenRequest } from "../support/fault-proxy.js";
 import { projectRoot, tarBytes, temporaryFolder, writeTar } from "../support/files.js";
 import { credentials, logIn, S3Server } from "../support/s3-server.js";
+import { until } from "../support/until.js";
 
 let server: S3Server;
 let proxy: FaultProxy;
@@ -151,7 +151,7 @@ function seededFaults(seed: number, count: number): (request: SeenRequest) => Fa
       { kind: "status", status: 500, code: "InternalError" },
       { kind: "status", status: 503, code: "SlowDown" },
       { kind: "status", status: 403, code: "ExpiredToken" },
-      ...(random.next() < 0.2 ? [{ kind: "stall", afterBytes } as const] : []),
+      ...(random.next() < 0.1 ? [{ kind: "stall", afterBytes } as const] : []),
       ...(method === "GET" && range !== undefined
         ? [{ kind: "ignore-range" } as const]
         : [{ kind: "lost-answer" } as const]),
@@ -167,9 +167,9 @@ test("with a thousand faults over a preprocess and an epoch, every sample comes 
   const options = { sources: ["s3://data/faults/a.tar"], maxShardBytes: 6000, workers: 1 };
   const clean = await preprocess({ ...options, out: "s3://data/faults/clean" });
   const expected = await epochOf(await readManifest(clean.manifest));
-  const patient = { retry: { baseDelayMs: 1, maxDelayMs: 20, maxAttempts: 80 } };
+  const patient = { retry: { baseDelayMs: 1, maxDelayMs: 20, maxAttempts: 200, budget: 10_000 } };
   configureStorage({
-    s3: { ...server.options(proxy.endpoint), ...patient, timeouts: { firstByteMs: 300, stallMs: 300 } },
+    s3: { ...server.options(proxy.endpoint), ...patient, timeouts: { firstByteMs: 2000, stallMs: 2000 } },
   });
   const start = storageCounters();
   proxy.decide = seededFaults(7, 780);
@@ -190,8 +190,7 @@ test("with a thousand faults over a preprocess and an epoch, every sample comes 
     proxy.decide = () => undefined;
   }
   await closeStorage();
-  for (let i = 0; i < 200 && proxy.openConnections > 0; i++) await sleep(10);
-  assert.equal(proxy.openConnections, 0, "no connection is left, not even a stalled one");
+  await until("no connection is left, not even a stalled one", () => proxy.openConnections === 0);
   configureStorage({ s3: server.options() });
   assert.deepEqual(await contentsOf("s3://data/faults/out"), await contentsOf("s3://data/faults/clean"));
   assert.deepEqual(await server.openUploads("data"), []);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
@@ -8,11 +9,13 @@ import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { publicUrls } from "../../src/public-url.js";
 import { randomFor } from "../../src/shards/random.js";
 import { countersSince, storageCounters } from "../../src/storage/counters.js";
 import { expandPatterns } from "../../src/storage/expand.js";
 import { HttpStore } from "../../src/storage/http.js";
+import type { TimeoutOptions } from "../../src/storage/http-client.js";
 import { baseName, configureStorage } from "../../src/storage/store.js";
 import { cert, key } from "../support/certificate.js";
 import { rejectsWith } from "../support/errors.js";
@@ -36,10 +39,10 @@ async function serve(t: TestContext, handle: Handle): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-function storeFor(t: TestContext): HttpStore {
+function storeFor(t: TestContext, timeouts: TimeoutOptions = {}): HttpStore {
   const store = new HttpStore({
     retry: { baseDelayMs: 1, maxDelayMs: 10, maxAttempts: 5 },
-    timeouts: { connectMs: 2000, firstByteMs: 5000, stallMs: 1000 },
+    timeouts: { connectMs: 120_000, firstByteMs: 120_000, stallMs: 120_000, ...timeouts },
   });
   t.after(() => store.close());
   return store;
@@ -81,7 +84,7 @@ test("a server without ranges is read in one piece, at the consumer's pace; what
     if (answers !== 2) response.end(content);
     else response.write(content.subarray(0, 5_000_000), () => response.destroy());
   });
-  const store = storeFor(t);
+  const store = storeFor(t, { stallMs: 1000 });
   const before = storageCounters();
   const chunks: Uint8Array[] = [];
   for await (const chunk of store.stream(url)) {
@@ -96,6 +99,31 @@ test("a server without ranges is read in one piece, at the consumer's pace; what
       .subarray(9_000_000, 9_000_100)
       .equals(Buffer.from(await store.read(url, { start: 9_000_000, end: 9_000_100 }))),
   );
+});
+
+test("a thread that computes for longer than the limits does not take a server for silent", async (t) => {
+  const source = `
+    const { parentPort } = require("node:worker_threads");
+    const server = require("node:http").createServer((request, response) => setTimeout(() => {
+      const [start, end] = /(\\d+)-(\\d+)/.exec(request.headers.range).slice(1).map(Number);
+      response.writeHead(206, { "content-length": end + 1 - start, "content-range": "bytes " + start + "-" + end + "/1000000", etag: '"1"' });
+      response.write(Buffer.alloc(10));
+      setTimeout(() => response.end(Buffer.alloc(end + 1 - start - 10)), 100);
+    }, 100));
+    server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));`;
+  const worker = new Worker(source, { eval: true });
+  t.after(() => worker.terminate());
+  const [port] = (await once(worker, "message")) as [number];
+  const store = storeFor(t, { connectMs: 500, firstByteMs: 500, stallMs: 500 });
+  const before = storageCounters();
+  const reading = store.read(`http://127.0.0.1:${port}/x`, { start: 0, end: 1_000_000 });
+  // As a step of a network computes on this thread: at connecting, at the head, in the body.
+  for (let step = 0; step < 4; step++) {
+    await new Promise((resolve) => setImmediate(resolve));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 700);
+  }
+  assert.equal((await reading).length, 1_000_000);
+  assert.equal(countersSince(before).retries, 0);
 });
 
 test("answers in chunks of unknown length are read too, where the length is known from elsewhere", async (t) => {

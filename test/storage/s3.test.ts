@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
+
 import { PutBucketRequestPaymentCommand } from "@aws-sdk/client-s3";
 import { randomFor } from "../../src/shards/random.js";
 import { expandPatterns } from "../../src/storage/expand.js";
@@ -14,6 +14,7 @@ import { rejectsWith } from "../support/errors.js";
 import type { FaultProxy } from "../support/fault-proxy.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";
 import { credentials, logIn, S3Server, strangerCredentials } from "../support/s3-server.js";
+import { until } from "../support/until.js";
 
 let server: S3Server;
 let proxy: FaultProxy;
@@ -162,7 +163,9 @@ test("nothing half-written stays: aborted, failed and forgotten uploads", async 
   await withStore(server.options(), async (store) => {
     const aborted = await store.create("s3://bucket/up/aborted");
     await aborted.write(big);
-    while ((await server.openUploads("bucket"))[0] !== "up/aborted") await sleep(10); // it begins while more is written
+    await until("the upload begins, while more is written", async () =>
+      (await server.openUploads("bucket")).includes("up/aborted"),
+    );
     await aborted.abort();
     assert.deepEqual(await server.openUploads("bucket"), []);
     assert.equal(await store.stat("s3://bucket/up/aborted"), undefined);
@@ -180,7 +183,7 @@ test("nothing half-written stays: aborted, failed and forgotten uploads", async 
 
     for (const name of ["ours-1", "theirs", "sub/ours-2"])
       await (await store.create(`s3://bucket/up/${name}`)).write(big);
-    while ((await server.openUploads("bucket")).length < 3) await sleep(10);
+    await until("all three have begun", async () => (await server.openUploads("bucket")).length >= 3);
     await store.sweep("s3://bucket/up", (name) => name.startsWith("ours"));
     assert.deepEqual((await server.openUploads("bucket")).sort(), ["up/sub/ours-2", "up/theirs"]);
     await store.sweep("s3://bucket/up", () => true);
@@ -418,6 +421,5 @@ test("closing a store ends its connections", async () => {
   for await (const _ of store.stream("s3://bucket/close")) break;
   assert.ok(proxy.openConnections > 0);
   await store.close();
-  for (let i = 0; i < 100 && proxy.openConnections > 0; i++) await sleep(10);
-  assert.equal(proxy.openConnections, 0);
+  await until("no connection is left", () => proxy.openConnections === 0);
 });

@@ -77,7 +77,7 @@ export class S3Server {
       endpoint,
       region: "us-east-1",
       retry: { baseDelayMs: 5, maxDelayMs: 100 },
-      timeouts: { connectMs: 2000, firstByteMs: 10_000, stallMs: 5000 },
+      timeouts: { connectMs: 120_000, firstByteMs: 120_000, stallMs: 120_000 },
     };
   }
 
