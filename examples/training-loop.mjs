@@ -4,10 +4,9 @@
 //   node examples/training-loop.mjs SHARDS [epochs]
 
 import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { loadBatches, openDataset } from "dctstream";
+import { loadBatches, openDataset, openEngine } from "dctstream";
 
-const tf = createRequire(import.meta.url)("@tensorflow/tfjs-node-gpu");
+const { tf } = await openEngine();
 const [shards, epochs = "3"] = process.argv.slice(2);
 if (shards === undefined) throw new Error("usage: node examples/training-loop.mjs SHARDS [epochs]");
 

@@ -1,8 +1,8 @@
 // Finds and loads the addon, checks its version, and gives its functions types. Synchronous calls: meant for workers.
-import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ToolkitError } from "../errors.js";
+import { loadAddonFile, setupCommand } from "./addon-file.js";
 
 /** How the streams of a packed record are stored; docs/shards.md. */
 export type Codec = "none" | "zstd";
@@ -288,20 +288,11 @@ const expectedVersion = 5;
 function loadAddon(): Addon {
   const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
   const file = path.join(root, "build", "Release", "dctstream.node");
-  let addon: Addon;
-  try {
-    addon = createRequire(import.meta.url)(file) as Addon;
-  } catch (cause) {
-    throw new ToolkitError(
-      "ADDON_MISSING",
-      `cannot load ${file}: ${(cause as Error).message}; build it with: node tools/setup.mjs`,
-      { cause },
-    );
-  }
+  const addon = loadAddonFile(file, { code: "ADDON_MISSING" }) as Addon;
   if (addon.version === expectedVersion) return addon;
   throw new ToolkitError(
     "ADDON_MISSING",
-    `${file} has version ${addon.version}, expected ${expectedVersion}; rebuild it with: node tools/setup.mjs`,
+    `${file} has version ${addon.version}, expected ${expectedVersion}; rebuild it with: ${setupCommand}`,
   );
 }
 

@@ -1,7 +1,6 @@
 // Open MPI through our addon: blocking calls on a thread of its own, promises here.
-import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { ToolkitError } from "../../errors.js";
+import { loadAddonFile, setupCommand } from "../../native/addon-file.js";
 import type { Collective } from "./collective.js";
 
 interface MpiAddon {
@@ -16,17 +15,11 @@ interface MpiAddon {
 function loadAddon(): MpiAddon {
   // From dist/src/train/collective/ to the folder that setup builds in.
   const file = new URL("../../../../src/train/collective/native/build/Release/dctstream_mpi.node", import.meta.url);
-  try {
-    return createRequire(import.meta.url)(fileURLToPath(file)) as MpiAddon;
-  } catch (cause) {
-    const reason = String((cause as Error).message).split("\n")[0];
-    throw new ToolkitError(
-      "MPI_MISSING",
-      `started by an MPI launcher, but the addon for Open MPI cannot be loaded: ${reason}; build it with: ` +
-        "apt-get install openmpi-bin libopenmpi-dev && node tools/setup.mjs",
-      { cause },
-    );
-  }
+  return loadAddonFile(fileURLToPath(file), {
+    code: "MPI_MISSING",
+    problem: "started by an MPI launcher, but the addon for Open MPI cannot be loaded",
+    cure: `apt-get install openmpi-bin libopenmpi-dev && ${setupCommand}`,
+  }) as MpiAddon;
 }
 
 /** Joins the job this process was started in. MPI_MISSING, MPI_FAILED. */

@@ -7,6 +7,6 @@
     "cflags_cc!": ["-fno-rtti", "-std=gnu++17"],
     "cflags_cc": ["-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden", "-Wall", "-Wextra", "-Wno-psabi"],
     "library_dirs": ["<(tensorflow)/lib"],
-    "libraries": ["-ltensorflow_framework", "-Wl,-rpath,<(tensorflow)/lib"]
+    "libraries": ["-ltensorflow_framework", "-Wl,-rpath,\\$$ORIGIN/../../../../../../node_modules/@tensorflow/tfjs-node-gpu/deps/lib"]
   }]
 }
