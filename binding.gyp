@@ -9,7 +9,7 @@
       "src/native/pack.cc", "src/native/expand.cc", "src/native/view.cc", "src/native/resample.cc", "src/native/crc32c.cc",
       "src/native/frequency_stats.cc", "src/native/simd.cc", "src/native/status.cc"
     ],
-    "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+    "include_dirs": ["node_modules/node-addon-api"],
     "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
     "cflags!": ["-fno-exceptions"],
     "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17"],
