@@ -1,12 +1,11 @@
 // Runs the tests under another Node than the one installed: fetches it from npm, checks its hash, sets this checkout up with it, and tests.
 //
-//   node tools/test-on-node.mjs 20|22|24|26 [TESTS..]
+//   node tools/test-on-node.mjs 20|22|24|26 [FILTER..]
 //
-// TESTS are files or folders of test/, as in test/train/engine or test/errors.test.ts; all of them by default. The Node stays in
-// .cache/nodes, and nothing else of the machine is touched. Exit status: that of the tests.
+// A filter is a part of a test file's path, as in train/engine; all files run without one. The Node stays in .cache/nodes, and nothing else
+// of the machine is touched. Exit status: that of the tests.
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { root } from "./setup/steps.mjs";
 
@@ -62,22 +61,10 @@ function fetchNode({ version, integrity }) {
   }
 }
 
-/** The compiled files of what was named. */
-function compiled(names) {
-  return names.flatMap((name) => {
-    const place = path.join(root, "dist", path.relative(root, path.resolve(name))).replace(/\.ts$/, ".js");
-    if (!existsSync(place)) stop(`there is no ${path.relative(root, place)}, for ${name}`);
-    if (!statSync(place).isDirectory()) return [place];
-    const files = readdirSync(place, { recursive: true }).filter((file) => file.endsWith(".test.js"));
-    return files.sort().map((file) => path.join(place, file));
-  });
-}
-
-const [major, ...tests] = process.argv.slice(2);
+const [major, ...filters] = process.argv.slice(2);
 const wanted = nodes[major];
 if (wanted === undefined) stop(`expected one of ${Object.keys(nodes).join(", ")}, found ${major ?? "nothing"}`);
 const env = { ...process.env, PATH: `${fetchNode(wanted)}${path.delimiter}${process.env.PATH}` };
 run("node", ["-e", "console.error('test-on-node: Node ' + process.version)"], { env });
 run("node", ["tools/setup.mjs", "--tests"], { env });
-const files = compiled(tests.length > 0 ? tests : ["test"]);
-run("node", ["--test", `--test-concurrency=${availableParallelism()}`, ...files], { env });
+run("node", ["tools/run-tests.mjs", ...filters], { env });
