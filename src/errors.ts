@@ -1,5 +1,6 @@
 // The one error class of the toolkit and its closed set of codes. Callers switch on `code`; people read `message`.
 import { publicUrls } from "./public-url.js";
+import { type Access, meaningOf } from "./system-errors.js";
 
 export const errorCodes = [
   "ACCESS_DENIED",
@@ -48,9 +49,12 @@ export const errorCodes = [
   "OUTPUT_IN_USE",
   "OUTPUT_NOT_WRITABLE",
   "OUT_OF_MEMORY",
+  "OUT_OF_SPACE",
   "STATE_MISMATCH",
   "TENSORFLOW_MISSING",
+  "THREAD_ENDED",
   "TOO_MANY_ERRORS",
+  "TOO_MANY_OPEN_FILES",
   "TOO_MANY_PIXELS",
   "TRUNCATED_TAR",
   "UNKNOWN_KEY",
@@ -113,12 +117,30 @@ export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === "string" && (errorCodes as readonly string[]).includes(code);
 }
 
-/** Anything thrown, as one of ours; the addon's errors carry our codes already, anything unknown is INTERNAL. */
+/**
+ * Anything thrown, as one of ours: the addon's errors carry our codes already, those of the operating system have a code each, and what is
+ * left, which can only be a defect of ours, is INTERNAL.
+ */
 export function asToolkitError(error: unknown, facts: ErrorFacts = {}): ToolkitError {
   if (error instanceof ToolkitError) return error;
   const thrown = error instanceof Error ? error : new Error(String(error));
-  const code = (thrown as { code?: unknown }).code;
-  return new ToolkitError(isErrorCode(code) ? code : "INTERNAL", thrown.message, { ...facts, cause: error });
+  const { code } = thrown as { code?: unknown };
+  if (isErrorCode(code)) return new ToolkitError(code, thrown.message, { ...facts, cause: error });
+  const meaning = meaningOf(thrown);
+  if (meaning === undefined) return new ToolkitError("INTERNAL", thrown.message, { ...facts, cause: error });
+  return new ToolkitError(meaning.code, meaning.message, {
+    ...facts,
+    source: facts.source ?? meaning.source,
+    cause: error,
+  });
+}
+
+/** The same of an error while something was done to `source`; `doing` begins the message, as in "cannot open it". */
+export function systemError(doing: string, access: Access, source: string, cause: unknown): ToolkitError {
+  if (cause instanceof ToolkitError) return cause;
+  const meaning = meaningOf(cause, access);
+  if (meaning === undefined) return asToolkitError(cause, { source });
+  return new ToolkitError(meaning.code, `${doing}: ${meaning.message}`, { source, cause });
 }
 
 export function toWire(error: unknown, facts: ErrorFacts = {}): WireError {

@@ -1,0 +1,73 @@
+// What errors of the operating system and of Node mean in our codes, in one place: whatever the machine refuses, the caller hears what and why.
+import type { ErrorCode } from "./errors.js";
+
+/** What was being done: reading, making or replacing something under a name, or writing bytes to what is open. */
+export type Access = "read" | "create" | "write";
+
+/** An error of the machine in our words. */
+export interface Meaning {
+  readonly code: ErrorCode;
+  readonly message: string;
+  /** The path that the system names. */
+  readonly source: string | undefined;
+}
+
+/** Calls that change what is there under a name, and calls that write. */
+const creating = new Set(["mkdir", "mkdtemp", "rename", "link", "symlink", "unlink", "rmdir", "rm", "utime", "chmod"]);
+const writing = new Set(["write", "writev", "fsync", "fdatasync", "ftruncate"]);
+
+const noSpace = new Set(["ENOSPC", "EDQUOT", "EFBIG"]);
+const noFiles = new Set(["EMFILE", "ENFILE"]);
+const missing = new Set(["ENOENT", "ENOTDIR"]);
+const denied = new Set(["EACCES", "EPERM"]);
+/** Said by Node itself, which has tried nothing then. */
+const noMemory = new Set(["ENOMEM", "ERR_WORKER_OUT_OF_MEMORY", "ERR_MEMORY_ALLOCATION_FAILED"]);
+
+const cures: Readonly<Record<string, string>> = {
+  TOO_MANY_OPEN_FILES: "; allow more with ulimit -n",
+  OUT_OF_SPACE: "; make room there, or choose another place",
+};
+
+/** Undefined when it is no error of the system's. Where `access` is not given, it is told from the call that failed. */
+export function meaningOf(error: unknown, access?: Access): Meaning | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { syscall, message, path } = error as NodeJS.ErrnoException;
+  const name = errnoOf(error);
+  if (name === undefined) return undefined;
+  const code = codeOf(name, access ?? accessOf(syscall));
+  return { code, message: message + (cures[code] ?? ""), source: path };
+}
+
+/** Whether it says that there is nothing under that name. */
+export function isMissing(error: unknown): boolean {
+  return missing.has((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** Whether the process, or the whole system, has as many files open as it may. */
+export function isOutOfFiles(error: unknown): boolean {
+  return noFiles.has((error as NodeJS.ErrnoException).code ?? "");
+}
+
+/** As in "ENOSPC". A thread that cannot be started says it within its message only. */
+function errnoOf(error: Error): string | undefined {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === "ERR_WORKER_INIT_FAILED") return /\bE[A-Z]{3,}\b/.exec(error.message)?.[0] ?? "EAGAIN";
+  if (error instanceof RangeError && error.message.startsWith("Array buffer allocation failed")) return "ENOMEM";
+  if (typeof code !== "string") return undefined;
+  return noMemory.has(code) || /^E[A-Z0-9]{2,}$/.test(code) ? code : undefined;
+}
+
+function accessOf(syscall: string | undefined): Access {
+  if (syscall !== undefined && writing.has(syscall)) return "write";
+  return syscall !== undefined && creating.has(syscall) ? "create" : "read";
+}
+
+function codeOf(name: string, access: Access): ErrorCode {
+  if (noSpace.has(name)) return "OUT_OF_SPACE";
+  if (noFiles.has(name)) return "TOO_MANY_OPEN_FILES";
+  if (noMemory.has(name)) return "OUT_OF_MEMORY";
+  if (access === "create") return "OUTPUT_NOT_WRITABLE";
+  if (access === "write") return name === "EPIPE" ? "OUTPUT_NOT_WRITABLE" : "IO_ERROR";
+  if (missing.has(name)) return "NOT_FOUND";
+  return denied.has(name) ? "ACCESS_DENIED" : "IO_ERROR";
+}
