@@ -3,11 +3,14 @@
 // It checks the type and the length of every view; what the numbers mean was checked by the caller.
 #include "binding.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cstring>
 #include <ctime>
 
 #include "crc32c.h"
+#include "deadline.h"
 #include "encode.h"
 #include "lock.h"
 #include "pixels.h"
@@ -163,12 +166,47 @@ Napi::Value ReadOrientation(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), read_orientation(file.data, file.length));
 }
 
-// lockPath(path: string): a file descriptor, or -1 when another process holds the lock
-Napi::Value LockPath(const Napi::CallbackInfo& info) {
-  if (!info[0].IsString()) return bad_argument(info.Env(), "lockPath(string)");
-  int descriptor = -1;
-  const Status status = lock_path(info[0].As<Napi::String>().Utf8Value(), &descriptor);
-  return status.ok() ? Napi::Number::New(info.Env(), descriptor) : fail(info.Env(), status);
+// lockFile(descriptor: number): false when another process holds the lock
+Napi::Value LockFile(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber()) return bad_argument(info.Env(), "lockFile(number)");
+  bool taken = false;
+  const Status status = lock_file(info[0].As<Napi::Number>().Int32Value(), &taken);
+  return status.ok() ? Napi::Boolean::New(info.Env(), taken) : fail(info.Env(), status);
+}
+
+// watchInterrupts(graceMs: number, status: number): whether they are watched
+Napi::Value WatchInterrupts(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber() || !info[1].IsNumber()) return bad_argument(info.Env(), "watchInterrupts(number, number)");
+  const auto number = [&](size_t i) { return info[i].As<Napi::Number>().Int32Value(); };
+  return Napi::Boolean::New(info.Env(), watch_interrupts(number(0), number(1)));
+}
+
+// setGrace(graceMs: number)
+Napi::Value SetGrace(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber()) return bad_argument(info.Env(), "setGrace(number)");
+  set_grace(info[0].As<Napi::Number>().Int32Value());
+  return info.Env().Undefined();
+}
+
+// unwatchInterrupts()
+Napi::Value UnwatchInterrupts(const Napi::CallbackInfo& info) {
+  unwatch_interrupts();
+  return info.Env().Undefined();
+}
+
+// exitWithin(ms: number, status: number): whether it will
+Napi::Value ExitWithin(const Napi::CallbackInfo& info) {
+  if (!info[0].IsNumber() || !info[1].IsNumber()) return bad_argument(info.Env(), "exitWithin(number, number)");
+  const auto number = [&](size_t i) { return info[i].As<Napi::Number>().Int32Value(); };
+  return Napi::Boolean::New(info.Env(), exit_within(number(0), number(1)));
+}
+
+// holdTemporary(path: string), releaseTemporary(path: string)
+template <void (*change)(const std::string&)>
+Napi::Value ChangeTemporaries(const Napi::CallbackInfo& info) {
+  if (!info[0].IsString()) return bad_argument(info.Env(), "holdTemporary(string)");
+  change(info[0].As<Napi::String>().Utf8Value());
+  return info.Env().Undefined();
 }
 
 size_t total_values(const std::vector<Grid>& grids) {
@@ -339,6 +377,13 @@ Napi::Value ThreadCpuMs(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), double(time.tv_sec) * 1e3 + double(time.tv_nsec) / 1e6);
 }
 
+// openFileLimit(): files that the process may have open at a time
+Napi::Value OpenFileLimit(const Napi::CallbackInfo& info) {
+  rlimit limit = {};
+  const bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  return Napi::Number::New(info.Env(), known ? double(limit.rlim_cur) : 65536);
+}
+
 Napi::Value Crc32c(const Napi::CallbackInfo& info) {
   Span<const uint8_t> bytes;
   if (!get_bytes(info[0], &bytes) || !info[1].IsNumber()) return bad_argument(info.Env(), "crc32c(Uint8Array, number)");
@@ -348,7 +393,7 @@ Napi::Value Crc32c(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Scratch* scratch = new Scratch();
   env.SetInstanceData(scratch);  // freed by node-addon-api when the environment ends
-  exports.Set("version", 5);     // raised when a function here changes; index.ts refuses another
+  exports.Set("version", 6);     // raised when a function here changes; index.ts refuses another
   exports.Set("simd", simd_name(scratch->simd));
   exports.Set("bestSimd", simd_name(best_simd()));
   exports.Set("rowsPerFrame", kRowsPerFrame);
@@ -359,7 +404,13 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("takeFile", Napi::Function::New(env, Guarded<TakeFile>));
   exports.Set("readPixels", Napi::Function::New(env, Guarded<ReadPixels>));
   exports.Set("readOrientation", Napi::Function::New(env, Guarded<ReadOrientation>));
-  exports.Set("lockPath", Napi::Function::New(env, Guarded<LockPath>));
+  exports.Set("lockFile", Napi::Function::New(env, Guarded<LockFile>));
+  exports.Set("watchInterrupts", Napi::Function::New(env, Guarded<WatchInterrupts>));
+  exports.Set("setGrace", Napi::Function::New(env, Guarded<SetGrace>));
+  exports.Set("unwatchInterrupts", Napi::Function::New(env, Guarded<UnwatchInterrupts>));
+  exports.Set("exitWithin", Napi::Function::New(env, Guarded<ExitWithin>));
+  exports.Set("holdTemporary", Napi::Function::New(env, Guarded<ChangeTemporaries<hold_temporary>>));
+  exports.Set("releaseTemporary", Napi::Function::New(env, Guarded<ChangeTemporaries<release_temporary>>));
   exports.Set("pack", Napi::Function::New(env, Guarded<Pack>));
   exports.Set("unpack", Napi::Function::New(env, Guarded<Unpack>));
   exports.Set("expandPacked", Napi::Function::New(env, Guarded<ExpandPacked>));
@@ -369,6 +420,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("renderBatch", Napi::Function::New(env, Guarded<RenderBatch>));
   exports.Set("batchSampleNumbers", int(kBatchSampleNumbers));
   exports.Set("threadCpuMs", Napi::Function::New(env, Guarded<ThreadCpuMs>));
+  exports.Set("openFileLimit", Napi::Function::New(env, Guarded<OpenFileLimit>));
   exports.Set("misalignment", Napi::Function::New(env, Guarded<Misalignment>));
   exports.Set("crc32c", Napi::Function::New(env, Guarded<Crc32c>));
   return exports;

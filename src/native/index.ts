@@ -1,4 +1,5 @@
 // Finds and loads the addon, checks its version, and gives its functions types. Synchronous calls: meant for workers.
+import { closeSync, openSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ToolkitError } from "../errors.js";
@@ -235,7 +236,13 @@ interface Addon {
   takeFile(out: Uint8Array): void;
   readPixels(bytes: Uint8Array, maxPixels: number, orientation: number): JpegPixels;
   readOrientation(bytes: Uint8Array): number;
-  lockPath(path: string): number;
+  lockFile(descriptor: number): boolean;
+  watchInterrupts(graceMs: number, status: number): boolean;
+  setGrace(graceMs: number): void;
+  unwatchInterrupts(): void;
+  exitWithin(ms: number, status: number): boolean;
+  holdTemporary(path: string): void;
+  releaseTemporary(path: string): void;
   pack(coefficients: Int16Array, grids: Uint32Array, codec: number): Uint8Array<ArrayBuffer>;
   unpack(packed: Uint8Array, grids: Uint32Array, codec: number, simd?: SimdLevel): Int16Array;
   expandPacked(packed: Uint8Array, grids: Uint32Array, codec: number): Uint8Array<ArrayBuffer>;
@@ -279,11 +286,12 @@ interface Addon {
     times: Float64Array | undefined,
   ): BatchFailure[] | undefined;
   threadCpuMs(): number;
+  openFileLimit(): number;
   misalignment(bytes: Uint8Array, alignment: number): number;
   crc32c(bytes: Uint8Array, before: number): number;
 }
 
-const expectedVersion = 5;
+const expectedVersion = 6;
 
 function loadAddon(): Addon {
   const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
@@ -412,10 +420,51 @@ export function readOrientation(bytes: Uint8Array): number {
   return addon.readOrientation(bytes);
 }
 
-/** Locks a file or folder until the returned file descriptor is closed or the process ends. Undefined: another process holds it. IO_ERROR. */
+/**
+ * Locks a file or folder until the returned file descriptor is closed or the process ends. Undefined: another process holds it. IO_ERROR, and
+ * what the system says when it cannot be opened.
+ */
 export function lockPath(path: string): number | undefined {
-  const descriptor = addon.lockPath(path);
-  return descriptor < 0 ? undefined : descriptor;
+  const descriptor = openSync(path, "r");
+  let taken = false;
+  try {
+    taken = addon.lockFile(descriptor);
+  } finally {
+    if (!taken) closeSync(descriptor);
+  }
+  return taken ? descriptor : undefined;
+}
+
+/**
+ * Ends the process with `status` when it has not ended by itself `graceMs` after SIGINT or SIGTERM, or when another of them comes, whatever
+ * its threads do; held temporary files are removed first. To be called after the process has its own handlers of these signals. False where
+ * the system has no room for it.
+ */
+export function watchInterrupts(graceMs: number, status: number): boolean {
+  return addon.watchInterrupts(graceMs, status);
+}
+
+/** Another grace, counted from now on. */
+export function setInterruptGrace(graceMs: number): void {
+  addon.setGrace(graceMs);
+}
+
+export function unwatchInterrupts(): void {
+  addon.unwatchInterrupts();
+}
+
+/** Ends the process with `status` after so long, if it is still there: threads that are in native code keep it from ending by itself. */
+export function exitWithin(ms: number, status: number): boolean {
+  return addon.exitWithin(ms, status);
+}
+
+/** Has a file removed if the process is ended by one of the above before it is released. */
+export function holdTemporary(path: string): void {
+  addon.holdTemporary(path);
+}
+
+export function releaseTemporary(path: string): void {
+  addon.releaseTemporary(path);
 }
 
 /** Packs quantised coefficients, all components one after another, each [storedHigh, storedWide, 64] in natural order. */
@@ -604,6 +653,11 @@ export function renderBatch(options: RenderBatchOptions): BatchFailure[] | undef
 /** Milliseconds that this thread has had a core, so far. */
 export function threadCpuMs(): number {
   return addon.threadCpuMs();
+}
+
+/** Files that the process may have open at a time. */
+export function openFileLimit(): number {
+  return addon.openFileLimit();
 }
 
 /** How many bytes a buffer begins behind a multiple of `alignment`: JavaScript engines align to 16 at most. */

@@ -1,13 +1,11 @@
 // A lock that the operating system gives up when its holder ends, however it ends.
 #pragma once
-#include <string>
-
 #include "status.h"
 
 namespace dctstream {
 
-// Locks a file or folder against other processes that call this. `descriptor` stays open for as long as the lock is to
-// be held; -1 when another process holds it. IO_ERROR when the path cannot be opened.
-Status lock_path(const std::string& path, int* descriptor);
+// Locks an open file or folder against other processes that call this, for as long as it stays open. `taken` is false
+// when another process holds it.
+Status lock_file(int descriptor, bool* taken);
 
 }  // namespace dctstream
