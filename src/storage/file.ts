@@ -1,12 +1,14 @@
 // Local files. Writing goes to a hidden temporary name beside the target, is flushed to the disk, then renamed.
 import { randomUUID } from "node:crypto";
 import { closeSync } from "node:fs";
-import { type FileHandle, link, mkdir, open, readdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
+import { type FileHandle, link, open, readdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { ToolkitError } from "../errors.js";
-import { lockPath } from "../native/index.js";
+import { systemError, ToolkitError } from "../errors.js";
+import { holdTemporary, lockPath, releaseTemporary } from "../native/index.js";
+import { isMissing } from "../system-errors.js";
 import { reading, writing } from "./activity.js";
+import { makeFolder } from "./folder.js";
 import type {
   ByteRange,
   CreateOptions,
@@ -29,7 +31,7 @@ export class FileStore implements ObjectStore {
       return { url, byteLength: found.size, version: `${found.size}-${Math.round(found.mtimeMs)}`, kind };
     } catch (error) {
       if (isMissing(error)) return undefined;
-      throw ioError("cannot look at", url, error);
+      throw systemError("cannot look at it", "read", url, error);
     }
   }
 
@@ -53,6 +55,9 @@ export class FileStore implements ObjectStore {
         filled += bytesRead;
       }
       return bytes;
+    } catch (error) {
+      if (signal?.aborted) throw error;
+      throw systemError("cannot read it", "read", url, error);
     } finally {
       await handle.close();
     }
@@ -81,8 +86,8 @@ export class FileStore implements ObjectStore {
         yield chunk;
       }
     } catch (error) {
-      if (signal?.aborted || error instanceof ToolkitError) throw error;
-      throw ioError("cannot read", url, error);
+      if (signal?.aborted) throw error;
+      throw systemError("cannot read it", "read", url, error);
     } finally {
       await next?.catch(() => {});
       await handle.close();
@@ -90,54 +95,67 @@ export class FileStore implements ObjectStore {
   }
 
   async list(url: string, { namePrefix = "" }: ListOptions = {}): Promise<ObjectInfo[]> {
-    const names = (await readdir(localPath(url))).filter((name) => name.startsWith(namePrefix)).sort();
+    const names = (await namesIn(url)).filter((name) => name.startsWith(namePrefix)).sort();
     const found = await Promise.all(names.map((name) => this.stat(path.join(localPath(url), name))));
     return found.filter((info) => info !== undefined);
   }
 
   async create(url: string, { ifAbsent = false }: CreateOptions = {}): Promise<ObjectWriter> {
     const target = localPath(url);
-    const temporary = path.join(path.dirname(target), `.${path.basename(target)}.${randomUUID()}.tmp`);
+    const temporary = temporaryFor(target);
+    holdTemporary(temporary);
     try {
-      await mkdir(path.dirname(target), { recursive: true });
+      await makeFolder(path.dirname(target));
       return new FileWriter(url, target, temporary, await open(temporary, "wx"), ifAbsent);
     } catch (error) {
-      throw new ToolkitError("OUTPUT_NOT_WRITABLE", `cannot write there: ${(error as Error).message}`, {
-        source: url,
-        cause: error,
-      });
+      releaseTemporary(temporary);
+      throw systemError("cannot write there", "create", url, error);
     }
   }
 
   async remove(url: string): Promise<void> {
-    await unlink(localPath(url)).catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code === "EISDIR" || error.code === "EPERM") await removeEmptyFolder(localPath(url));
-      else if (!isMissing(error)) throw ioError("cannot remove", url, error);
-    });
+    const file = localPath(url);
+    await unlink(file)
+      .catch((error: NodeJS.ErrnoException) => {
+        if (error.code === "EISDIR" || error.code === "EPERM") return removeEmptyFolder(file);
+        if (!isMissing(error)) throw error;
+      })
+      .catch((error) => {
+        throw systemError("cannot remove it", "create", url, error);
+      });
   }
 
   /** The system's own lock: it ends with the process, however that ends. */
   async lock(folder: string): Promise<Lock | undefined> {
     try {
       const path = localPath(folder);
-      await mkdir(path, { recursive: true });
+      await makeFolder(path);
       const descriptor = lockPath(path);
       if (descriptor === undefined) return undefined;
       return { lost: undefined, release: async () => closeSync(descriptor) };
-    } catch (cause) {
-      const message = `cannot write there: ${(cause as Error).message}`;
-      throw new ToolkitError("OUTPUT_NOT_WRITABLE", message, { source: folder, cause });
+    } catch (error) {
+      throw systemError("cannot write there", "create", folder, error);
     }
   }
 
   async close(): Promise<void> {}
 
   async sweep(folder: string, isName: (name: string) => boolean): Promise<void> {
-    for (const file of await readdir(localPath(folder))) {
+    for (const file of await namesIn(folder)) {
       const name = temporaryName.exec(file)?.[1];
-      if (name !== undefined && isName(name)) await rm(path.join(localPath(folder), file), { force: true });
+      if (name === undefined || !isName(name)) continue;
+      const left = path.join(localPath(folder), file);
+      await rm(left, { force: true }).catch((error) => {
+        throw systemError("cannot remove it", "create", left, error);
+      });
     }
   }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(localPath(folder)).catch((error) => {
+    throw systemError("cannot list it", "read", folder, error);
+  });
 }
 
 async function removeEmptyFolder(folder: string): Promise<void> {
@@ -148,6 +166,21 @@ async function removeEmptyFolder(folder: string): Promise<void> {
 
 /** `.name.uuid.tmp`: what `create` calls a file until it is committed. */
 const temporaryName = /^\.(.+)\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.tmp$/;
+
+/** Names may have 255 bytes: of those that leave no room for what is added, the beginning is kept. */
+const mostNameBytes = 200;
+
+function temporaryFor(target: string): string {
+  const name = Buffer.from(path.basename(target));
+  const kept =
+    name.length <= mostNameBytes
+      ? name.toString()
+      : name
+          .subarray(0, mostNameBytes)
+          .toString()
+          .replace(/\uFFFD+$/, "");
+  return path.join(path.dirname(target), `.${kept}.${randomUUID()}.tmp`);
+}
 
 class FileWriter implements ObjectWriter {
   constructor(
@@ -165,43 +198,60 @@ class FileWriter implements ObjectWriter {
         const left = chunk.length - written;
         written += (await writing(left, () => this.handle.write(chunk, written, left))).bytesWritten;
       } catch (error) {
-        throw ioError("cannot write", this.url, error);
+        throw systemError("cannot write it", "write", this.url, error);
       }
     }
   }
 
   async commit(): Promise<ObjectInfo> {
-    await writing(0, () => this.handle.sync());
-    await this.handle.close();
-    if (this.ifAbsent) await this.publishNew();
-    else await rename(this.temporary, this.target);
-    await syncFolder(path.dirname(this.target));
-    const { size, mtimeMs } = await stat(this.target);
-    return { url: this.url, byteLength: size, version: `${size}-${Math.round(mtimeMs)}`, kind: "object" };
+    try {
+      await writing(0, () => this.handle.sync());
+      await this.handle.close();
+    } catch (error) {
+      throw systemError("cannot write it", "write", this.url, error);
+    }
+    try {
+      if (this.ifAbsent) await this.publishNew();
+      else await rename(this.temporary, this.target);
+      releaseTemporary(this.temporary);
+      await syncFolder(path.dirname(this.target));
+      const { size, mtimeMs } = await stat(this.target);
+      return { url: this.url, byteLength: size, version: `${size}-${Math.round(mtimeMs)}`, kind: "object" };
+    } catch (error) {
+      throw systemError("cannot publish it", "create", this.url, error);
+    }
   }
 
   /** Another name for the same file, which the system gives only if it is free. */
   private async publishNew(): Promise<void> {
     await link(this.temporary, this.target).catch((cause: NodeJS.ErrnoException) => {
-      if (cause.code !== "EEXIST") throw ioError("cannot publish", this.url, cause);
+      if (cause.code !== "EEXIST") throw cause;
       throw new ToolkitError("OBJECT_EXISTS", "somebody else has written it meanwhile", { source: this.url, cause });
     });
     await rm(this.temporary);
   }
 
+  /** Never fails: why it comes to this is what is reported, and what cannot be removed now is by the next run's sweep. */
   async abort(): Promise<void> {
     await this.handle.close().catch(() => {}); // already closed when commit failed half way
-    await rm(this.temporary, { force: true });
+    await rm(this.temporary, { force: true }).catch(() => {});
+    releaseTemporary(this.temporary);
   }
 }
 
+/** What file systems say that cannot flush a folder, or do not let us open it: what lies in it is none the worse. */
+const cannotFlush = new Set(["EINVAL", "ENOTSUP", "EBADF", "EACCES", "EPERM", "EISDIR"]);
+
 /** The new name itself must survive a power cut, not only the bytes under it. */
 async function syncFolder(folder: string): Promise<void> {
-  const handle = await open(folder, "r");
+  let handle: FileHandle | undefined;
   try {
+    handle = await open(folder, "r");
     await handle.sync();
+  } catch (error) {
+    if (!cannotFlush.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
   } finally {
-    await handle.close();
+    await handle?.close();
   }
 }
 
@@ -209,21 +259,21 @@ async function openForReading(url: string): Promise<FileHandle> {
   try {
     return await open(localPath(url), "r");
   } catch (error) {
-    throw ioError("cannot open", url, error);
+    throw systemError("cannot open it", "read", url, error);
   }
 }
 
-/** The path of a `file://` URL or a path. */
+/** The path of a `file://` URL or a path. UNSUPPORTED_URL for what no file can be called. */
 export function localPath(url: string): string {
-  return url.startsWith("file://") ? fileURLToPath(url) : url;
+  if (url.includes("\0")) throw unsupported(url, "a path cannot hold a NUL character");
+  if (!url.startsWith("file://")) return url;
+  try {
+    return fileURLToPath(url);
+  } catch (cause) {
+    throw unsupported(url, (cause as Error).message, cause);
+  }
 }
 
-function isMissing(error: unknown): boolean {
-  const code = (error as NodeJS.ErrnoException).code;
-  return code === "ENOENT" || code === "ENOTDIR";
-}
-
-function ioError(doing: string, url: string, cause: unknown): ToolkitError {
-  const code = isMissing(cause) ? "NOT_FOUND" : "IO_ERROR";
-  return new ToolkitError(code, `${doing} it: ${(cause as Error).message}`, { source: url, cause });
+function unsupported(url: string, message: string, cause?: unknown): ToolkitError {
+  return new ToolkitError("UNSUPPORTED_URL", message, { source: url.replaceAll("\0", "\\0"), cause });
 }
