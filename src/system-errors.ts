@@ -23,7 +23,12 @@ const denied = new Set(["EACCES", "EPERM"]);
 /** Said by Node itself, which has tried nothing then. */
 const noMemory = new Set(["ENOMEM", "ERR_WORKER_OUT_OF_MEMORY", "ERR_MEMORY_ALLOCATION_FAILED"]);
 
+/** Of a package that is there, Node says this where the system lets it open no more files. */
+const noPackage = "ERR_MODULE_NOT_FOUND";
+
+/** By what the system says, or by our code for it. */
 const cures: Readonly<Record<string, string>> = {
+  [noPackage]: "; install it with: node tools/setup.mjs, or, if it is there, allow more open files with ulimit -n",
   TOO_MANY_OPEN_FILES: "; allow more with ulimit -n",
   OUT_OF_SPACE: "; make room there, or choose another place",
 };
@@ -35,7 +40,7 @@ export function meaningOf(error: unknown, access?: Access): Meaning | undefined 
   const name = errnoOf(error);
   if (name === undefined) return undefined;
   const code = codeOf(name, access ?? accessOf(syscall));
-  return { code, message: message + (cures[code] ?? ""), source: path };
+  return { code, message: message + (cures[name] ?? cures[code] ?? ""), source: path };
 }
 
 /** Whether it says that there is nothing under that name. */
@@ -54,7 +59,7 @@ function errnoOf(error: Error): string | undefined {
   if (code === "ERR_WORKER_INIT_FAILED") return /\bE[A-Z]{3,}\b/.exec(error.message)?.[0] ?? "EAGAIN";
   if (error instanceof RangeError && error.message.startsWith("Array buffer allocation failed")) return "ENOMEM";
   if (typeof code !== "string") return undefined;
-  return noMemory.has(code) || /^E[A-Z0-9]{2,}$/.test(code) ? code : undefined;
+  return code === noPackage || noMemory.has(code) || /^E[A-Z0-9]{2,}$/.test(code) ? code : undefined;
 }
 
 function accessOf(syscall: string | undefined): Access {
@@ -68,6 +73,6 @@ function codeOf(name: string, access: Access): ErrorCode {
   if (noMemory.has(name)) return "OUT_OF_MEMORY";
   if (access === "create") return "OUTPUT_NOT_WRITABLE";
   if (access === "write") return name === "EPIPE" ? "OUTPUT_NOT_WRITABLE" : "IO_ERROR";
-  if (missing.has(name)) return "NOT_FOUND";
+  if (missing.has(name) || name === noPackage) return "NOT_FOUND";
   return denied.has(name) ? "ACCESS_DENIED" : "IO_ERROR";
 }

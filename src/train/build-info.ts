@@ -8,7 +8,8 @@ const root = fileURLToPath(new URL("../../../", import.meta.url));
 
 export function buildInfo(): { readonly tool: string; readonly commit?: string } {
   const git = (...args: string[]) => {
-    const { status, stdout } = spawnSync("git", ["-C", root, ...args], {
+    // Without a lock on the index, which a git that dies half way (a full disk) would leave behind.
+    const { status, stdout } = spawnSync("git", ["--no-optional-locks", "-C", root, ...args], {
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
     });
