@@ -164,8 +164,9 @@ export function parseSidecar(text: string, url: string): Sidecar {
   return parse(sidecarSchema, "dctstream-sidecar", text, url);
 }
 
-export async function writeSidecar(url: string, sidecar: SidecarBody): Promise<void> {
-  await putObject(url, `${JSON.stringify({ format: "dctstream-sidecar", version: manifestVersion, ...sidecar })}\n`);
+export async function writeSidecar(url: string, sidecar: SidecarBody, signal?: AbortSignal): Promise<void> {
+  const text = JSON.stringify({ format: "dctstream-sidecar", version: manifestVersion, ...sidecar });
+  await putObject(url, `${text}\n`, { signal });
 }
 
 export async function writeManifest(

@@ -89,9 +89,9 @@ export class ShardWriter {
     this.pending = new RecordBatchBuilder(schema);
   }
 
-  static async open(folder: string, name: string, schema: Schema): Promise<ShardWriter> {
+  static async open(folder: string, name: string, schema: Schema, signal?: AbortSignal): Promise<ShardWriter> {
     const url = joinUrl(folder, name);
-    return new ShardWriter(name, schema, await openStore(url).create(url));
+    return new ShardWriter(name, schema, await openStore(url).create(url, { signal }));
   }
 
   /** Bytes written so far and bytes waiting for their batch: what the roll-over is decided by. */

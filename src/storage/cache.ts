@@ -2,11 +2,12 @@
 // processes. It is a convenience: whatever goes wrong in it costs a read from the origin and never a run.
 import { randomUUID } from "node:crypto";
 import { closeSync } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { ToolkitError } from "../errors.js";
+import { systemError, ToolkitError } from "../errors.js";
 import { crc32c, lockPath } from "../native/index.js";
+import { makeFolder } from "./folder.js";
 
 export interface CacheOptions {
   /** Made if it is not there. Everything is kept in a folder of our own inside; other files are left alone. */
@@ -14,6 +15,9 @@ export interface CacheOptions {
   /** What all files together may take, of all processes. */
   readonly maxBytes: number;
 }
+
+/** Hears, once, that the cache cannot keep anything: what is in it is still used. */
+export type OnCacheProblem = (problem: ToolkitError) => void;
 
 /** What the cache did for this process. */
 export interface CacheCounters {
@@ -37,7 +41,7 @@ const roomShare = 0.05;
 /** A temporary file this old has no writer any more. */
 const abandonedMs = 10 * 60_000;
 const lockPatienceMs = 10_000;
-/** After a failed fill (a full disk, say) none is tried for so long. */
+/** After a failure (a full disk, say) nothing is kept for so long. */
 const restMs = 30_000;
 
 interface Entry {
@@ -49,23 +53,24 @@ interface Entry {
 export class DiskCache {
   private readonly tally = { hits: 0, misses: 0, filled: 0, evicted: 0, damaged: 0 };
   private restingUntil = 0;
+  private told = false;
 
   private constructor(
     private readonly folder: string,
     private readonly maxBytes: number,
+    private readonly onProblem: OnCacheProblem,
   ) {}
 
-  /** OUTPUT_NOT_WRITABLE when the folder cannot be used. */
-  static async open({ folder, maxBytes }: CacheOptions): Promise<DiskCache> {
+  /** Never fails: a cache that nothing can be written to is one that may be read. */
+  static async open({ folder, maxBytes }: CacheOptions, onProblem: OnCacheProblem = () => {}): Promise<DiskCache> {
     const own = path.join(folder, ownFolder);
-    const cache = new DiskCache(own, maxBytes);
+    const cache = new DiskCache(own, maxBytes, onProblem);
     try {
-      await mkdir(own, { recursive: true });
+      await makeFolder(own);
       await writeFile(path.join(own, lockName), "", { flag: "a" });
       await cache.locked(() => cache.makeRoom(0)); // other limits may have held before, and a killed process leaves a wrong sum
-    } catch (cause) {
-      const message = `cannot keep a cache there: ${(cause as Error).message}`;
-      throw new ToolkitError("OUTPUT_NOT_WRITABLE", message, { source: folder, cause });
+    } catch (error) {
+      cache.rest(error);
     }
     return cache;
   }
@@ -122,10 +127,18 @@ export class DiskCache {
       // Locked: whoever adds up meanwhile could see the file under neither name.
       await this.locked(() => rename(temporary, file));
       this.tally.filled++;
-    } catch {
-      this.restingUntil = performance.now() + restMs;
+    } catch (error) {
+      this.rest(error);
       await rm(temporary, { force: true }).catch(() => {}); // the next process that looks through the folder does it
     }
+  }
+
+  /** Keeps nothing for a while. */
+  private rest(error: unknown): void {
+    this.restingUntil = performance.now() + restMs;
+    if (this.told) return;
+    this.told = true;
+    this.onProblem(systemError("the cache cannot keep anything", "create", this.folder, error));
   }
 
   private fileOf(key: string): string {
@@ -137,7 +150,8 @@ export class DiskCache {
     const end = performance.now() + lockPatienceMs;
     let descriptor = lockPath(path.join(this.folder, lockName));
     while (descriptor === undefined) {
-      if (performance.now() > end) throw new Error("its lock is held for too long");
+      if (performance.now() > end)
+        throw new ToolkitError("OUTPUT_IN_USE", "the cache's lock is held for too long", { source: this.folder });
       await sleep(1 + 4 * Math.random());
       descriptor = lockPath(path.join(this.folder, lockName));
     }

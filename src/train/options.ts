@@ -1,6 +1,6 @@
 // What a training run can be asked for, checked and completed; and which of it makes it the run it is.
 import { availableParallelism } from "node:os";
-import { invalidOption } from "../errors.js";
+import { invalidOption, type ToolkitError } from "../errors.js";
 import { type AugmentPolicy, mixesPairs } from "../pipeline/load/augment.js";
 import type { Frequencies } from "../pipeline/load/frequencies.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
@@ -98,6 +98,8 @@ export interface TrainOptions {
   readonly onStep?: ((step: StepReport) => void) | undefined;
   readonly onEpoch?: ((epoch: EpochReport) => void) | undefined;
   readonly onCheckpoint?: ((checkpoint: CheckpointReport) => void) | undefined;
+  /** Hears of what is wrong and ends nothing: a cache that cannot keep anything, a folder that event files cannot be written to. */
+  readonly onWarning?: ((warning: ToolkitError) => void) | undefined;
   /** Called once, before the first step, with all options as they hold. */
   readonly onStart?: ((start: RunStart) => void) | undefined;
   /** Hears of everything that the stages do, from storage to steps. */
@@ -185,6 +187,7 @@ const unwritten = [
   "onStep",
   "onEpoch",
   "onCheckpoint",
+  "onWarning",
   "onStart",
   "recorder",
   "onCounters",

@@ -70,6 +70,7 @@ export class TrainingData {
         cache,
         consumer: stepStage,
         recorder: settings.recorder,
+        onWarning: settings.onWarning,
         signal,
       });
     const size = settings.firstInputSize ?? input.inputSize;

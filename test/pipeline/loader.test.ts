@@ -1,23 +1,26 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { type TestContext, test } from "node:test";
-import { renderView } from "../../src/native/index.js";
+import { Worker } from "node:worker_threads";
+import { crc32c, renderView } from "../../src/native/index.js";
 import { loadBatches } from "../../src/pipeline/load/load-batches.js";
 import type { LoadedBatch } from "../../src/pipeline/load/loaded-batch.js";
 import { Loader } from "../../src/pipeline/load/loader.js";
+import { OpenShards } from "../../src/pipeline/load/open-shards.js";
 import type { LoaderOptions } from "../../src/pipeline/load/options.js";
 import { imagenetScaling } from "../../src/pipeline/load/slot.js";
 import type { LoaderData } from "../../src/pipeline/load/sources.js";
 import { planView, type ViewOptions } from "../../src/pipeline/load/view.js";
 import { SharedBuffers } from "../../src/pipeline/shared-buffers.js";
+import { openDataset } from "../../src/shards/dataset.js";
 import { type LoadedManifest, readManifest } from "../../src/shards/manifest.js";
 import { planEpoch } from "../../src/shards/plan.js";
 import { randomFor } from "../../src/shards/random.js";
 import { readShard } from "../../src/shards/reader.js";
 import { makeDataset, sha256 } from "../support/dataset.js";
 import { rejectsWith } from "../support/errors.js";
-import { namesIn, temporaryFolder } from "../support/files.js";
+import { namesIn, projectRoot, temporaryFolder } from "../support/files.js";
 
 const view: ViewOptions = { kind: "dct", size: 32, augment: "train" };
 
@@ -261,6 +264,59 @@ test("a damaged sample stops the epoch with its name, or is counted and replaced
   }
   rmSync(path.join(manifest.folder, manifest.shards[0]?.name ?? ""));
   await rejectsWith("NOT_FOUND", () => prints(manifest, { ...common, onBadSample: "skip" }), /shard-00000-00000/);
+});
+
+test("skip passes over whatever is wrong with one sample: one whose sizes contradict each other too", async (t) => {
+  const manifest = await dataset(t, 24);
+  const { index, indexBytes } = await openDataset(manifest);
+  index.width[5] = 60_000; // more than its blocks cover
+  const url = path.join(manifest.folder, manifest.index.name);
+  writeFileSync(url, indexBytes);
+  const forged = { ...manifest, index: { ...manifest.index, crc32c: crc32c(indexBytes) } };
+  const common = { view, batchSize: 8, seed: 2 };
+  await rejectsWith("INVALID_ARGUMENT", () => prints(forged, common), /s0005/);
+  for (const cache of [undefined, { folder: temporaryFolder(t), maxBytes: 10 << 20, expanded: true }]) {
+    await using loader = await Loader.open(forged, { ...common, onBadSample: "skip", cache });
+    assert.equal((await printsOfEpoch(loader, 0)).length, 24);
+    assert.deepEqual(loader.skipped, { INVALID_ARGUMENT: 1 });
+  }
+});
+
+test("a loader works inside a worker thread", async (t) => {
+  const manifest = await dataset(t, 24);
+  const program = `
+    const { parentPort } = require("node:worker_threads");
+    import(${JSON.stringify(path.join(projectRoot, "dist", "src", "index.js"))}).then(async ({ loadBatches }) => {
+      let samples = 0;
+      for await (const batch of loadBatches(${JSON.stringify(manifest.url)}, ${JSON.stringify({ view, batchSize: 8, workers: 2 })}))
+        samples += batch.samples;
+      parentPort.postMessage(samples);
+    });`;
+  const worker = new Worker(program, { eval: true });
+  const samples = await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+  assert.equal(samples, 24);
+  await worker.terminate();
+});
+
+test("more shards than a thread may keep open are read all the same", async (t) => {
+  const folder = temporaryFolder(t);
+  const { manifest: url } = await makeDataset(folder, 40, { maxShardBytes: 1 });
+  const shards = new OpenShards(3);
+  const names = Array.from({ length: 10 }, (_, i) => path.join(folder, `${i}`));
+  for (const name of names) writeFileSync(name, name);
+  const open = () => readdirSync("/proc/self/fd").length;
+  const before = existsSync("/proc/self/fd") ? open() : undefined;
+  const descriptors = names.map((name) => shards.open(name));
+  assert.equal(new Set(descriptors).size, 10, "all that a task uses are open at once");
+  assert.equal(shards.open(names[4] as string), descriptors[4]);
+  shards.taskEnded();
+  if (before !== undefined) assert.equal(open(), before + 3, "and three after it");
+  assert.equal(shards.open(names[9] as string), descriptors[9], "the latest");
+  shards.taskEnded();
+  await rejectsWith("NOT_FOUND", () => shards.open(path.join(folder, "none")), /no such shard.*none/);
+  const manifest = await readManifest(url);
+  assert.equal(manifest.shards.length, 40);
+  assert.equal((await prints(manifest, { view, batchSize: 8, seed: 2 })).length, 40);
 });
 
 test("a shard cut short is damage like any other; an index that is wrong is refused", async (t) => {

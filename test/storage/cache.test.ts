@@ -1,11 +1,20 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, statSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ToolkitError } from "../../src/errors.js";
 import { DiskCache } from "../../src/storage/cache.js";
-import { rejectsWith } from "../support/errors.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";
 
 const bytesOf = (key: number, byteLength = 1000) => new Uint8Array(byteLength).fill(key);
@@ -154,12 +163,32 @@ test("several processes that fill and read it stay within its bytes and never se
   assert.ok(most > maxBytes / 2 && most <= maxBytes, `${most} bytes at most`);
 });
 
-test("a folder that cannot be written is said at once", async (t) => {
+test("a folder that cannot be written is told of, once, and ends nothing", async (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(path.join(folder, "file"), "");
-  await rejectsWith(
-    "OUTPUT_NOT_WRITABLE",
-    () => DiskCache.open({ folder: path.join(folder, "file"), maxBytes: 1 }),
-    /cannot keep a cache there/,
+  const told: ToolkitError[] = [];
+  const cache = await DiskCache.open({ folder: path.join(folder, "file"), maxBytes: 1000 }, (problem) =>
+    told.push(problem),
   );
+  await cache.put("a", bytesOf(1));
+  assert.equal(await get(cache, "a"), undefined);
+  assert.deepEqual(
+    told.map(({ code }) => code),
+    ["OUTPUT_NOT_WRITABLE"],
+  );
+  assert.match(told[0]?.message ?? "", /the cache cannot keep anything: .*ENOTDIR/);
+});
+
+test("what is in a cache is used although nothing can be added to it", async (t) => {
+  const folder = temporaryFolder(t);
+  const filled = await DiskCache.open({ folder, maxBytes: 1 << 20 });
+  await filled.put("a", bytesOf(1));
+  rmSync(path.join(own(folder), "lock"));
+  mkdirSync(path.join(own(folder), "lock"));
+  const told: ToolkitError[] = [];
+  const cache = await DiskCache.open({ folder, maxBytes: 1 << 20 }, (problem) => told.push(problem));
+  assert.deepEqual(await get(cache, "a"), bytesOf(1));
+  await cache.put("b", bytesOf(2));
+  assert.equal(await get(cache, "b"), undefined);
+  assert.equal(told.length, 1);
 });

@@ -1,11 +1,11 @@
 // Image files -> batches of views, without shards in between: for looking at pictures once. Memory is bounded by the batches in flight.
 import { availableParallelism } from "node:os";
-import { Piscina } from "piscina";
 import type { WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { formOf, type NamedArray, slotArrays, slotBytes } from "../load/slot.js";
 import { checkViewOptions, type ViewOptions } from "../load/view.js";
 import { SharedBuffers } from "../shared-buffers.js";
+import { ThreadPool } from "../thread-pool.js";
 import type { DirectAnswer, DirectTask } from "./direct-task.js";
 import type { ImageFile } from "./image-files.js";
 
@@ -42,12 +42,9 @@ export async function* imageBatches(
   checkViewOptions(view);
   const form = formOf(view, []);
   const slots = new SharedBuffers();
-  const pool = new Piscina({
-    filename: new URL("./direct-entry.cjs", import.meta.url).href,
-    minThreads: workers,
-    maxThreads: workers,
-  });
-  const render = async (group: readonly ImageFile[]): Promise<ImageBatch> => {
+  const entry = new URL("./direct-entry.cjs", import.meta.url);
+  const pool = new ThreadPool({ entry, what: "decoding", threads: workers });
+  const render = async (group: readonly ImageFile[], both: AbortSignal): Promise<ImageBatch> => {
     const slot = slots.take(slotBytes(form, batchSize));
     const errors = group.map(({ error }) => error);
     const arrays = slotArrays(slot, form, batchSize);
@@ -58,7 +55,7 @@ export async function* imageBatches(
       // An empty file is no image either: it keeps its place, and the error that it has already.
       const images = part.map(({ bytes }) => bytes ?? new Uint8Array(0));
       const task: DirectTask = { images, slot, firstPlace, places: batchSize, view, form, maxPixels };
-      const answer: DirectAnswer = await pool.run(task);
+      const answer = await pool.run<DirectAnswer>(task, both);
       for (const [i, error] of answer.entries()) errors[firstPlace + i] ??= error;
     };
     await Promise.all(parts.map(render));
@@ -73,7 +70,7 @@ export async function* imageBatches(
   try {
     yield* mapOrdered(inGroups(files, batchSize), render, { limit: batchesAhead, signal });
   } finally {
-    await pool.destroy();
+    await pool.close();
   }
 }
 

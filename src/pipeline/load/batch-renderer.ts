@@ -1,14 +1,14 @@
 // Planned batches -> finished ones: spread over the view threads in tasks, put together on the calling thread.
-import { closeSync } from "node:fs";
-import { Piscina } from "piscina";
-import { fromWire, isErrorCode, ToolkitError } from "../../errors.js";
-import type { BatchFailure, MixedPair, ViewForm } from "../../native/index.js";
+import { setMaxListeners } from "node:events";
+import { type ErrorCode, fromWire, isErrorCode, ToolkitError } from "../../errors.js";
+import { type BatchFailure, type MixedPair, openFileLimit, type ViewForm } from "../../native/index.js";
 import type { Dataset } from "../../shards/dataset.js";
 import type { Random } from "../../shards/random.js";
 import { placeOf } from "../../shards/search.js";
 import { joinUrl } from "../../storage/store.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { epochMs } from "../stage-clock.js";
+import { ThreadPool } from "../thread-pool.js";
 import { drawMix, mixesPairs } from "./augment.js";
 import type { BatchPlan } from "./batch-plan.js";
 import type { LoadClock } from "./load-clock.js";
@@ -21,6 +21,9 @@ import type { LoaderState } from "./state.js";
 import { trainingPolicy, viewUnit } from "./view.js";
 import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings, WorkerSource } from "./view-task.js";
 
+/** Of a view thread. All threads together take half of what the process may have at most. */
+const mostOpenFiles = 1000;
+
 export interface BatchRendererOptions {
   readonly sources: readonly OpenedSource[];
   readonly settings: LoaderSettings;
@@ -31,6 +34,8 @@ export interface BatchRendererOptions {
   readonly clock: LoadClock;
   /** Where a loader stands before a step of an epoch. */
   readonly stateAt: (epoch: number, step: number) => LoaderState;
+  /** When it aborts nobody wants a batch any more. */
+  readonly signal: AbortSignal | undefined;
 }
 
 export class BatchRenderer {
@@ -41,14 +46,13 @@ export class BatchRenderer {
   /** Batches that may be held at a time, the one in use with them. */
   readonly batchesAhead: number;
   private readonly form: ViewForm;
-  private readonly pool: Piscina;
-  private readonly workerSources: readonly WorkerSource[];
+  private readonly pool: ThreadPool;
+  private readonly signal: AbortSignal | undefined;
   private readonly slots = new SharedBuffers();
 
   constructor(private readonly options: BatchRendererOptions) {
-    const { sources, settings, batchSize, readsFiles } = options;
+    const { sources, settings, batchSize, readsFiles, signal } = options;
     const { workers, view, seed, onBadSample, dropLast, prefetchBatches, prefetchBytes } = settings;
-    this.workerSources = sources.map(({ dataset }) => workerSource(dataset, readsFiles));
     this.form = formOf(view, (sources[0] as OpenedSource).dataset.manifest.frequencies);
     this.viewBytes = viewBytes(this.form);
     this.batchesAhead = Math.max(
@@ -57,34 +61,34 @@ export class BatchRenderer {
     );
     const replace = onBadSample === "skip" && dropLast;
     const workerSettings: WorkerSettings = {
-      sources: this.workerSources,
+      sources: sources.map(({ dataset }) => workerSource(dataset, readsFiles)),
       view,
       form: this.form,
       seed,
       batchSize,
+      openFiles: Math.max(1, Math.min(mostOpenFiles, Math.floor(openFileLimit() / 2 / workers))),
       replace,
     };
-    // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it begins.
-    this.pool = new Piscina({
-      filename: new URL("./view-entry.cjs", import.meta.url).href,
-      minThreads: workers,
-      maxThreads: workers,
-      concurrentTasksPerWorker: (this.batchesAhead + 1) * Math.ceil(batchSize / taskSamples),
-      // Files opened by one worker are used by all, and closed at the end by this thread.
-      trackUnmanagedFds: false,
+    this.signal = signal && AbortSignal.any([signal]);
+    if (this.signal !== undefined) setMaxListeners(0, this.signal); // as many listen to it as tasks are under way
+    this.pool = new ThreadPool({
+      entry: new URL("./view-entry.cjs", import.meta.url),
+      what: "view",
+      threads: workers,
+      // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it begins.
+      tasksPerThread: (this.batchesAhead + 1) * Math.ceil(batchSize / taskSamples),
       workerData: { settings: workerSettings },
     });
   }
 
-  /** Ends the threads and closes the shards. */
-  async close(): Promise<void> {
-    await this.pool.destroy();
-    for (const { files } of this.workerSources) for (const file of files ?? []) if (file >= 0) closeSync(file);
+  /** Ends the threads, which closes the shards that they read. */
+  close(): Promise<void> {
+    return this.pool.close();
   }
 
   /** Has samples brought into their expanded form. */
   expand(task: ExpandTask): Promise<ExpandAnswer> {
-    return this.pool.run(task);
+    return this.pool.run<ExpandAnswer>(task, this.signal);
   }
 
   /** `read`: the samples' bytes, where they are in memory already. */
@@ -107,7 +111,8 @@ export class BatchRenderer {
       this.options.clock.batchReady();
       return batch;
     } catch (error) {
-      this.slots.giveBack(slot);
+      // What was given up may still be written to.
+      if (this.signal?.aborted !== true) this.slots.giveBack(slot);
       throw error;
     }
   }
@@ -132,11 +137,15 @@ export class BatchRenderer {
       pairs: pairs.filter(({ a }) => a >= firstPlace && a < end),
     };
     this.options.clock.taskSent();
-    const answer: ViewAnswer = await this.pool.run(task).catch((reason) => ({
-      error: { code: "INTERNAL", message: `a view worker failed: ${(reason as Error).message}` } as const,
-    }));
     const samples = end - firstPlace;
-    this.options.clock.taskEnded(answer.work, samples, samples * this.viewBytes);
+    let work: ViewAnswer["work"];
+    let answer: ViewAnswer;
+    try {
+      answer = await this.pool.run<ViewAnswer>(task, this.signal);
+      work = answer.work;
+    } finally {
+      this.options.clock.taskEnded(work, samples, samples * this.viewBytes);
+    }
     if ("error" in answer) throw fromWire(answer.error);
     return (answer.failures ?? []).map((failure) => ({
       ...failure,
@@ -220,9 +229,8 @@ export class BatchRenderer {
     const code = isErrorCode(failure.code) ? failure.code : "INTERNAL";
     const source = plan.source[place] as number;
     const { dataset } = this.options.sources[source] as OpenedSource;
-    const damaged = code === "CHECKSUM_MISMATCH" || code === "CORRUPT_RECORD";
     const nothingLeft = this.options.settings.dropLast && copyOf < 0;
-    if (this.options.settings.onBadSample === "fail" || !damaged || nothingLeft) {
+    if (this.options.settings.onBadSample === "fail" || ofTheMachine.has(code) || nothingLeft) {
       const sample = plan.sample[place] as number;
       const shard = dataset.manifest.shards[placeOf(dataset.firstSamples, sample)]?.name ?? "";
       const facts = { source: joinUrl(dataset.manifest.folder, shard), key: dataset.index.key(sample) };
@@ -236,6 +244,9 @@ export class BatchRenderer {
   }
 }
 
+/** What is wrong with the machine is so with every sample; anything else is the sample's own. */
+const ofTheMachine: ReadonlySet<ErrorCode> = new Set(["IO_ERROR", "OUT_OF_MEMORY"]);
+
 function workerSource({ manifest, indexBytes, offsets, firstSamples }: Dataset, readsFiles: boolean): WorkerSource {
   return {
     indexBytes,
@@ -244,7 +255,7 @@ function workerSource({ manifest, indexBytes, offsets, firstSamples }: Dataset, 
     folder: manifest.folder,
     shardNames: manifest.shards.map(({ name }) => name),
     codec: manifest.codec,
-    files: readsFiles ? new Int32Array(new SharedArrayBuffer(4 * manifest.shards.length)).fill(-1) : undefined,
+    readsFiles,
   };
 }
 

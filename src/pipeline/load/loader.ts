@@ -61,19 +61,14 @@ export class Loader {
     this.clock = new LoadClock({ threads: workers, readsStorage: remote, consumer, recorder });
     const { batchSize, readsFiles, clock } = this;
     const stateAt = (epoch: number, step: number) => this.stateAt(epoch, step);
-    this.renderer = new BatchRenderer({ sources, settings, batchSize, readsFiles, clock, stateAt });
+    this.renderer = new BatchRenderer({ sources, settings, batchSize, readsFiles, clock, stateAt, signal });
   }
 
-  /** NOT_FOUND, BAD_MANIFEST, CORRUPT_INDEX, INVALID_OPTION, OUTPUT_NOT_WRITABLE (the cache). */
+  /** NOT_FOUND, BAD_MANIFEST, CORRUPT_INDEX, INVALID_OPTION. */
   static async open(data: LoaderData, options: LoaderOptions): Promise<Loader> {
     const settings = resolveOptions(options);
     const loader = new Loader(await openSources(data), settings, options.cache, options.signal);
-    try {
-      if (options.cache !== undefined) loader.disk = await DiskCache.open(options.cache);
-    } catch (error) {
-      await loader.close();
-      throw error;
-    }
+    if (options.cache !== undefined) loader.disk = await DiskCache.open(options.cache, options.onWarning);
     return loader;
   }
 

@@ -1,6 +1,6 @@
 // What a loader can be told, and what holds when it is not told.
 import { availableParallelism } from "node:os";
-import { invalidOption } from "../../errors.js";
+import { invalidOption, type ToolkitError } from "../../errors.js";
 import { defaultShuffleBytes } from "../../shards/plan.js";
 import type { CacheOptions } from "../../storage/cache.js";
 import type { Recorder } from "../stage-clock.js";
@@ -36,6 +36,8 @@ export interface LoaderOptions {
   readonly consumer?: string | undefined;
   /** Hears of everything that the loader's stages do. */
   readonly recorder?: Recorder | undefined;
+  /** Hears of what is wrong and ends nothing: a cache that cannot keep anything. */
+  readonly onWarning?: ((warning: ToolkitError) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -55,7 +57,7 @@ export interface LoaderCacheOptions extends CacheOptions {
 
 /** Options with every default filled in. */
 export type LoaderSettings = {
-  readonly [Name in Exclude<keyof LoaderOptions, "signal" | "cache" | "recorder">]-?: Exclude<
+  readonly [Name in Exclude<keyof LoaderOptions, "signal" | "cache" | "recorder" | "onWarning">]-?: Exclude<
     LoaderOptions[Name],
     undefined
   >;

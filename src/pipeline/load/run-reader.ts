@@ -1,7 +1,7 @@
 // The bytes of samples that live far away, ahead of their use: a range read for each run, or for each sample where a run would be held for too
 // few of them; from the disk cache where that has them. Everything is checked when it arrives, and read again when it is wrong.
 import { setMaxListeners } from "node:events";
-import { fromWire, ToolkitError } from "../../errors.js";
+import { ToolkitError } from "../../errors.js";
 import { type Codec, crc32c } from "../../native/index.js";
 import { maxReads, readChecked } from "../../shards/checked-read.js";
 import type { Dataset } from "../../shards/dataset.js";
@@ -258,8 +258,10 @@ export class RunReader {
       const bytes = new Uint8Array(buffer, 0, unit.bytes);
       const damaged = await this.readDamaged(unit, dataset, bytes);
       const lengths = lengthsOf(unit, dataset);
-      if (cache !== undefined && !damaged)
-        await cache.put(key, expands ? await this.expanded(unit, bytes, lengths, expand) : bytes);
+      if (cache !== undefined && !damaged) {
+        const kept = expands ? await this.expanded(unit, bytes, lengths, expand) : bytes;
+        if (kept !== undefined) await cache.put(key, kept);
+      }
       // What is here already is used as it is: the next epoch reads the other form.
       return { buffer, bytes, codec, damaged, places: placesOf(lengths) };
     } catch (error) {
@@ -268,15 +270,15 @@ export class RunReader {
     }
   }
 
+  /** Undefined when one of them cannot be expanded, which is told of it when its view is made. */
   private async expanded(
     unit: Unit,
     bytes: Uint8Array,
     lengths: readonly number[],
     expand: NonNullable<RunReaderOptions["expand"]>,
-  ): Promise<Uint8Array> {
+  ): Promise<Uint8Array | undefined> {
     const answer = await expand({ source: unit.source, firstSample: unit.first, bytes, lengths });
-    if ("error" in answer) throw fromWire(answer.error);
-    return joinExpanded(answer.lengths, answer.bytes);
+    return "error" in answer ? undefined : joinExpanded(answer.lengths, answer.bytes);
   }
 
   private async fromCache(key: string, unit: Unit, codec: Codec): Promise<LoadedUnit | undefined> {

@@ -12,8 +12,8 @@ export interface WorkerSource {
   readonly folder: string;
   readonly shardNames: readonly string[];
   readonly codec: Codec;
-  /** File descriptors of the shards, -1 where none is open yet; undefined: samples come in memory. */
-  readonly files: Int32Array<SharedArrayBuffer> | undefined;
+  /** Workers read its shards themselves; otherwise samples come in memory. */
+  readonly readsFiles: boolean;
 }
 
 /** What every worker of a loader is started with. */
@@ -23,6 +23,8 @@ export interface WorkerSettings {
   readonly form: ViewForm;
   readonly seed: number;
   readonly batchSize: number;
+  /** Files that each worker may keep open. */
+  readonly openFiles: number;
   /** A sample that fails is replaced by a neighbour of its task; otherwise its place is cleared. */
   readonly replace: boolean;
 }

@@ -1,6 +1,5 @@
 // Inside a worker thread: samples -> finished views in the batch's slot. Samples of local shards are read here, straight into the processor's
 // caches; those of services and disk caches come in shared memory.
-import { closeSync, openSync } from "node:fs";
 import { workerData } from "node:worker_threads";
 import { asToolkitError, ToolkitError, toWire } from "../../errors.js";
 import {
@@ -15,17 +14,14 @@ import {
 import { type Random, randomFamily } from "../../shards/random.js";
 import { parseSampleIndex, storedComponents } from "../../shards/sample-index.js";
 import { placeOf } from "../../shards/search.js";
-import { localPath } from "../../storage/file.js";
 import { joinUrl } from "../../storage/store.js";
 import { timeWork } from "../stage-clock.js";
 import { drawColor, drawErasedBox } from "./augment.js";
 import type { ViewWork } from "./load-clock.js";
+import { OpenShards } from "./open-shards.js";
 import { slotArrays } from "./slot.js";
 import { planView, trainingPolicy, viewUnit } from "./view.js";
-import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings, WorkerSource } from "./view-task.js";
-
-/** Shards of a source that stay open; more are opened for each use. */
-const maxOpenFiles = 1000;
+import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings } from "./view-task.js";
 
 const settings = (workerData as { readonly settings: WorkerSettings }).settings;
 const sources = settings.sources.map((source) => ({
@@ -35,6 +31,7 @@ const sources = settings.sources.map((source) => ({
 const layouts = sources.map(({ index }) => index.layouts);
 const unit = viewUnit(settings.view);
 const samples = new BatchSamples();
+const shards = new OpenShards(settings.openFiles);
 let family: { readonly epoch: number; readonly random: (sample: number, pass: number) => Random }[] = [];
 
 /** A stream of random numbers for every source of an epoch. */
@@ -42,31 +39,6 @@ function randomOf(epoch: number, source: number, sample: number, pass: number): 
   if (family[source]?.epoch !== epoch)
     family = sources.map((_, i) => ({ epoch, random: randomFamily(settings.seed, "view", epoch, i) }));
   return (family[source] as (typeof family)[number]).random(sample, pass);
-}
-
-/** Files that are open for this task only. */
-const passing: number[] = [];
-
-function openShard(source: WorkerSource, files: Int32Array, shard: number): number {
-  const known = Atomics.load(files, shard);
-  if (known >= 0) return known;
-  const url = joinUrl(source.folder, source.shardNames[shard] as string);
-  let file: number;
-  try {
-    file = openSync(localPath(url), "r");
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === "ENOENT") throw new ToolkitError("NOT_FOUND", "no such shard", { source: url, cause });
-    throw new ToolkitError("IO_ERROR", `cannot open: ${message}`, { source: url, cause });
-  }
-  if (shard >= maxOpenFiles) {
-    passing.push(file);
-    return file;
-  }
-  const before = Atomics.compareExchange(files, shard, -1, file);
-  if (before < 0) return file;
-  closeSync(file); // another worker was faster
-  return before;
 }
 
 const wholeAxis: ViewAxis = { boxStart: 0, boxEnd: 1, scaledSize: 1, outStart: 0, outCount: 1, flip: false };
@@ -133,8 +105,8 @@ function locate({ memory, sample: numbers }: ViewTask, i: number, source: (typeo
     entry.crc32c = source.index.crc32c[sample] as number;
     return;
   }
-  if (source.files === undefined) throw new ToolkitError("INTERNAL", "samples of a service came without their bytes");
-  entry.file = openShard(source, source.files, placeOf(source.firstSamples, sample));
+  if (!source.readsFiles) throw new ToolkitError("INTERNAL", "samples of a service came without their bytes");
+  entry.file = shards.open(joinUrl(source.folder, source.shardNames[placeOf(source.firstSamples, sample)] as string));
   entry.offset = source.offsets[sample] as number;
   entry.byteLength = source.index.byteLength[sample] as number;
   entry.crc32c = source.index.crc32c[sample] as number;
@@ -178,7 +150,7 @@ export function renderViews(task: ViewTask): ViewAnswer {
   } catch (error) {
     return { error: toWire(asToolkitError(error)), work: work() };
   } finally {
-    for (const file of passing.splice(0)) closeSync(file);
+    shards.taskEnded();
   }
 }
 

@@ -1,5 +1,4 @@
 // The write half, wired: sources -> samples -> decoding pool -> writing thread -> shards -> manifest.
-import { Piscina } from "piscina";
 import { type ErrorCode, fromWire, ToolkitError, type WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import {
@@ -15,6 +14,7 @@ import { joinUrl, storageOptions } from "../../storage/store.js";
 import { type LockedWork, withLock } from "../../storage/with-lock.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { type PipelineCounters, watched } from "../stage-clock.js";
+import { ThreadPool } from "../thread-pool.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { settleLabels } from "./label-rules.js";
 import type { LabelRules } from "./labels.js";
@@ -167,7 +167,7 @@ class Run {
   private readonly partsDone = new Map<number, readonly Sidecar[]>();
   private progress: PreprocessProgress;
 
-  private readonly pool: Piscina;
+  private readonly pool: ThreadPool;
   private readonly shards: ShardThread;
 
   constructor(
@@ -179,11 +179,8 @@ class Run {
   ) {
     const totalBytes = sumOf([...ours], (index) => (sources[index] as Source).byteLength);
     this.progress = { bytesRead: 0, totalBytes, samples: 0, failed: 0, source: undefined };
-    this.pool = new Piscina({
-      filename: new URL("./decode-entry.cjs", import.meta.url).href,
-      minThreads: settings.workers,
-      maxThreads: settings.workers,
-    });
+    const entry = new URL("./decode-entry.cjs", import.meta.url);
+    this.pool = new ThreadPool({ entry, what: "decoding", threads: settings.workers });
     const { out: folder, codec, maxShardBytes } = settings;
     this.shards = new ShardThread({ folder, codec, maxShardBytes, storage: storageOptions() }, clock);
   }
@@ -193,10 +190,13 @@ class Run {
     const { settings } = this;
     const done: Promise<readonly SidecarBody[]>[] = [];
     let current: number | undefined;
+    // What waits for the writing thread waits for as long as the service that it writes to.
+    const giveUp = () => void this.shards.abort();
+    settings.signal?.addEventListener("abort", giveUp, { once: true });
     try {
       const read = (signal: AbortSignal) =>
         watched(this.readTasks(done, signal), (asking) => this.clock.readsTask(asking));
-      const tasks = mapOrdered(read, (task) => this.decode(task), {
+      const tasks = mapOrdered(read, (task, both) => this.decode(task, both), {
         limit: settings.workers + 2,
         signal: settings.signal,
       });
@@ -223,9 +223,11 @@ class Run {
       return sidecars;
     } catch (error) {
       await this.shards.abort();
+      settings.signal?.throwIfAborted();
       throw error;
     } finally {
-      await this.pool.destroy();
+      settings.signal?.removeEventListener("abort", giveUp);
+      await this.pool.close();
     }
   }
 
@@ -264,13 +266,13 @@ class Run {
     }
   }
 
-  private async decode(task: Task): Promise<DecodedTask> {
+  private async decode(task: Task, signal: AbortSignal): Promise<DecodedTask> {
     if ("endOf" in task) return task;
     const source = this.sources[task.source] as Source;
     const images = task.items.filter(isDecodable).map(({ image }) => image);
     const slab = takeResultSlab(this.results);
     const decodeTask: DecodeTask = { images, results: slab, settings: decodeSettings(this.settings) };
-    const answer = images.length === 0 ? nothingDecoded : await this.runTask(decodeTask);
+    const answer = images.length === 0 ? nothingDecoded : await this.runTask(decodeTask, signal);
     for (const { image } of task.items.filter(isSample)) this.allocator.release(image);
     let next = 0;
     const outcomes = task.items.map((item): Outcome => {
@@ -280,12 +282,12 @@ class Run {
     return { source: task.source, outcomes, slab, overflow: answer.overflow };
   }
 
-  private async runTask(task: DecodeTask): Promise<DecodeAnswer> {
+  private async runTask(task: DecodeTask, signal: AbortSignal): Promise<DecodeAnswer> {
     const { images } = task;
     this.clock.taskSent();
     let work: DecodeAnswer["work"];
     try {
-      const answer: DecodeAnswer = await this.pool.run(task);
+      const answer = await this.pool.run<DecodeAnswer>(task, signal);
       work = answer.work;
       return answer;
     } finally {

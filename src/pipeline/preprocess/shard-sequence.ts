@@ -39,6 +39,7 @@ export class ShardSequence {
     private readonly settings: ShardSettings,
     private readonly source: number,
     done: readonly SidecarBody[],
+    private readonly signal: AbortSignal,
   ) {
     this.sidecars = [...done];
     this.part = done.length;
@@ -62,7 +63,8 @@ export class ShardSequence {
     }
     const { index, key, extension, json, entry } = outcome;
     const { facts, ...pieces } = images.get(index);
-    this.writer ??= await ShardWriter.open(this.settings.folder, shardName(this.source, this.part), this.schema);
+    const { settings, source, part, schema, signal } = this;
+    this.writer ??= await ShardWriter.open(settings.folder, shardName(source, part), schema, signal);
     await this.writer.append({ ...facts, ...pieces, key, extension, label: entry.index, json });
     if (!gathered.classes.has(entry.index)) gathered.classes.set(entry.index, entry);
     gathered.statistics.add(facts.frequencies);
@@ -108,7 +110,11 @@ export class ShardSequence {
       classes: [...classes.values()].sort((a, b) => a.index - b.index),
       statistics: statistics.toStrings(),
     };
-    await writeSidecar(joinUrl(this.settings.folder, sidecarName(shardName(this.source, place.part))), sidecar);
+    await writeSidecar(
+      joinUrl(this.settings.folder, sidecarName(shardName(this.source, place.part))),
+      sidecar,
+      this.signal,
+    );
     this.sidecars.push(sidecar);
   }
 }

@@ -3,11 +3,16 @@ import { Worker } from "node:worker_threads";
 import { asToolkitError, fromWire, ToolkitError } from "../../errors.js";
 import type { Sidecar, SidecarBody } from "../../shards/manifest.js";
 import { absorbCounters } from "../../storage/counters.js";
+import { threadEnded } from "../thread-pool.js";
+import { within } from "../within.js";
 import type { PreprocessClock } from "./preprocess-clock.js";
 import type { DecidedGroup, NumberedRequest, ShardAnswer, ShardRequest, ShardSettings } from "./shard-task.js";
 
 /** Requests under way. More would only hold more memory. */
 const maxUnanswered = 4;
+
+/** How long dropping the shard in hand may take: a service that does not answer must keep nobody from ending. */
+const abortMs = 1000;
 
 type Answered = Exclude<ShardAnswer, { readonly error: unknown }>;
 
@@ -24,6 +29,7 @@ export class ShardThread {
   /** The first error of a request that nobody waits for. */
   private failure: ToolkitError | undefined;
   private ended: ToolkitError | undefined;
+  private aborting: Promise<void> | undefined;
 
   constructor(
     settings: ShardSettings,
@@ -38,7 +44,7 @@ export class ShardThread {
       else waiting?.resolve(answer);
     });
     this.worker.on("error", (error) => this.end(asToolkitError(error)));
-    this.worker.on("exit", () => this.end(new ToolkitError("INTERNAL", "the thread that writes shards ended early")));
+    this.worker.on("exit", (code) => this.end(threadEnded("shard-writing", code)));
   }
 
   /** Starts a source, after the parts of it that are done. */
@@ -66,19 +72,36 @@ export class ShardThread {
   }
 
   /** Drops the shard in hand and ends the thread; no error, whatever state it is in. */
-  async abort(): Promise<void> {
-    if (this.ended === undefined) await this.post({ kind: "abort" }, []).catch(() => {});
-    await this.close();
+  abort(): Promise<void> {
+    this.aborting ??= this.endNow();
+    return this.aborting;
   }
 
   async close(): Promise<void> {
     await Promise.allSettled(this.unanswered);
-    if (this.ended === undefined) {
-      const { counters } = await this.post({ kind: "close" }, []).catch((): Answered => ({ id: -1 })); // it died: nothing to count
-      if (counters !== undefined) absorbCounters(counters);
-    }
-    this.ended ??= new ToolkitError("INTERNAL", "the thread that writes shards was closed");
-    await this.worker.terminate();
+    if (this.ended === undefined) await this.stop();
+    await this.terminate();
+  }
+
+  private async endNow(): Promise<void> {
+    if (this.ended === undefined) await within(abortMs, this.dropAndStop());
+    await this.terminate();
+  }
+
+  private async dropAndStop(): Promise<void> {
+    await this.post({ kind: "abort" }, []).catch(() => {});
+    await this.stop();
+  }
+
+  /** Ends what the thread has open, and takes over what it counted. */
+  private async stop(): Promise<void> {
+    const { counters } = await this.post({ kind: "close" }, []).catch((): Answered => ({ id: -1 })); // it died: nothing to count
+    if (counters !== undefined) absorbCounters(counters);
+  }
+
+  private async terminate(): Promise<void> {
+    this.end(new ToolkitError("INTERNAL", "the thread that writes shards was closed"));
+    await within(abortMs, this.worker.terminate());
   }
 
   /** Waits until another request may be sent. */

@@ -1,7 +1,7 @@
 // Inside the thread that writes shards: building record batches, hashing and writing would keep the main thread from feeding the pool.
 import { performance } from "node:perf_hooks";
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
-import { toWire, type WireError } from "../../errors.js";
+import { ToolkitError, toWire, type WireError } from "../../errors.js";
 import { threadCpuMs } from "../../native/index.js";
 import type { SidecarBody } from "../../shards/manifest.js";
 import { storageActivity } from "../../storage/activity.js";
@@ -20,15 +20,21 @@ class Desk {
   private sequence: ShardSequence | undefined;
   /** The source before: its last shard may still be on its way to the disk while the next source is written. */
   private closing: Promise<unknown> = Promise.resolve();
+  private readonly abandoning = new AbortController();
 
   constructor(private readonly settings: ShardSettings) {}
+
+  /** Ends what is on its way to a service: nobody wants it any more. */
+  abandon(): void {
+    this.abandoning.abort(new ToolkitError("INTERRUPTED", "the shard was given up"));
+  }
 
   /** What "end" resolves with may be waited for after later requests. */
   async handle(request: ShardRequest): Promise<Handled> {
     const { sequence } = this;
     switch (request.kind) {
       case "begin":
-        this.sequence = new ShardSequence(this.settings, request.source, request.done);
+        this.sequence = new ShardSequence(this.settings, request.source, request.done, this.abandoning.signal);
         return {};
       case "append":
         await sequence?.append(request.group);
@@ -77,6 +83,7 @@ export function serve(port: MessagePort, settings: ShardSettings): void {
   };
   let turn = Promise.resolve();
   port.on("message", ({ id, request }: NumberedRequest) => {
+    if (request.kind === "abort") desk.abandon(); // at once: what is under way may wait for a service that does not answer
     turn = turn.then(async () => {
       if (failed !== undefined && request.kind !== "abort" && request.kind !== "close") return fail(id, failed);
       try {

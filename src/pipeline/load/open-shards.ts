@@ -1,0 +1,54 @@
+// The shards that a view thread has open. Every thread opens its own: files belong to the thread that opened them, and end with it.
+import { closeSync, openSync } from "node:fs";
+import { systemError, ToolkitError } from "../../errors.js";
+import { localPath } from "../../storage/file.js";
+import { isMissing, isOutOfFiles } from "../../system-errors.js";
+
+export class OpenShards {
+  /** By URL, the one not used for longest first. */
+  private readonly files = new Map<string, number>();
+  /** Of the task at hand: they stay open, however many they are. */
+  private readonly inUse = new Set<string>();
+
+  /** `limit`: files that stay open between tasks. */
+  constructor(private readonly limit: number) {}
+
+  /** A descriptor that is good until the task has ended. NOT_FOUND, TOO_MANY_OPEN_FILES, IO_ERROR. */
+  open(url: string): number {
+    const known = this.files.get(url);
+    if (known !== undefined && this.inUse.has(url)) return known;
+    this.inUse.add(url);
+    this.files.delete(url);
+    const file = known ?? this.openNew(url);
+    this.files.set(url, file);
+    return file;
+  }
+
+  taskEnded(): void {
+    this.inUse.clear();
+    while (this.files.size > this.limit) this.closeOldest();
+  }
+
+  private openNew(url: string): number {
+    for (;;) {
+      try {
+        return openSync(localPath(url), "r");
+      } catch (error) {
+        if (isOutOfFiles(error) && this.closeOldest()) continue;
+        if (isMissing(error)) throw new ToolkitError("NOT_FOUND", "no such shard", { source: url, cause: error });
+        throw systemError("cannot open it", "read", url, error);
+      }
+    }
+  }
+
+  /** False when all are in use. */
+  private closeOldest(): boolean {
+    for (const [url, file] of this.files) {
+      if (this.inUse.has(url)) continue;
+      this.files.delete(url);
+      closeSync(file);
+      return true;
+    }
+    return false;
+  }
+}
