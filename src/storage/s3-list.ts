@@ -6,6 +6,8 @@ import type { ObjectInfo } from "./store.js";
 
 interface Page {
   readonly entries: readonly ObjectInfo[];
+  /** Whether there is anything at all, the empty object that consoles make a "folder" by included. */
+  readonly isEmpty: boolean;
   readonly next: string | undefined;
 }
 
@@ -17,10 +19,10 @@ export class S3Listing {
     private readonly payer: Payer,
   ) {}
 
-  /** Whether anything lies below it. A bucket is a folder, empty or not; NO_SUCH_BUCKET. */
+  /** Whether anything lies below it, or it was made in a console. A bucket is a folder, empty or not; NO_SUCH_BUCKET. */
   async isFolder(place: S3Place, signal?: AbortSignal): Promise<boolean> {
-    const { entries } = await this.page(place, folderPrefix(place.key), 1, undefined, signal);
-    return entries.length > 0 || place.key === "";
+    const { isEmpty } = await this.page(place, folderPrefix(place.key), 1, undefined, signal);
+    return !isEmpty || place.key === "";
   }
 
   /** Objects and folders directly below, in name order. */
@@ -85,7 +87,9 @@ export class S3Listing {
       // Consoles make "folders" by empty objects whose names end in a slash.
       return key.endsWith("/") ? [] : [{ url: url(key), byteLength: Size, version: ETag, kind: "object" as const }];
     });
-    return { entries: [...folders, ...objects], next: list.IsTruncated ? list.NextContinuationToken : undefined };
+    const isEmpty = folders.length === 0 && (list.Contents ?? []).length === 0;
+    const next = list.IsTruncated ? list.NextContinuationToken : undefined;
+    return { entries: [...folders, ...objects], isEmpty, next };
   }
 
   private async uploads(place: S3Place, Prefix: string): Promise<{ Key: string; UploadId: string }[]> {

@@ -139,6 +139,11 @@ test("a listing of more than a thousand keys is complete, sorted, and knows fold
     );
     assert.equal((await store.stat("s3://bucket/many"))?.kind, "folder");
     assert.equal((await store.stat("s3://bucket"))?.kind, "folder");
+    await server.put("bucket", "made/", ""); // as consoles make a folder
+    assert.equal((await store.stat("s3://bucket/made"))?.kind, "folder");
+    assert.deepEqual(await store.list("s3://bucket/made"), []);
+    await server.put("bucket", "made/a.tar", "x");
+    assert.equal((await store.stat("s3://bucket/made/"))?.kind, "folder");
     assert.equal(await store.stat("s3://bucket/man"), undefined);
     assert.equal((await store.list("s3://bucket/many", { namePrefix: "n12" })).length, 5);
   });
