@@ -5,10 +5,13 @@ import { type ObjectWriter, openStore } from "../storage/store.js";
 export class TarWriter {
   private readonly tar = pack();
   private readonly copying: Promise<void>;
+  /** Why nothing can be written any more: the tar's stream only knows that it was destroyed. */
+  private failure: { readonly error: unknown } | undefined;
+  private giveUp: (error: unknown) => void = () => {};
 
   private constructor(private readonly out: ObjectWriter) {
     this.copying = this.copy();
-    this.copying.catch(() => {}); // surfaces in commit
+    this.copying.catch((error) => this.giveUp(error)); // surfaces in the entry at hand, or the next, or in commit
   }
 
   static async open(url: string): Promise<TarWriter> {
@@ -22,7 +25,11 @@ export class TarWriter {
         ? Buffer.from(content)
         : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
     return new Promise((resolve, reject) => {
-      this.tar.entry({ name, mtime: new Date(0) }, bytes, (error) => (error ? reject(error) : resolve()));
+      if (this.failure !== undefined) return reject(this.failure.error);
+      this.giveUp = reject;
+      this.tar.entry({ name, mtime: new Date(0) }, bytes, (error) =>
+        error ? reject(this.failure?.error ?? error) : resolve(),
+      );
     });
   }
 
@@ -39,6 +46,11 @@ export class TarWriter {
   }
 
   private async copy(): Promise<void> {
-    for await (const chunk of this.tar as AsyncIterable<Uint8Array>) await this.out.write(chunk);
+    for await (const chunk of this.tar as AsyncIterable<Uint8Array>) {
+      await this.out.write(chunk).catch((error: unknown) => {
+        this.failure = { error };
+        throw error;
+      });
+    }
   }
 }

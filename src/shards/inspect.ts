@@ -1,6 +1,6 @@
 // What is inside a data set or a shard, counted; and one sample as a picture.
 import { ToolkitError } from "../errors.js";
-import { type Codec, renderView } from "../native/index.js";
+import { type Codec, renderForm, unchangedColor } from "../native/index.js";
 import { joinUrl } from "../storage/store.js";
 import { recordFlags } from "./flags.js";
 import { type LoadedManifest, readManifest } from "./manifest.js";
@@ -44,6 +44,17 @@ async function* batchesOf(url: string): AsyncGenerator<RecordBatchView> {
   for (const shard of manifest.shards) yield* readShard(manifest, shard);
 }
 
+/** CORRUPT_RECORD for whatever a damaged one makes of its columns. */
+function sampleOf(batch: RecordBatchView, row: number, source: string): SampleRecord {
+  try {
+    return batch.sample(row);
+  } catch (cause) {
+    if (cause instanceof ToolkitError) throw cause;
+    const message = `record ${row} of a batch cannot be read: ${(cause as Error).message}`;
+    throw new ToolkitError("CORRUPT_RECORD", message, { source, cause });
+  }
+}
+
 const shortNames: Readonly<Record<string, string>> = {
   "1x1,1x1,1x1": "4:4:4",
   "2x2,1x1,1x1": "4:2:0",
@@ -71,7 +82,7 @@ export async function inspect(url: string): Promise<Inspection> {
   for await (const batch of batchesOf(url)) {
     codec = batch.codec;
     for (let row = 0; row < batch.length; row++) {
-      const sample = batch.sample(row);
+      const sample = sampleOf(batch, row, url);
       count(labels, sample.label);
       count(sampling, samplingName(sample));
       for (const side of ["width", "height"] as const) {
@@ -113,7 +124,7 @@ export async function findSample(url: string, key: string): Promise<FoundSample>
       const found = batch.key(row);
       example ??= found;
       if (found !== key) continue;
-      const sample = batch.sample(row);
+      const sample = sampleOf(batch, row, url);
       batch.checkPacked(sample);
       return { sample, codec: batch.codec };
     }
@@ -125,18 +136,44 @@ export async function findSample(url: string, key: string): Promise<FoundSample>
   );
 }
 
-/** A sample at its own size: [height, width, 3] 8-bit RGB. */
-export function renderSample({ sample, codec }: FoundSample): Uint8Array {
-  const { width, height } = sample;
-  const rgb = new Float32Array(width * height * 3);
-  const whole = (size: number) => ({
-    boxStart: 0,
-    boxEnd: size,
-    scaledSize: size,
-    outStart: 0,
-    outCount: size,
-    flip: false,
-  });
-  renderView({ ...sample, codec }, whole(width), whole(height), { kind: "rgb", rgb });
-  return Uint8Array.from(new Uint8ClampedArray(rgb)); // clamped conversion rounds to nearest and clips to 0..255
+/** Sides of what is rendered at a time. */
+const tileColumns = 16384;
+const tileRows = 1024;
+/** More, which no sample of usual options has, is more than can be packed into a PNG in memory. */
+const mostPixels = 2 ** 29;
+
+/** A sample at its own size: [height, width, 3] 8-bit RGB. TOO_MANY_PIXELS, CORRUPT_RECORD. */
+export function renderSample(found: FoundSample): Uint8Array {
+  const { width, height, key } = found.sample;
+  if (width * height > mostPixels) {
+    const message = `${width} x ${height} pixels, at most ${mostPixels} can be rendered`;
+    throw new ToolkitError("TOO_MANY_PIXELS", message, { key });
+  }
+  const rgb = new Uint8Array(width * height * 3);
+  for (let top = 0; top < height; top += tileRows)
+    for (let left = 0; left < width; left += tileColumns) {
+      const [rows, columns] = [Math.min(tileRows, height - top), Math.min(tileColumns, width - left)];
+      const tile = renderTile(found, { top, left, rows, columns });
+      for (let row = 0; row < rows; row++)
+        rgb.set(tile.subarray(3 * row * columns, 3 * (row + 1) * columns), 3 * ((top + row) * width + left));
+    }
+  return rgb;
+}
+
+interface Tile {
+  readonly top: number;
+  readonly left: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+function renderTile({ sample, codec }: FoundSample, { top, left, rows, columns }: Tile): Uint8Array {
+  const part = (size: number, outStart: number, outCount: number) => {
+    return { boxStart: 0, boxEnd: size, scaledSize: size, outStart, outCount, flip: false };
+  };
+  const tile = new Uint8Array(rows * columns * 3);
+  const form = { kind: "pixels", type: "uint8", chromaStep: 2, color: "rgb", width: columns, height: rows } as const;
+  const [x, y] = [part(sample.width, left, columns), part(sample.height, top, rows)];
+  renderForm({ ...sample, codec }, x, y, form, unchangedColor, [tile]);
+  return tile;
 }

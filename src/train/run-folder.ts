@@ -97,7 +97,12 @@ export class RunFolder {
 
   /** Writes a checkpoint, makes it the one to go on from, and only then removes older ones. Returns the URL of its checkpoint.json. */
   async add({ entry, files, info, training, history }: NewCheckpoint): Promise<string> {
-    const url = await writeCheckpoint(files, info, this.folderOf(entry), training);
+    const folder = this.folderOf(entry);
+    const url = await writeCheckpoint(files, info, folder, training).catch(async (error: unknown) => {
+      // On a full disk it would keep the room that the next one needs; why it is not whole is what is reported.
+      await removeCheckpoint(folder).catch(() => {});
+      throw error;
+    });
     await putObject(joinUrl(this.url, historyName), history);
     const { document } = this;
     const isBest = entry.valTop1 !== undefined && entry.valTop1 > (document.best?.valTop1 ?? -1);

@@ -54,12 +54,12 @@ async function lookAt(target: string, key: string, png: string | undefined): Pro
 }
 
 function encodePng(rgb: Uint8Array, width: number, height: number): Uint8Array {
-  const png = new PNG({ width, height });
-  for (let i = 0; i < width * height; i++) {
-    png.data.set(rgb.subarray(3 * i, 3 * i + 3), 4 * i);
-    png.data[4 * i + 3] = 255;
-  }
-  return PNG.sync.write(png);
+  const options = { colorType: 2, inputColorType: 2, inputHasAlpha: false } as const; // RGB without transparency
+  const png = new PNG({ width: 1, height: 1 }); // which would fill its own memory otherwise
+  png.width = width;
+  png.height = height;
+  png.data = Buffer.from(rgb.buffer, rgb.byteOffset, rgb.byteLength);
+  return PNG.sync.write(png, options);
 }
 
 const ranked = (counts: Readonly<Record<string, number>>) => Object.entries(counts).sort(([, a], [, b]) => b - a);
