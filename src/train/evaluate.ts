@@ -25,6 +25,8 @@ export interface EvaluateOptions {
   /** How many of the most confident mistakes are reported. Default 0. */
   readonly mistakes?: number | undefined;
   readonly onProgress?: (done: number, samples: number) => void;
+  /** See LoaderOptions. */
+  readonly onWarning?: ((warning: ToolkitError) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -115,7 +117,7 @@ class Tally {
 
 /**
  * `logits` maps inputs to [n, classes] before the softmax, and is frozen for the time of it. Every sample counts once, the last batch may be
- * smaller.
+ * smaller. BAD_LABEL, NUMERIC_OVERFLOW, and what the loader throws.
  */
 export async function evaluateModel(
   engine: Engine,
@@ -146,6 +148,7 @@ export async function evaluateModel(
     workers,
     prefetchBytes,
     cache,
+    onWarning: options.onWarning,
     signal,
   });
   const tally = new Tally(classes);
@@ -158,6 +161,7 @@ export async function evaluateModel(
       const tensors = toTensors(tf, batch, logits);
       const scores = await score(tf, network, tensors, classes, Boolean(options.mistakes));
       const { loss, ranked, perSample } = scores;
+      if (!Number.isFinite(loss)) throw notFinite(batch.keys[0]);
       tally.add(batch.labels.subarray(0, batch.samples), ranked, perSample, loss * batch.samples);
       if (options.mistakes) mistakes = worst([...mistakes, ...mistakesOf(batch, scores)], options.mistakes);
       tensors.dispose();
@@ -180,6 +184,12 @@ export async function evaluateModel(
     ...tally.summarise(manifest.classes),
     ...(options.mistakes ? { mistakes } : {}),
   };
+}
+
+/** Of a network whose weights or statistics overflowed: whatever it says of any image means nothing. `key` is of the first image of a batch. */
+export function notFinite(key: string | undefined): ToolkitError {
+  const message = "what the network says is not finite: it diverged while it was trained, or its weights are damaged";
+  return new ToolkitError("NUMERIC_OVERFLOW", message, { key });
 }
 
 function mistakesOf(batch: LoadedBatch, { ranked, perSample, confidence }: Scores): Mistake[] {

@@ -2,7 +2,7 @@
 import type { LayersModel } from "@tensorflow/tfjs";
 import type { WireError } from "../errors.js";
 import { imageBatches } from "../pipeline/direct/image-batches.js";
-import { findImages, type ImagePlace, readImages } from "../pipeline/direct/image-files.js";
+import { findImages, type ImagePlace, isPattern, noPlace, readImages } from "../pipeline/direct/image-files.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { NamedArray } from "../pipeline/load/slot.js";
 import { isImageName } from "../pipeline/preprocess/group.js";
@@ -12,12 +12,13 @@ import { joinUrl, openStore } from "../storage/store.js";
 import { type BatchInput, inputTensors } from "./batch.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
+import { notFinite } from "./evaluate.js";
 import { type NetworkInput, viewOf } from "./input.js";
 
 export interface PredictOptions {
   /** Images, tars, folders and manifests: paths, URLs and patterns; read as they come. */
   readonly inputs: AsyncIterable<string> | Iterable<string>;
-  /** The inputs are names as they are, not patterns; one that does not exist is an error in its place. Default false. */
+  /** The inputs are names as they are, not patterns. Default false. */
   readonly literal?: boolean | undefined;
   /** Classes that are named for each image, the likeliest first. Default 5. */
   readonly top?: number | undefined;
@@ -57,8 +58,8 @@ interface Batch extends BatchInput {
 
 /**
  * Predictions in the order of the inputs, a batch at a time; memory does not grow with their number. What cannot be read is an error in its
- * place. `logits` maps inputs to [n, classes] before the softmax, and is frozen for the time of it. NO_SOURCES, BAD_MANIFEST and what
- * storage throws.
+ * place, an input that does not exist too. `logits` maps inputs to [n, classes] before the softmax, and is frozen for the time of it.
+ * NUMERIC_OVERFLOW, and what is wrong with the machine rather than an image.
  */
 export async function* predict(
   engine: Engine,
@@ -72,6 +73,8 @@ export async function* predict(
   try {
     for await (const batch of batchesOf(input, options)) {
       const guesses = await rank(engine, network, logits, batch, top);
+      const bad = guesses.findIndex(([likeliest]) => !Number.isFinite(likeliest?.probability));
+      if (bad >= 0) throw notFinite(batch.names[bad]);
       batch.release();
       yield batch.names.map((image, i): Prediction => {
         const error = batch.errors[i];
@@ -119,7 +122,13 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
   /** Places of the inputs up to the next data set. */
   async function* places(): AsyncGenerator<ImagePlace> {
     for (let next = await inputs.next(); next.done !== true; next = await inputs.next()) {
-      dataset = await datasetAt(next.value);
+      try {
+        dataset = await datasetAt(next.value);
+      } catch (error) {
+        options.signal?.throwIfAborted();
+        yield noPlace(next.value, error);
+        continue;
+      }
       if (dataset !== undefined) return;
       yield* findImages(next.value, options.literal ?? false, options.signal);
     }
@@ -138,7 +147,7 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
 /** A manifest by its own name or its folder's; undefined for everything else. */
 async function datasetAt(url: string): Promise<LoadedManifest | undefined> {
   if (url.endsWith(".json")) return readManifest(url);
-  if (isImageName(url) || isTarUrl(url) || /[*?{[]/.test(url)) return undefined;
+  if (isImageName(url) || isTarUrl(url) || isPattern(url)) return undefined;
   if ((await openStore(url).stat(url))?.kind !== "folder") return undefined;
   const manifest = joinUrl(url, manifestName);
   return (await openStore(url).stat(manifest)) === undefined ? undefined : readManifest(manifest);

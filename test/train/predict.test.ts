@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { before, test } from "node:test";
 import { loadCheckpoint } from "../../src/train/checkpoint.js";
@@ -8,7 +8,6 @@ import { openEngine } from "../../src/train/engine/engine.js";
 import { type Prediction, type PredictOptions, predict } from "../../src/train/predict.js";
 import { train } from "../../src/train/trainer.js";
 import { dctstream, lastJson } from "../support/command-line.js";
-import { rejectsWith } from "../support/errors.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";
 import { cmykKind, makeJpeg } from "../support/jpegs.js";
 import { quickRun, twoClasses, twoClassImage } from "../support/two-classes.js";
@@ -93,7 +92,17 @@ test("what cannot be read is an error in its place; other formats and colours ar
   assert.deepEqual(found[1]?.top, found[7]?.top);
   const large = await all(checkpoint, { inputs: [good], maxImageBytes: 100 });
   assert.equal(large[0]?.error?.code, "ENTRY_TOO_LARGE");
-  await rejectsWith("NO_SOURCES", () => all(checkpoint, { inputs: [path.join(folder, "missing.jpg")] }));
+  const named = [
+    path.join(folder, "missing.jpg"),
+    good,
+    path.join(folder, "none", "*.jpg"),
+    `${good}\0`,
+    "missing.json",
+  ];
+  assert.deepEqual(
+    (await all(checkpoint, { inputs: named })).map(({ error }) => error?.code ?? "fine"),
+    ["NOT_FOUND", "fine", "NO_SOURCES", "UNSUPPORTED_URL", "NOT_FOUND"],
+  );
 });
 
 test("predict on the command line: lines on stdout, a list on stdin, exit status by policy", async (t) => {
@@ -142,4 +151,25 @@ test("predict on the command line: lines on stdout, a list on stdin, exit status
   writeFileSync(path.join(pictures, "bad.jpg"), "no picture");
   const bad = await dctstream(["predict", checkpoint, path.join(pictures, "*.jpg"), "--on-error", "fail"]);
   assert.equal(bad.status, 1);
+  const missing = path.join(folder, "missing.jpg");
+  const some = await dctstream(["predict", checkpoint, missing, path.join(pictures, "val01.jpg"), "--json"]);
+  assert.equal(some.status, 0, some.stderr);
+  assert.deepEqual([lastJson(some).images, lastJson(some).failed], [2, 1]);
+  assert.match(some.stdout, /missing\.jpg.*NOT_FOUND/);
+  assert.equal((await dctstream(["predict", checkpoint, missing])).status, 1, "not one could be read");
+});
+
+test("a network whose weights are not finite is an error, and no score", async (t) => {
+  const { checkpoint, val, tar } = await setUp(t);
+  const weights = path.join(checkpoint, "weights.bin");
+  writeFileSync(weights, new Uint8Array(statSync(weights).size).fill(0xff)); // NaN, every one of them
+  for (const args of [
+    ["evaluate", checkpoint, val],
+    ["predict", checkpoint, tar],
+  ]) {
+    const { status, stderr, stdout } = await dctstream(args);
+    assert.equal(status, 1, stderr);
+    assert.match(stderr, /NUMERIC_OVERFLOW: what the network says is not finite/);
+    assert.equal(stdout, "");
+  }
 });

@@ -44,7 +44,8 @@ export const predictCommand: Command = {
         choices: ["skip", "fail"] as const,
         default: "skip",
         requiresArg: true,
-        describe: "skip: an image that cannot be read has its error in its line; fail: and exit status 1",
+        describe:
+          "skip: an image that cannot be read has its error in its line; fail: and exit status 1, as where none can be read",
       })
       .example("find . -name '*.jpg' | $0 predict run1 - > predictions.jsonl", ""),
   run: async (args, context) => {
@@ -81,7 +82,8 @@ export const predictCommand: Command = {
       line.show(`${counts.images} images, ${counts.failed} failed, ${speed()} images/s`, passed);
     }
     line.say(`${counts.images} images, ${counts.failed} failed, ${speed()} images/s`);
-    const ok = argument<string>(args, "onError") === "skip" || counts.failed === 0;
+    const noneRead = counts.failed > 0 && counts.failed === counts.images;
+    const ok = counts.failed === 0 || (argument<string>(args, "onError") === "skip" && !noneRead);
     return { result: { ...counts, imagesPerSecond: speed() }, text: "", ok };
   },
 };

@@ -1,5 +1,5 @@
 // What a user names to be looked at -> the image files in it, one after the other: files, folders, tars, and lists of those.
-import { ToolkitError, toWire, type WireError } from "../../errors.js";
+import { asToolkitError, ToolkitError, toWire, type WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { publicUrls } from "../../public-url.js";
 import { expandPatterns } from "../../storage/expand.js";
@@ -26,17 +26,32 @@ export interface ImageFilesOptions {
 /** Files read at the same time. */
 const readsInFlight = 16;
 
-/** A place to read from: a single file, or a tar. */
-export interface ImagePlace {
-  readonly url: string;
-  readonly kind: "file" | "tar";
-}
+/** A place to read from: a single file, or a tar; or one that was named and cannot be looked at. */
+export type ImagePlace =
+  | { readonly url: string; readonly kind: "file" | "tar" }
+  | { readonly url: string; readonly kind: "none"; readonly error: WireError };
 
 /**
  * The files and tars that a name stands for, in order; a folder for the images in it and below it. Braces and globs in it expand; `literal`:
- * they do not, and what does not exist is found out when it is read. NO_SOURCES when there is nothing.
+ * they do not. A name that stands for nothing is a place too, with the reason.
  */
 export async function* findImages(name: string, literal: boolean, signal?: AbortSignal): AsyncGenerator<ImagePlace> {
+  try {
+    yield* findPlaces(name, literal || !isPattern(name), signal);
+  } catch (error) {
+    signal?.throwIfAborted();
+    yield noPlace(name, error);
+  }
+}
+
+/** Whether a name may stand for several files. */
+export const isPattern = (name: string) => /[*?{[]/.test(name);
+
+export function noPlace(url: string, error: unknown): ImagePlace {
+  return { url, kind: "none", error: toWire(endsAll(error), { source: url }) };
+}
+
+async function* findPlaces(name: string, literal: boolean, signal?: AbortSignal): AsyncGenerator<ImagePlace> {
   if (literal && isImageName(name)) {
     yield { url: name, kind: "file" }; // without a look: there may be millions, on a service
     return;
@@ -50,7 +65,7 @@ export async function* findImages(name: string, literal: boolean, signal?: Abort
 
 async function* below(folder: string, signal: AbortSignal | undefined): AsyncGenerator<ImagePlace> {
   for (const { url, kind } of await openStore(folder).list(folder, { signal })) {
-    if (kind === "folder") yield* below(url, signal);
+    if (kind === "folder") yield* findImages(url, true, signal);
     else if (isTarUrl(url)) yield { url, kind: "tar" };
     else if (isImageName(url)) yield { url, kind: "file" };
   }
@@ -61,11 +76,21 @@ export async function* readImages(
   places: AsyncIterable<ImagePlace>,
   options: ImageFilesOptions,
 ): AsyncGenerator<ImageFile> {
-  const open = async (place: ImagePlace) => (place.kind === "tar" ? place : readFile(place.url, options));
+  const open = async (place: ImagePlace): Promise<ImageFile | { readonly tar: string }> => {
+    if (place.kind === "none") return { name: publicUrls(place.url), bytes: undefined, error: place.error };
+    return place.kind === "tar" ? { tar: place.url } : readFile(place.url, options);
+  };
   for await (const found of mapOrdered(places, open, { limit: readsInFlight, signal: options.signal })) {
-    if ("kind" in found) yield* tarEntries(found.url, options);
+    if ("tar" in found) yield* tarEntries(found.tar, options);
     else yield found;
   }
+}
+
+/** Throws what is wrong with the machine and not with a file: the next file would fare no better. */
+function endsAll(error: unknown): unknown {
+  const { code } = asToolkitError(error);
+  if (code === "TOO_MANY_OPEN_FILES" || code === "OUT_OF_MEMORY") throw error;
+  return error;
 }
 
 async function readFile(url: string, { maxImageBytes, signal }: ImageFilesOptions): Promise<ImageFile> {
@@ -78,7 +103,7 @@ async function readFile(url: string, { maxImageBytes, signal }: ImageFilesOption
     return { name, bytes, error: undefined };
   } catch (error) {
     signal?.throwIfAborted();
-    return { name, bytes: undefined, error: toWire(error, { source: url }) };
+    return { name, bytes: undefined, error: toWire(endsAll(error), { source: url }) };
   }
 }
 
@@ -86,14 +111,23 @@ function tooLarge(byteLength: number, most: number): ToolkitError {
   return new ToolkitError("ENTRY_TOO_LARGE", `${byteLength} bytes, at most ${most} are read`);
 }
 
-async function* tarEntries(url: string, { maxImageBytes, signal }: ImageFilesOptions): AsyncGenerator<ImageFile> {
+async function* tarEntries(url: string, options: ImageFilesOptions): AsyncGenerator<ImageFile> {
   const name = publicUrls(url);
-  const info = await openStore(url).stat(url, signal);
-  if (info === undefined) {
-    const error = toWire(new ToolkitError("NOT_FOUND", "no such file", { source: url }));
-    yield { name, bytes: undefined, error };
-    return;
+  try {
+    yield* readEntries(url, name, options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    yield { name, bytes: undefined, error: toWire(endsAll(error), { source: name }) };
   }
+}
+
+async function* readEntries(
+  url: string,
+  name: string,
+  { maxImageBytes, signal }: ImageFilesOptions,
+): AsyncGenerator<ImageFile> {
+  const info = await openStore(url).stat(url, signal);
+  if (info === undefined) throw new ToolkitError("NOT_FOUND", "no such file", { source: url });
   const reader = openSourceBytes({ url, byteLength: info.byteLength, signal });
   try {
     for await (const group of readTar(reader, name, { maxEntryBytes: maxImageBytes, wants: isImageName }))
@@ -101,9 +135,6 @@ async function* tarEntries(url: string, { maxImageBytes, signal }: ImageFilesOpt
         const error = entry.problem && { ...entry.problem, source: name, key: entry.name };
         yield { name: `${name}#${entry.name}`, bytes: entry.bytes, error };
       }
-  } catch (error) {
-    signal?.throwIfAborted();
-    yield { name, bytes: undefined, error: toWire(error, { source: name }) };
   } finally {
     await reader.close();
   }
