@@ -12,6 +12,8 @@ export interface CommandContext {
   readonly interactive: boolean;
   /** Has something done after an error has been reported. */
   readonly onFailure: (work: () => void) => void;
+  /** Whether there is work that the command saves when it is interrupted: it gets more time for that then. */
+  readonly keepWorkSafe: (on: boolean) => void;
 }
 
 export interface CommandResult {

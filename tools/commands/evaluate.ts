@@ -59,6 +59,7 @@ export const evaluateCommand: Command = {
         precision: argument<Precision>(args, "precision"),
         ...readOptionsFrom(args),
         onProgress: (done, samples) => progress.update(done, samples, `${done} samples`),
+        onWarning: (warning) => context.log(`warning: ${warning.describe()}`),
         mistakes: html === undefined ? 0 : shownMistakes,
         signal: context.signal,
       });

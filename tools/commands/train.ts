@@ -86,6 +86,9 @@ async function runTraining(
   const port = argument<number | undefined>(args, "metricsPort");
   const metrics = port === undefined || collective.rank > 0 ? undefined : await Metrics.serve(port);
   const line = new ProgressLine(context);
+  // Ranks stop together: none may be gone while another saves what they have.
+  const alone = collective.size === 1;
+  if (!alone) context.keepWorkSafe(true);
   try {
     return await train(
       {
@@ -99,6 +102,7 @@ async function runTraining(
         },
         onStart: (start) => line.say(describeStart(start)),
         onStep: (step) => {
+          if (alone) context.keepWorkSafe(true);
           line.show(describeStep(step), isShown(step));
           metrics?.step(step);
         },
@@ -106,11 +110,16 @@ async function runTraining(
           line.say(describeEpoch(epoch));
           metrics?.epoch(epoch);
         },
-        onCheckpoint: ({ step, checkpoint }) => line.say(`checkpoint after step ${step}: ${checkpoint}`),
+        onCheckpoint: ({ step, checkpoint }) => {
+          if (alone) context.keepWorkSafe(false);
+          line.say(`checkpoint after step ${step}: ${checkpoint}`);
+        },
+        onWarning: (warning) => line.say(`warning: ${warning.describe()}`),
       },
       collective,
     );
   } finally {
+    context.keepWorkSafe(false);
     line.end();
     await metrics?.close();
   }

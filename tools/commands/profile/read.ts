@@ -1,4 +1,5 @@
 // dctstream profile read
+import type { ToolkitError } from "../../../src/errors.js";
 import { readManifest } from "../../../src/shards/manifest.js";
 import { argument, type Command } from "../../command.js";
 import { networkOptionsFrom, withNetworkOptions } from "../../network-options.js";
@@ -41,7 +42,8 @@ export const profileReadCommand: Command = {
     const kind = argument<"dct" | "rgb" | "ycbcr">(args, "view");
     const view = { kind, size, augment: argument<"none" | "eval" | "train">(args, "augment"), frequencies };
     const batchSize = Math.min(argument<number>(args, "batchSize"), manifest.samples);
-    const options = { view, batchSize, ...readOptionsFrom(args), signal: context.signal };
+    const onWarning = (warning: ToolkitError) => context.log(`warning: ${warning.describe()}`);
+    const options = { view, batchSize, ...readOptionsFrom(args), onWarning, signal: context.signal };
     const profiled = await profileRead(manifest, options, seconds);
     const runs = await sweepThrough(profiled.station, sweep, async (change) => {
       const { profile } = await profileRead(manifest, { ...options, ...settingsOf(change, options) }, seconds);
