@@ -16,6 +16,7 @@ export const errorCodes = [
   "BAD_TAR",
   "CANNOT_REBUILD",
   "CHECKSUM_MISMATCH",
+  "CLASSES_DIFFER",
   "CORRUPT_RECORD",
   "CORRUPT_INDEX",
   "CORRUPT_SHARD",

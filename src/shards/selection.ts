@@ -1,5 +1,6 @@
 // Which samples of a data set take part: by class, a seeded fraction, or one side of a training/validation split.
 import { invalidOption } from "../errors.js";
+import { ClassList } from "./class-list.js";
 import type { Dataset } from "./dataset.js";
 import { randomFor, shuffle } from "./random.js";
 
@@ -28,7 +29,7 @@ export function selectSamples(dataset: Pick<Dataset, "manifest" | "index">, opti
   if (!(fraction > 0 && fraction <= 1)) throw invalidOption("fraction", "a share in (0, 1]", fraction);
   if (split !== undefined && !(split.validation >= 0 && split.validation < 1))
     throw invalidOption("split", "a share in [0, 1)", split.validation);
-  const wanted = options.classes && new Set(options.classes.map((name) => labelOf(dataset, name)));
+  const wanted = options.classes && labelsOf(dataset, options.classes);
   const named = options.samples && new Set(options.samples);
   const selection = new Uint8Array(dataset.index.length);
   for (const [label, members] of byLabel(dataset.index.label)) {
@@ -53,9 +54,15 @@ function byLabel(labels: Int32Array): Map<number, number[]> {
   return members;
 }
 
-function labelOf({ manifest }: Pick<Dataset, "manifest">, name: number | string): number {
-  const found = manifest.classes.find((entry) => entry.index === name || entry.name === name || entry.synset === name);
-  if (found !== undefined) return found.index;
-  const some = manifest.classes.slice(0, 5).map((entry) => entry.name ?? entry.synset ?? String(entry.index));
-  throw invalidOption("classes", `classes of the manifest, such as ${some.join(", ")}`, name);
+function labelsOf({ manifest }: Pick<Dataset, "manifest">, names: readonly (number | string)[]): Set<number> {
+  const list = new ClassList(manifest.classes, { source: manifest.url });
+  const labelOf = (name: number | string): number => {
+    const found = typeof name === "number" ? list.at(name)?.index : list.indexOf(name);
+    if (found !== undefined) return found;
+    if (typeof name === "string" && list.isShared(name))
+      throw invalidOption("classes", "a synset or number where two classes have the same name", name);
+    const some = manifest.classes.slice(0, 5).map((entry) => entry.name ?? entry.synset ?? String(entry.index));
+    throw invalidOption("classes", `classes of the manifest, such as ${some.join(", ")}`, name);
+  };
+  return new Set(names.map(labelOf));
 }

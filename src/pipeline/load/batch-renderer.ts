@@ -185,7 +185,8 @@ export class BatchRenderer {
       shown.sample[place] = plan.sample[copyOf] as number;
     }
     for (let i = 0; i < plan.sample.length; i++) {
-      labels[i] = this.indexOf(shown.source[i] as number).label[shown.sample[i] as number] as number;
+      const { labels: known } = this.options.sources[shown.source[i] as number] as OpenedSource;
+      labels[i] = known[shown.sample[i] as number] as number;
       mask[i] = 1;
     }
     for (const { place, copyOf } of failures) {

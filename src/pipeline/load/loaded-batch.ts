@@ -8,7 +8,7 @@ export interface LoadedBatch {
   readonly step: number;
   /** The inputs, in the order of a network's: y, cb and cr, or pixels. Places beyond `samples` are padding. */
   readonly arrays: readonly NamedArray[];
-  /** [places]; -1 where `mask` is 0. */
+  /** [places]: numbers of the loader's `classes`; -1 where `mask` is 0. */
   readonly labels: Int32Array;
   /** [places]: 1 for a sample, 0 for padding. */
   readonly mask: Float32Array;

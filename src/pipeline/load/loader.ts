@@ -1,6 +1,8 @@
 // The read half, wired: plan -> (for data far away: bytes in memory, ahead of their use) -> view workers -> batches in shared memory.
 import { invalidOption } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
+import type { ClassList, ClassMap } from "../../shards/class-list.js";
+import type { Dataset } from "../../shards/dataset.js";
 import { type EpochPlan, epochLength, type PlanSource, planEpoch } from "../../shards/plan.js";
 import { type Random, randomFamily } from "../../shards/random.js";
 import { type CacheCounters, DiskCache } from "../../storage/cache.js";
@@ -13,7 +15,7 @@ import { LoadClock } from "./load-clock.js";
 import type { LoadedBatch } from "./loaded-batch.js";
 import { type LoaderCacheOptions, type LoaderOptions, type LoaderSettings, resolveOptions } from "./options.js";
 import { type ReadBatch, RunReader } from "./run-reader.js";
-import { fingerprint, type LoaderData, type OpenedSource, openSources } from "./sources.js";
+import { fingerprint, type LoaderData, type OpenedSource, type OpenedSources, openSources } from "./sources.js";
 import { checkState, type LoaderState, makeState, type OrderState } from "./state.js";
 import type { ExpandTask } from "./view-task.js";
 
@@ -31,6 +33,9 @@ export class Loader {
   readonly samples: number;
   /** Steps per epoch. */
   readonly steps: number;
+  /** What labels are numbers of. */
+  readonly classes: ClassList;
+  private readonly sources: readonly OpenedSource[];
   private readonly shape: BatchShape;
   private readonly renderer: BatchRenderer;
   /** Samples are read by the view threads themselves, from files. */
@@ -42,20 +47,23 @@ export class Loader {
   private closed = false;
 
   private constructor(
-    private readonly sources: readonly OpenedSource[],
+    { sources, classes }: OpenedSources,
     private readonly settings: LoaderSettings,
     private readonly cacheOptions: LoaderCacheOptions | undefined,
     private readonly signal: AbortSignal | undefined,
   ) {
     const { batchSize: globalBatch, rank, worldSize, dropLast, workers, seed, shuffle, shuffleBytes } = settings;
     const { consumer, recorder } = settings;
+    this.sources = sources;
+    this.classes = classes;
     this.shape = { globalBatch, rank, worldSize, dropLast };
     this.batchSize = localBatch(this.shape);
     this.samples = epochLength(this.planSources());
     this.steps = stepsOf(this.samples, this.shape);
     if (this.steps === 0)
       throw invalidOption("batch-size", `at most the ${this.samples} samples of the data set`, globalBatch);
-    this.order = { seed, globalBatch, shuffle, dropLast, shuffleBytes, data: fingerprint(sources) };
+    const data = fingerprint(sources.map(({ dataset, ...rest }) => ({ manifest: dataset.manifest, ...rest })));
+    this.order = { seed, globalBatch, shuffle, dropLast, shuffleBytes, data };
     const remote = cacheOptions !== undefined || sources.some(({ dataset }) => isRemote(dataset.manifest.folder));
     this.readsFiles = !remote;
     this.clock = new LoadClock({ threads: workers, readsStorage: remote, consumer, recorder });
@@ -64,12 +72,27 @@ export class Loader {
     this.renderer = new BatchRenderer({ sources, settings, batchSize, readsFiles, clock, stateAt, signal });
   }
 
-  /** NOT_FOUND, BAD_MANIFEST, CORRUPT_INDEX, INVALID_OPTION. */
+  /** NOT_FOUND, BAD_MANIFEST, CORRUPT_INDEX, CLASSES_DIFFER, BAD_LABEL, BAD_CLASSES, INVALID_OPTION. */
   static async open(data: LoaderData, options: LoaderOptions): Promise<Loader> {
     const settings = resolveOptions(options);
-    const loader = new Loader(await openSources(data), settings, options.cache, options.signal);
-    if (options.cache !== undefined) loader.disk = await DiskCache.open(options.cache, options.onWarning);
+    const loader = new Loader(await openSources(data, options.classList), settings, options.cache, options.signal);
+    try {
+      if (options.cache !== undefined) loader.disk = await DiskCache.open(options.cache, options.onWarning);
+    } catch (error) {
+      await loader.close();
+      throw error;
+    }
     return loader;
+  }
+
+  /** The data sets of the sources, in their order. */
+  get datasets(): readonly Dataset[] {
+    return this.sources.map(({ dataset }) => dataset);
+  }
+
+  /** How the classes of each source were matched with the loader's. */
+  get classMaps(): readonly ClassMap[] {
+    return this.sources.map(({ classMap }) => classMap);
   }
 
   /** Of the disk cache; undefined without one. */

@@ -1,6 +1,7 @@
 // What a loader can be told, and what holds when it is not told.
 import { availableParallelism } from "node:os";
 import { invalidOption, type ToolkitError } from "../../errors.js";
+import type { ClassList } from "../../shards/class-list.js";
 import { defaultShuffleBytes } from "../../shards/plan.js";
 import type { CacheOptions } from "../../storage/cache.js";
 import type { Recorder } from "../stage-clock.js";
@@ -14,6 +15,11 @@ export interface LoaderOptions {
   /** Which of how many ranks this is: each gets the same share of every step. Default 0 of 1. */
   readonly rank?: number | undefined;
   readonly worldSize?: number | undefined;
+  /**
+   * What labels are numbers of: sources that number the same classes otherwise are mapped by synset or name. Default: the first source's
+   * classes, of which the others may have a part.
+   */
+  readonly classList?: ClassList | undefined;
   /** Decides order and augmentation, with the epoch. Default 0. */
   readonly seed?: number | undefined;
   /** False: manifest order. Default true. */
@@ -57,7 +63,7 @@ export interface LoaderCacheOptions extends CacheOptions {
 
 /** Options with every default filled in. */
 export type LoaderSettings = {
-  readonly [Name in Exclude<keyof LoaderOptions, "signal" | "cache" | "recorder" | "onWarning">]-?: Exclude<
+  readonly [Name in Exclude<keyof LoaderOptions, "signal" | "cache" | "recorder" | "onWarning" | "classList">]-?: Exclude<
     LoaderOptions[Name],
     undefined
   >;

@@ -1,7 +1,9 @@
 // The data of a loader: one data set, or several mixed, each with the part of it that is wanted.
 import { createHash } from "node:crypto";
 import { invalidOption } from "../../errors.js";
+import type { ClassList, ClassMap } from "../../shards/class-list.js";
 import { type Dataset, openDataset } from "../../shards/dataset.js";
+import { classesOf, labelsIn } from "../../shards/dataset-classes.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
 import { repeatsForWeights } from "../../shards/plan.js";
 import { type Selection, type SelectionOptions, selectSamples } from "../../shards/selection.js";
@@ -22,10 +24,19 @@ export interface OpenedSource {
   readonly dataset: Dataset;
   readonly selection: Selection | undefined;
   readonly repeat: number;
+  /** By sample, as numbers of the loader's class list: the index has them as its own manifest numbers classes. */
+  readonly labels: Int32Array;
+  readonly classMap: ClassMap;
 }
 
-/** What openDataset throws, and INVALID_OPTION. */
-export async function openSources(data: LoaderData): Promise<OpenedSource[]> {
+/** Sources that go together, and the classes that their labels are numbers of. */
+export interface OpenedSources {
+  readonly sources: readonly OpenedSource[];
+  readonly classes: ClassList;
+}
+
+/** `classes`: what labels are to be numbers of. Default: the first source's. What openDataset and labelsIn throw, and INVALID_OPTION. */
+export async function openSources(data: LoaderData, classes?: ClassList): Promise<OpenedSources> {
   const list = Array.isArray(data)
     ? (data as readonly LoaderSource[])
     : [{ manifest: data as string | LoadedManifest }];
@@ -50,16 +61,28 @@ export async function openSources(data: LoaderData): Promise<OpenedSource[]> {
   const repeats = weighted
     ? repeatsForWeights(opened.map((one) => ({ samples: samplesOf(one), weight: one.source.weight as number })))
     : opened.map(({ source }) => source.repeat ?? 1);
-  return opened.map(({ dataset, selection }, i) => ({ dataset, selection, repeat: repeats[i] as number }));
+  const target = classes ?? classesOf((opened[0] as (typeof opened)[number]).dataset.manifest);
+  const sources = opened.map(({ dataset, selection }, i) => {
+    const { labels, map } = labelsIn(dataset, target, selection);
+    return { dataset, selection, repeat: repeats[i] as number, labels, classMap: map };
+  });
+  return { sources, classes: target };
 }
 
-/** Of what decides which samples there are: a state must not go on with other data. */
-export function fingerprint(sources: readonly OpenedSource[]): string {
+/** A part of the data as far as it decides which samples there are. */
+export interface FingerprintedSource extends Partial<Pick<OpenedSource, "selection" | "classMap">> {
+  readonly manifest: LoadedManifest;
+  readonly repeat: number;
+}
+
+/** Of what decides which samples there are, and their labels: a state must not go on with other data. */
+export function fingerprint(sources: readonly FingerprintedSource[]): string {
   const hash = createHash("sha256");
-  for (const { dataset, selection, repeat } of sources) {
-    const { samples, index, shards } = dataset.manifest;
+  for (const { manifest, selection, repeat, classMap } of sources) {
+    const { samples, index, shards } = manifest;
     hash.update(JSON.stringify([samples, index.crc32c, shards.length, repeat]));
     if (selection !== undefined) hash.update(selection);
+    if (classMap?.numbers !== undefined) hash.update(JSON.stringify([...classMap.numbers]));
   }
   return hash.digest("hex").slice(0, 32);
 }
