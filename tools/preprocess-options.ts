@@ -45,7 +45,7 @@ export function withPreprocessOptions(parser: Argv): Argv {
       type: "string",
       requiresArg: true,
       describe:
-        "File of the classes in index order: a synset and a name per line, or JSON. Default: the sources' synsets or folders, sorted",
+        "File of the classes in index order: a synset and a name per line, or JSON; or how many there are, without names. Default: the sources' synsets or folders, sorted",
     })
     .option("labels", {
       type: "string",

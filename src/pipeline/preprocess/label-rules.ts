@@ -6,8 +6,8 @@ import { assignLines, type LabelRules, type LabelsFile, lookUpName, readLabels }
 import { divisionsOf, listSourceImages, type Source } from "./sources.js";
 
 export interface LabelOptions {
-  /** A classes file; see readClasses. Default: what the sources are divided into, sorted. */
-  readonly classes?: string | undefined;
+  /** How many classes there are, or a file of them; see readClasses. Default: what the sources are divided into, sorted. */
+  readonly classes?: string | number | undefined;
   /** A labels file; see readLabels. */
   readonly labels?: string | undefined;
   /** The field of `.json` that is the label. */

@@ -1,5 +1,6 @@
 // What class a sample is of: from a file of labels, its companions, or the folder or tar that it lies in.
 import { ToolkitError } from "../../errors.js";
+import { maxClasses } from "../../shards/class-list.js";
 import { baseName, readText } from "../../storage/store.js";
 import { type ClassList, isSynset } from "./classes.js";
 import type { LabelResult } from "./sample.js";
@@ -26,11 +27,9 @@ export interface LabelRules {
   readonly byName: ((entry: string) => string | undefined) | undefined;
 }
 
-const maxLabel = 2 ** 31 - 1;
-
 function asIndex(value: unknown): number | undefined {
   const number = typeof value === "string" && /^\s*\d+\s*$/.test(value) ? Number(value) : value;
-  return typeof number === "number" && Number.isInteger(number) && number >= 0 && number <= maxLabel
+  return typeof number === "number" && Number.isInteger(number) && number >= 0 && number < maxClasses
     ? number
     : undefined;
 }
@@ -65,28 +64,44 @@ const lastPart = (entry: string) => entry.slice(entry.lastIndexOf("/") + 1);
  */
 export function labelOf(sample: Companions, rules: LabelRules): LabelResult {
   const object = parseObject(sample.json);
-  const given = candidates(sample, object, rules).filter((value) => value !== undefined && value !== null);
+  const given = candidates(sample, object, rules).filter(({ value }) => value !== undefined && value !== null);
   if (given.length === 0) return missingLabel(rules);
-  for (const value of given) {
-    const index = asIndex(value) ?? rules.classes?.indexOf(String(value).trim());
+  for (const { value, isDivision } of given) {
+    const named = rules.classes?.indexOf(String(value).trim());
+    const number = isDivision && named !== undefined ? undefined : asIndex(value); // the folder "10" is not class 10
+    const index = number ?? named;
     if (index === undefined) continue;
     const known = rules.classes?.at(index);
     if (rules.classesAreGiven && known === undefined) continue;
-    return {
-      index,
-      name: known?.name ?? asText(object?.name ?? object?.class_name),
-      synset: known?.synset ?? asText(object?.wnid ?? object?.synset),
-    };
+    // A number is not one of the folders' numbers: only the sample itself can say what it means.
+    if (number === undefined || rules.classesAreGiven) return { index, name: known?.name, synset: known?.synset };
+    return { index, name: asText(object?.name ?? object?.class_name), synset: asText(object?.wnid ?? object?.synset) };
   }
   const expected = rules.classes === undefined ? "a class index" : "a class index or one of the classes' names";
-  return { problem: "BAD_LABEL", message: `expected ${expected}, found ${JSON.stringify(given[0]).slice(0, 80)}` };
+  const first = given[0]?.value;
+  const most = rules.classesAreGiven ? rules.classes?.count : maxClasses;
+  const reason = /^\s*\d+\s*$/.test(String(first)) ? `: the classes are numbered from 0 to ${(most ?? 0) - 1}` : "";
+  return {
+    problem: "BAD_LABEL",
+    message: `expected ${expected}, found ${JSON.stringify(first).slice(0, 80)}${reason}`,
+  };
 }
 
-function candidates(sample: Companions, object: Record<string, unknown> | undefined, rules: LabelRules): unknown[] {
-  if (rules.byName !== undefined) return [rules.byName(sample.entry)];
-  if (sample.cls !== undefined) return [sample.cls.trim()];
-  if (rules.labelField !== undefined) return [fieldOf(object, rules.labelField)];
-  return [sample.txt?.trim() || undefined, object?.label ?? object?.cls ?? object?.class, sample.division];
+interface Candidate {
+  readonly value: unknown;
+  /** The folder or tar that the sample lies in: a name first, even where it looks like a number. */
+  readonly isDivision?: boolean;
+}
+
+function candidates(sample: Companions, object: Record<string, unknown> | undefined, rules: LabelRules): Candidate[] {
+  if (rules.byName !== undefined) return [{ value: rules.byName(sample.entry) }];
+  if (sample.cls !== undefined) return [{ value: sample.cls.trim() }];
+  if (rules.labelField !== undefined) return [{ value: fieldOf(object, rules.labelField) }];
+  return [
+    { value: sample.txt?.trim() || undefined },
+    { value: object?.label ?? object?.cls ?? object?.class },
+    { value: sample.division, isDivision: true },
+  ];
 }
 
 function missingLabel(rules: LabelRules): LabelResult {

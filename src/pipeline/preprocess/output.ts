@@ -72,6 +72,8 @@ function describeDifference(found: string, wanted: string): string | undefined {
     const [old, now] = [JSON.parse(found) as Job, JSON.parse(wanted) as Job];
     for (const key of new Set([...Object.keys(old.options), ...Object.keys(now.options)])) {
       const [before, after] = [JSON.stringify(old.options[key]), JSON.stringify(now.options[key])];
+      if (before !== after && key === "labels")
+        return "it was made with other classes or labels (--classes, --labels, --label-field, the sources' class folders)";
       if (before !== after) return `it was made with ${key} ${before}, now ${after}`;
     }
     if (old.sources.length !== now.sources.length)

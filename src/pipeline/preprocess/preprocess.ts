@@ -15,6 +15,7 @@ import { type LockedWork, withLock } from "../../storage/with-lock.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { type PipelineCounters, watched } from "../stage-clock.js";
 import { ThreadPool } from "../thread-pool.js";
+import { ClassRegister } from "./classes.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { settleLabels } from "./label-rules.js";
 import type { LabelRules } from "./labels.js";
@@ -63,7 +64,7 @@ const minSamplesForShare = 1000;
 /**
  * Reads every sample of the sources once and writes shards, sidecars, errors.jsonl and, last, the manifest. Goes on where an interrupted run of
  * the same job stopped; the result is the same, byte for byte, as without the interruption and for any number of workers and ranks.
- * NO_SOURCES, NO_SAMPLES, NO_LABELS, BAD_CLASSES, BAD_LABELS, BAD_TAR, TRUNCATED_TAR, TOO_MANY_ERRORS, OUTPUT_HOLDS_ANOTHER_DATASET,
+ * NO_SOURCES, NO_SAMPLES, NO_LABELS, BAD_CLASSES, BAD_LABEL, BAD_LABELS, BAD_TAR, TRUNCATED_TAR, TOO_MANY_ERRORS, OUTPUT_HOLDS_ANOTHER_DATASET,
  * OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE, IO_ERROR; MISSING_SIDECAR from a merge that is too early.
  */
 export async function preprocess(options: PreprocessOptions): Promise<PreprocessReport> {
@@ -127,7 +128,7 @@ async function run(
     const failures = all.flatMap((sidecar) => sidecar.failures);
     await writeQuarantine(settings.quarantine, failures, sources, maxImageBytes, settings.signal);
   }
-  const manifest = await publishManifest(out, job, sources, rules.classes, all);
+  const manifest = await publishManifest(out, job, sources, rules, all);
   return told(manifest, writing.samplesRead, true);
 }
 
@@ -165,6 +166,7 @@ class Run {
   private readonly results = new SharedBuffers();
   /** What an earlier run left of the sources being written. */
   private readonly partsDone = new Map<number, readonly Sidecar[]>();
+  private readonly classes: ClassRegister;
   private progress: PreprocessProgress;
 
   private readonly pool: ThreadPool;
@@ -177,6 +179,7 @@ class Run {
     private readonly rules: LabelRules,
     private readonly clock: PreprocessClock,
   ) {
+    this.classes = new ClassRegister(rules);
     const totalBytes = sumOf([...ours], (index) => (sources[index] as Source).byteLength);
     this.progress = { bytesRead: 0, totalBytes, samples: 0, failed: 0, source: undefined };
     const entry = new URL("./decode-entry.cjs", import.meta.url);
@@ -211,6 +214,7 @@ class Run {
         if (current !== task.source) await this.shards.begin(task.source, this.partsDone.get(task.source) ?? []);
         current = task.source;
         this.clock.begin();
+        this.noteClasses(task);
         this.count(task.outcomes);
         await this.shards.append(task, () => {
           this.clock.stored(task.outcomes.length);
@@ -238,6 +242,7 @@ class Run {
     for (const [index, source] of this.sources.entries()) {
       if (!this.ours.has(index)) continue;
       const parts = await readFinishedParts(settings.out, index);
+      for (const { classes } of parts) for (const entry of classes) this.classes.note(entry, source.url);
       this.advance({
         samples: sumOf(parts, (part) => part.shard?.samples ?? 0),
         failed: sumOf(parts, (part) => part.failures.length),
@@ -294,6 +299,12 @@ class Run {
       const bytes = sumOf(images, ({ length }) => length);
       this.clock.taskEnded(work, images.length, bytes);
     }
+  }
+
+  /** BAD_CLASSES as soon as two samples disagree on what a number means. */
+  private noteClasses({ source, outcomes }: DecidedGroup & { readonly source: number }): void {
+    const { url } = this.sources[source] as Source;
+    for (const outcome of outcomes) if (!("failure" in outcome)) this.classes.note(outcome.entry, url, outcome.key);
   }
 
   /** Counts outcomes, and ends the run where the policy says so. */

@@ -13,7 +13,7 @@ import {
 import { indexName, parseSampleIndex, SampleIndexBuilder } from "../../shards/sample-index.js";
 import { mergeStatistics } from "../../shards/statistics.js";
 import { joinUrl, putObject } from "../../storage/store.js";
-import type { ClassList } from "./classes.js";
+import { ClassRegister, type ClassRules, checkGaps } from "./classes.js";
 import { clearOutput, type Job } from "./output.js";
 import type { Source } from "./sources.js";
 
@@ -35,12 +35,12 @@ export function summarise(sidecars: readonly SidecarBody[]): Counted {
   };
 }
 
-/** Writes errors.jsonl and the manifest; another process may do the same at the same time. NO_SAMPLES, NO_LABELS, EMPTY_TAR when there is nothing to publish; the folder is cleared then. */
+/** Writes errors.jsonl and the manifest; another process may do the same at the same time. NO_SAMPLES, NO_LABELS, EMPTY_TAR when there is nothing to publish; the folder is cleared then. BAD_CLASSES and BAD_LABEL when the parts do not agree on what labels mean, and when labels leave absurd gaps. */
 export async function publishManifest(
   out: string,
   job: Job,
   sources: readonly Source[],
-  classes: ClassList | undefined,
+  rules: ClassRules,
   sidecars: readonly SidecarBody[],
 ): Promise<Manifest> {
   const failures = sidecars.flatMap((sidecar) => sidecar.failures);
@@ -54,7 +54,7 @@ export async function publishManifest(
     options: job.options,
     sources: [...job.sources],
     ...counts,
-    classes: mergeClasses(sidecars, classes),
+    classes: mergeClasses(sidecars, sources, rules),
     frequencies: mergeStatistics(sidecars.map(({ statistics }) => statistics)),
     shards,
     index: await publishIndex(out, sidecars),
@@ -102,10 +102,16 @@ function countByCode(failures: readonly Failure[]): Record<string, number> {
   return counts;
 }
 
-/** Every class seen or named, also those without a single good image: indices mean the same in every part of a data set. */
-function mergeClasses(sidecars: readonly SidecarBody[], named: ClassList | undefined): ClassEntry[] {
-  const classes = new Map<number, ClassEntry>();
-  for (const entry of [...sidecars.flatMap((sidecar) => sidecar.classes), ...(named?.entries ?? [])])
-    classes.set(entry.index, { ...classes.get(entry.index), ...entry });
-  return [...classes.values()].sort((a, b) => a.index - b.index);
+function mergeClasses(sidecars: readonly SidecarBody[], sources: readonly Source[], rules: ClassRules): ClassEntry[] {
+  const register = new ClassRegister(rules);
+  const urlOf = ({ source }: SidecarBody) => sources[source]?.url ?? "";
+  for (const sidecar of sidecars) for (const entry of sidecar.classes) register.note(entry, urlOf(sidecar));
+  const entries = register.settle();
+  checkGaps(entries, (label) => {
+    const sidecar = sidecars.find(({ classes }) => classes.some(({ index }) => index === label));
+    if (sidecar?.index === undefined) return {};
+    const index = parseSampleIndex(Buffer.from(sidecar.index, "base64"), urlOf(sidecar));
+    return { source: urlOf(sidecar), key: index.key(index.label.indexOf(label)) };
+  });
+  return entries;
 }

@@ -19,7 +19,8 @@ import { ResultSlab } from "./slab.js";
 /** What a sidecar says beside its shard, while it is being gathered. */
 class Gathered {
   failures: Failure[] = [];
-  classes = new Map<number, ClassEntry>();
+  /** By all that samples say of a class: parts that disagree are found when they are put together. */
+  classes = new Map<string, ClassEntry>();
   statistics = new StatisticSums();
   inputBytes = 0;
   converted = 0;
@@ -66,7 +67,8 @@ export class ShardSequence {
     const { settings, source, part, schema, signal } = this;
     this.writer ??= await ShardWriter.open(settings.folder, shardName(source, part), schema, signal);
     await this.writer.append({ ...facts, ...pieces, key, extension, label: entry.index, json });
-    if (!gathered.classes.has(entry.index)) gathered.classes.set(entry.index, entry);
+    const identity = `${entry.index} ${entry.synset ?? ""} ${entry.name ?? ""}`;
+    if (!gathered.classes.has(identity)) gathered.classes.set(identity, entry);
     gathered.statistics.add(facts.frequencies);
     if (pieces.flags & recordFlags.converted) gathered.converted++;
   }
