@@ -11,10 +11,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Loader } from "../src/pipeline/load/loader.js";
+import { outputCount } from "../src/shards/class-list.js";
+import { countableClasses } from "../src/shards/dataset-classes.js";
 import { readManifest } from "../src/shards/manifest.js";
 import { baseName, closeStorage, configureStorage, openStore } from "../src/storage/store.js";
 import { toTensors } from "../src/train/batch.js";
-import { classCount } from "../src/train/class-names.js";
 import { openEngine } from "../src/train/engine/engine.js";
 import { networkInput, viewOf } from "../src/train/input.js";
 import { buildNetwork, findNetwork } from "../src/train/networks/build.js";
@@ -119,8 +120,9 @@ async function onOneBatch(shards: string): Promise<number> {
   const engine = await openEngine();
   const manifest = await readManifest(shards);
   const definition = findNetwork(network);
-  const built = buildNetwork(engine.tf, network, { classes: classCount(manifest), width, inputSize });
-  const stepper = new Stepper(engine, built, stepSettings(classCount(manifest), rate));
+  const classes = outputCount(await countableClasses(manifest));
+  const built = buildNetwork(engine.tf, network, { classes, width, inputSize });
+  const stepper = new Stepper(engine, built, stepSettings(classes, rate));
   await using loader = await Loader.open(manifest, {
     view: viewOf(networkInput(definition, inputSize, undefined), "train"),
     batchSize,

@@ -36,8 +36,10 @@ const checkpointSchema = z.object({
   grey: z.boolean().default(false),
   width: z.number().positive(),
   classes: z.number().int().min(2),
-  /** By class index; left out when the data set did not name its classes. */
+  /** By class index, a text to show for each; left out when the data set did not name its classes. */
   classNames: z.array(z.string()).optional(),
+  /** By class index, what the data set said of it: see network-classes.ts. */
+  classList: z.array(z.object({ synset: z.string().optional(), name: z.string().optional() })).optional(),
   epochs: z.number().nonnegative(),
   steps: z.number().int().nonnegative(),
   seed: z.number().int(),

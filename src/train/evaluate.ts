@@ -4,6 +4,8 @@ import { ToolkitError } from "../errors.js";
 import type { LoadedBatch } from "../pipeline/load/loaded-batch.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
+import type { ClassComparison, ClassList, ClassMap } from "../shards/class-list.js";
+import { classesOf } from "../shards/dataset-classes.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { type BatchTensors, toTensors } from "./batch.js";
 import { alone, type Collective } from "./collective/collective.js";
@@ -11,6 +13,10 @@ import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import type { Tf } from "./engine/tensorflow.js";
 import { type NetworkInput, viewOf } from "./input.js";
+import { classesOfNetwork, type NetworkClasses } from "./network-classes.js";
+
+/** What evaluation must know of a network, as a checkpoint says it: its input, and what its outputs mean. */
+export type EvaluatedNetwork = NetworkInput & NetworkClasses & { readonly folder?: string | undefined };
 
 export interface EvaluateOptions {
   readonly manifest: LoadedManifest;
@@ -44,8 +50,12 @@ export interface EvaluateReport {
     readonly samples: number;
     readonly top1: number;
   }[];
-  /** Mistakes only, the most frequent first. */
+  /** Mistakes only, the most frequent first. Like all labels here, both are numbers of the network's outputs. */
   readonly confusion: readonly { readonly label: number; readonly predicted: number; readonly count: number }[];
+  /** How the data set's classes were matched with the outputs. */
+  readonly classes: ClassComparison;
+  /** By output; undefined when neither the checkpoint nor the data set names any class. */
+  readonly classNames: readonly string[] | undefined;
   /** The most confident first; where they were asked for. Of the samples of this rank. */
   readonly mistakes?: readonly Mistake[];
 }
@@ -67,7 +77,10 @@ class Tally {
   private top5 = 0;
   private readonly confusion = new Map<number, number>();
 
-  constructor(private readonly classes: number) {}
+  constructor(
+    private readonly classes: number,
+    private readonly shown: ClassList,
+  ) {}
 
   add(labels: Int32Array, ranked: Int32Array, perSample: number, batchLoss: number): void {
     this.loss += batchLoss;
@@ -92,7 +105,7 @@ class Tally {
     for (let cell = 0; cell < cells; cell++) if (all[cell] !== 0) this.confusion.set(cell, all[cell] as number);
   }
 
-  summarise(names: LoadedManifest["classes"]): Pick<EvaluateReport, "top1" | "top5" | "perClass" | "confusion"> {
+  summarise(): Pick<EvaluateReport, "top1" | "top5" | "perClass" | "confusion"> {
     const cells = [...this.confusion].map(([cell, count]) => ({
       label: Math.floor(cell / this.classes),
       predicted: cell % this.classes,
@@ -104,7 +117,7 @@ class Tally {
         const own = cells.filter(({ label }) => label === index);
         const samples = own.reduce((sum, { count }) => sum + count, 0);
         const correct = own.find(({ predicted }) => predicted === index)?.count ?? 0;
-        const entry = names.find((candidate) => candidate.index === index);
+        const entry = this.shown.at(index);
         return { index, name: entry?.name ?? entry?.synset ?? String(index), samples, top1: correct / samples };
       });
     const correct = cells
@@ -117,41 +130,38 @@ class Tally {
 
 /**
  * `logits` maps inputs to [n, classes] before the softmax, and is frozen for the time of it. Every sample counts once, the last batch may be
- * smaller. BAD_LABEL, NUMERIC_OVERFLOW, and what the loader throws.
+ * smaller. The data set may have a part of the network's classes, numbered in any way: CLASSES_DIFFER, BAD_LABEL and BAD_CLASSES where its
+ * labels do not mean outputs of the network, NUMERIC_OVERFLOW, and what the loader throws.
  */
 export async function evaluateModel(
   engine: Engine,
   logits: LayersModel,
-  input: NetworkInput,
+  described: EvaluatedNetwork,
   options: EvaluateOptions,
 ): Promise<EvaluateReport> {
   const { tf } = engine;
   const { manifest, signal, workers, prefetchBytes, cache, collective = alone } = options;
   const classes = logits.outputs[0]?.shape.at(-1) as number;
-  const unknown = manifest.classes.find(({ index }) => index >= classes);
-  if (unknown !== undefined) {
-    throw new ToolkitError(
-      "BAD_LABEL",
-      `class ${unknown.index} in the data set, but the network knows ${classes} classes`,
-      { source: manifest.url },
-    );
-  }
+  const known = outputsOf(described, classes);
   const { rank, size: worldSize } = collective;
   const batchSize = worldSize * Math.ceil(Math.min(options.batchSize, manifest.samples) / worldSize);
-  const view = viewOf(input, "eval");
+  const view = viewOf(described, "eval");
   const loader = await Loader.open(manifest, {
     view,
     batchSize,
     rank,
     worldSize,
     shuffle: false,
+    classList: known,
     workers,
     prefetchBytes,
     cache,
     onWarning: options.onWarning,
     signal,
   });
-  const tally = new Tally(classes);
+  const { comparison } = loader.classMaps[0] as ClassMap;
+  const shown = known.isNamed ? known : classesOf(manifest); // matched by number: the names are those of whoever has any
+  const tally = new Tally(classes, shown);
   let mistakes: Mistake[] = [];
   const network = await engine.freeze(logits, { precision: options.precision });
   const started = performance.now();
@@ -181,7 +191,9 @@ export async function evaluateModel(
     samples,
     loss: tally.loss / samples,
     imagesPerSecond: Math.round((10 * samples) / seconds) / 10,
-    ...tally.summarise(manifest.classes),
+    ...tally.summarise(),
+    classes: comparison,
+    classNames: shown.isNamed ? Array.from({ length: classes }, (_, index) => shown.titleOf(index)) : undefined,
     ...(options.mistakes ? { mistakes } : {}),
   };
 }
@@ -190,6 +202,16 @@ export async function evaluateModel(
 export function notFinite(key: string | undefined): ToolkitError {
   const message = "what the network says is not finite: it diverged while it was trained, or its weights are damaged";
   return new ToolkitError("NUMERIC_OVERFLOW", message, { key });
+}
+
+/** The classes of the outputs that a network has. BAD_CHECKPOINT when it is described as another. */
+function outputsOf(described: EvaluatedNetwork, outputs: number): ClassList {
+  const { folder: source = "the network", classes = outputs } = described;
+  if (classes !== outputs)
+    throw new ToolkitError("BAD_CHECKPOINT", `described as a network of ${classes} classes, it has ${outputs}`, {
+      source,
+    });
+  return classesOfNetwork({ ...described, classes }, source);
 }
 
 function mistakesOf(batch: LoadedBatch, { ranked, perSample, confidence }: Scores): Mistake[] {

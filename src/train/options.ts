@@ -5,6 +5,7 @@ import { type AugmentPolicy, mixesPairs } from "../pipeline/load/augment.js";
 import type { Frequencies } from "../pipeline/load/frequencies.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { PipelineCounters, Recorder } from "../pipeline/stage-clock.js";
+import type { ClassComparison } from "../shards/class-list.js";
 import type { DeviceChoice, EngineName } from "./engine/engine.js";
 import { findNetwork } from "./networks/build.js";
 import { type Schedule, scaledLearningRate, schedules, usualWarmupEpochs } from "./recipe.js";
@@ -119,6 +120,11 @@ export interface RunStart {
   readonly device: string;
   /** Samples of every epoch that its steps have no place for. */
   readonly leftOut: number;
+  /** Outputs of the network, and how many of them the data set names or has samples of. */
+  readonly classes: number;
+  readonly classesSeen: number;
+  /** How the classes of the validation set were matched with those of the training set. */
+  readonly valClasses: ClassComparison | undefined;
 }
 
 /** Sets of options for a purpose. */

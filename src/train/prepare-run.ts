@@ -1,5 +1,6 @@
 // Everything a process needs for its part of a run, in place: engine, network, optimiser and log, new or as a checkpoint has them.
 
+import type { ClassComparison, ClassList } from "../shards/class-list.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { readCheckpointInfo, readTrainingState } from "./checkpoint.js";
 import type { Collective } from "./collective/collective.js";
@@ -19,8 +20,12 @@ export interface RunParts {
   readonly settings: TrainSettings;
   readonly collective: Collective;
   readonly manifest: LoadedManifest;
+  /** What its labels and the network's outputs are numbers of. */
+  readonly classes: ClassList;
   readonly val: LoadedManifest | undefined;
-  readonly shape: Parameters<typeof buildNetwork>[2];
+  /** How the classes of the validation set were matched with those. */
+  readonly valClasses: ClassComparison | undefined;
+  readonly shape: Parameters<typeof buildNetwork>[2] & { readonly classes: number };
   readonly input: NetworkInput;
   /** Ends the run wherever it is: of one process only, or because the claim on the folder is lost. */
   readonly signal: AbortSignal | undefined;
@@ -83,6 +88,9 @@ export async function prepareRun(
       worldSize: collective.size,
       device,
       leftOut: data.leftOut,
+      classes: shape.classes,
+      classesSeen: parts.classes.entries.length,
+      valClasses: parts.valClasses,
     });
   }
   return { ...parts, ...place, log, steps, resumedAt: step };

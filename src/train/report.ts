@@ -1,5 +1,6 @@
 // What a training run tells while it goes and when it has ended.
 import type { PipelineCounters } from "../pipeline/stage-clock.js";
+import type { ClassComparison } from "../shards/class-list.js";
 import type { CacheCounters } from "../storage/cache.js";
 import type { StorageCounters } from "../storage/counters.js";
 
@@ -70,6 +71,10 @@ export interface TrainReport {
   readonly cpuSeconds: number;
   readonly tensors: { readonly afterFirstStep: number; readonly afterLastStep: number };
   readonly parameters: number;
+  /** Outputs of the network. */
+  readonly classes: number;
+  /** How the classes of the validation set were matched with those of the training set. */
+  readonly valClasses: ClassComparison | undefined;
   /** What computed: the engine's device, in words. */
   readonly device: string;
   readonly worldSize: number;

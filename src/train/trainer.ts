@@ -1,16 +1,18 @@
 // The training loop: batches in, one optimiser step each, validation and checkpoints between them.
 import { ToolkitError } from "../errors.js";
+import { outputCount } from "../shards/class-list.js";
+import { compareClasses, countableClasses } from "../shards/dataset-classes.js";
 import { readManifest } from "../shards/manifest.js";
 import { countersSince, type StorageCounters, storageCounters } from "../storage/counters.js";
 import { withLock } from "../storage/with-lock.js";
 import { buildInfo } from "./build-info.js";
 import { type CheckpointInfo, type ModelFiles, modelFiles } from "./checkpoint.js";
 import { CheckpointWriter } from "./checkpoint-writer.js";
-import { classCount, classNames } from "./class-names.js";
 import { alone, type Collective } from "./collective/collective.js";
 import { averageMovingStatistics } from "./collective/moving-statistics.js";
 import { type EvaluateReport, evaluateModel } from "./evaluate.js";
 import { networkInput } from "./input.js";
+import { networkClasses } from "./network-classes.js";
 import { findNetwork } from "./networks/build.js";
 import { layersOf } from "./networks/layers-of.js";
 import {
@@ -31,7 +33,7 @@ import { captureState } from "./training-state.js";
  * Trains a network, or goes on with the run that `out` holds where an earlier process stopped: the same steps, with the same losses, as
  * without the interruption. With several ranks every one calls this; rank 0 writes and reports. An interruption by the signal leaves a
  * checkpoint. UNKNOWN_NETWORK, TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, NUMERIC_OVERFLOW, INVALID_OPTION, OUTPUT_HOLDS_ANOTHER_RUN,
- * OUTPUT_IN_USE, STATE_MISMATCH, BAD_CHECKPOINT, and what the loader throws.
+ * OUTPUT_IN_USE, STATE_MISMATCH, BAD_CHECKPOINT, CLASSES_DIFFER, BAD_LABEL, and what the loader throws.
  */
 export async function train(options: TrainOptions, collective: Collective = alone): Promise<TrainReport> {
   const settings = resolveTrainOptions(options);
@@ -40,11 +42,13 @@ export async function train(options: TrainOptions, collective: Collective = alon
   const manifest = await readManifest(settings.manifest);
   const val = settings.val === undefined ? undefined : await readManifest(settings.val);
   const { inputSize, width, frequencies, grey, seed, zeroInit } = settings;
-  const shape = { classes: classCount(manifest), inputSize, width, frequencies, grey, seed, zeroInit };
+  const classes = await countableClasses(manifest);
+  const valClasses = val && (await compareClasses(val, classes)).comparison;
+  const shape = { classes: outputCount(classes), inputSize, width, frequencies, grey, seed, zeroInit };
   layersOf(definition, shape); // what cannot be built is refused before anything is read or loaded
   const input = networkInput(definition, inputSize, frequencies);
   const start = (signal: AbortSignal | undefined) =>
-    begin({ settings, collective, manifest, val, shape, input, signal });
+    begin({ settings, collective, manifest, classes, val, valClasses, shape, input, signal });
   if (collective.rank > 0) return start(undefined);
   // A rank that left in the middle of a step would leave the others waiting: several stop together, between two steps.
   const signal = collective.size === 1 ? settings.signal : undefined;
@@ -164,12 +168,13 @@ class Run {
   }
 
   private async validate(): Promise<EvaluateReport | undefined> {
-    const { val, input, settings, collective, signal, engine, network } = this.parts;
+    const { val, input, classes, settings, collective, signal, engine, network } = this.parts;
     if (val === undefined) return undefined;
     const { batchSize, prefetchBytes } = settings;
     const workers = settings.workers ?? defaultWorkers(collective.localSize);
+    const described = { ...input, ...networkClasses(classes), folder: settings.out };
     const options = { manifest: val, batchSize, workers, prefetchBytes, collective, signal };
-    return this.withAverage(() => evaluateModel(engine, network.logits, input, options));
+    return this.withAverage(() => evaluateModel(engine, network.logits, described, options));
   }
 
   /** Runs `work` on the weights that are evaluated and kept. */
@@ -199,15 +204,14 @@ class Run {
   }
 
   private info(): CheckpointInfo {
-    const { settings, input, shape, manifest, data } = this.parts;
+    const { settings, input, classes, manifest, data } = this.parts;
     const { network, grey, width, seed } = settings;
     return {
       network,
       ...input,
       grey,
       width,
-      classes: shape.classes,
-      classNames: classNames(manifest),
+      ...networkClasses(classes),
       epochs: Number((this.step / data.stepsPerEpoch).toFixed(3)),
       steps: this.step,
       seed,
@@ -230,7 +234,8 @@ class Run {
   }
 
   private async finish(before: ResourcesBefore): Promise<TrainReport> {
-    const { settings, collective, folder, data, engine, network, log, steps, resumedAt } = this.parts;
+    const { settings, collective, folder, data, shape, valClasses, engine, network, log, steps, resumedAt } =
+      this.parts;
     await this.checkpoints?.settle();
     const cpu = process.cpuUsage(before.cpu);
     const best = folder?.best;
@@ -243,6 +248,8 @@ class Run {
       seconds: Math.round((performance.now() - before.ms) / 100) / 10,
       cpuSeconds: Math.round((cpu.user + cpu.system) / 1e5) / 10,
       parameters: network.model.countParams(),
+      classes: shape.classes,
+      valClasses,
       device: engine.device,
       worldSize: collective.size,
       resumedAt,

@@ -1,5 +1,6 @@
 // dctstream convert
 import { ToolkitError } from "../../src/errors.js";
+import { readClasses } from "../../src/pipeline/preprocess/classes.js";
 import { putObject, readObject } from "../../src/storage/store.js";
 import {
   type CheckpointInfo,
@@ -11,6 +12,7 @@ import {
 } from "../../src/train/checkpoint.js";
 import { openEngine } from "../../src/train/engine/engine.js";
 import { networkInput } from "../../src/train/input.js";
+import { networkClasses } from "../../src/train/network-classes.js";
 import { buildNetwork, findNetwork } from "../../src/train/networks/build.js";
 import { encodeSafetensors, parseSafetensors } from "../../src/train/safetensors.js";
 import { exportWeights, importWeights } from "../../src/train/weights.js";
@@ -30,7 +32,11 @@ export const convertCommand: Command = {
         requiresArg: true,
         describe: "Of a file that does not say it itself: the network's id",
       })
-      .option("classes", { type: "number", requiresArg: true, describe: "Likewise: how many classes it knows" })
+      .option("classes", {
+        type: "string",
+        requiresArg: true,
+        describe: "Likewise: how many classes it knows, or a file of them as preprocess takes it",
+      })
       .option("width", {
         type: "number",
         default: 1,
@@ -64,7 +70,7 @@ async function toCheckpoint(from: string, to: string, args: Record<string, unkno
   if (bytes === undefined) throw new ToolkitError("NOT_FOUND", "no such file", { source: from });
   const stored = parseSafetensors(bytes, from);
   const own = stored.metadata.dctstream;
-  const info = own === undefined ? describedInfo(args, from) : parseCheckpointInfo(own, from);
+  const info = own === undefined ? await describedInfo(args, from) : parseCheckpointInfo(own, from);
   const { tf } = await openEngine();
   const { model } = buildNetwork(tf, info.network, info);
   importWeights(tf, model, stored, from);
@@ -73,9 +79,9 @@ async function toCheckpoint(from: string, to: string, args: Record<string, unkno
 }
 
 /** What a file from elsewhere is, as the options say. */
-function describedInfo(args: Record<string, unknown>, from: string): CheckpointInfo {
+async function describedInfo(args: Record<string, unknown>, from: string): Promise<CheckpointInfo> {
   const network = argument<string | undefined>(args, "network");
-  const classes = argument<number | undefined>(args, "classes");
+  const classes = argument<string | undefined>(args, "classes");
   if (network === undefined || classes === undefined)
     throw new ToolkitError(
       "INVALID_OPTION",
@@ -84,7 +90,7 @@ function describedInfo(args: Record<string, unknown>, from: string): CheckpointI
   const input = networkInput(findNetwork(network), argument<number>(args, "inputSize"), undefined);
   return {
     network,
-    classes,
+    ...networkClasses(await readClasses(classes)),
     ...input,
     grey: false,
     width: argument<number>(args, "width"),

@@ -1,10 +1,13 @@
 // dctstream evaluate
+import { compareClasses } from "../../src/shards/dataset-classes.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import { putObject } from "../../src/storage/store.js";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
 import { openEngine } from "../../src/train/engine/engine.js";
 import { type Precision, precisions } from "../../src/train/engine/frozen-network.js";
 import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js";
+import { classesOfNetwork } from "../../src/train/network-classes.js";
+import { describeClasses } from "../class-text.js";
 import { argument, type Command } from "../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../engine-options.js";
 import { withProgress } from "../progress.js";
@@ -49,7 +52,8 @@ export const evaluateCommand: Command = {
     const url = argument<string>(args, "checkpoint");
     const html = argument<string | undefined>(args, "html");
     const manifest = await readManifest(argument<string>(args, "manifest"));
-    await readCheckpointInfo(url); // a wrong path is reported before TensorFlow's second of loading
+    const info = await readCheckpointInfo(url); // what does not go together is reported before TensorFlow's second of loading
+    await compareClasses(manifest, classesOfNetwork(info, info.folder));
     const engine = await openEngine(engineOptionsFrom(args));
     const { logits, network, ...input } = await loadCheckpoint(engine.tf, url);
     return withProgress(context, "evaluate", async (progress) => {
@@ -79,10 +83,11 @@ export const evaluateCommand: Command = {
 };
 
 function describe(network: string, report: EvaluateReport): string {
-  const name = (index: number) => report.perClass.find((entry) => entry.index === index)?.name ?? String(index);
+  const name = (index: number) => report.classNames?.[index] ?? String(index);
   const worst = [...report.perClass].sort((a, b) => a.top1 - b.top1).slice(0, shownRows);
   return [
     `${network}: top-1 ${formatShare(report.top1)}, top-5 ${formatShare(report.top5)}, loss ${report.loss.toFixed(4)} over ${report.samples} samples, ${report.imagesPerSecond} images/s`,
+    ...describeClasses("the checkpoint", report.classes),
     "hardest classes:",
     ...worst.map((entry) => `  ${entry.name.padEnd(28)} ${formatShare(entry.top1).padStart(8)} of ${entry.samples}`),
     ...(report.confusion.length === 0 ? [] : ["most frequent confusions:"]),

@@ -9,6 +9,7 @@ import { type RunStart, resolveTrainOptions, type TrainOptions } from "../../src
 import type { EpochReport, StepReport, TrainReport } from "../../src/train/report.js";
 import { historyName } from "../../src/train/run-folder.js";
 import { train } from "../../src/train/trainer.js";
+import { describeClasses } from "../class-text.js";
 import { argument, type Command, type CommandContext } from "../command.js";
 import { Metrics } from "../metrics.js";
 import { measureLimits } from "../profile/feeding.js";
@@ -130,11 +131,16 @@ function isShown({ step, steps }: StepReport): boolean {
   return step <= 10 || step % Math.max(1, Math.round(steps / 50)) === 0 || step === steps;
 }
 
-function describeStart({ config, resumedAt, worldSize, device, leftOut }: RunStart): string {
+function describeStart(start: RunStart): string {
+  const { config, resumedAt, worldSize, device, leftOut, classes, classesSeen, valClasses } = start;
   const settings = Object.entries(configFile(config)).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return [
     `settings: ${settings.join(" ")}`,
     `device: ${device}${worldSize > 1 ? `, ${worldSize} ranks` : ""}`,
+    `classes: ${classes}${classesSeen < classes ? `, of which only ${classesSeen} occur` : ""}`,
+    ...(valClasses === undefined
+      ? []
+      : describeClasses("the training set", valClasses).map((line) => `validation ${line}`)),
     ...(leftOut > 0 ? [`every epoch leaves out ${leftOut} samples, less than a batch; --no-drop-last keeps them`] : []),
     ...(resumedAt > 0 ? [`going on after step ${resumedAt}`] : []),
   ].join("\n");

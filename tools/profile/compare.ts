@@ -5,11 +5,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { Loader } from "../../src/pipeline/load/loader.js";
 import type { ViewOptions } from "../../src/pipeline/load/view.js";
+import { outputCount } from "../../src/shards/class-list.js";
+import { countableClasses } from "../../src/shards/dataset-classes.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { readShard } from "../../src/shards/reader.js";
 import { restoreJpeg } from "../../src/shards/restore.js";
 import { joinUrl } from "../../src/storage/store.js";
-import { classCount } from "../../src/train/class-names.js";
 import { type Engine, type EngineOptions, openEngine } from "../../src/train/engine/engine.js";
 import { networkInput, viewOf } from "../../src/train/input.js";
 import { findNetwork } from "../../src/train/networks/build.js";
@@ -101,8 +102,8 @@ function verdictOf(ways: readonly Way[]): string {
   );
 }
 
-const shapeOf = (manifest: LoadedManifest, { inputSize, width }: CompareOptions) => ({
-  classes: classCount(manifest),
+const shapeOf = async (manifest: LoadedManifest, { inputSize, width }: CompareOptions) => ({
+  classes: outputCount(await countableClasses(manifest)),
   inputSize,
   width,
 });
@@ -114,7 +115,7 @@ async function stepMsOf(
   options: CompareOptions,
 ): Promise<number> {
   const { batchSize, seconds, signal } = options;
-  const timing = { ...shapeOf(manifest, options), phase: "train", batchSize, seconds, signal } as const;
+  const timing = { ...(await shapeOf(manifest, options)), phase: "train", batchSize, seconds, signal } as const;
   return medianOf(await timeNetwork(engine, id, timing)) / batchSize;
 }
 
@@ -157,7 +158,7 @@ async function fromJpegs(
     if (performance.now() - from >= 1000 * seconds && samples > 0) break;
   }
   const inputImagesPerSecond = (1000 * samples) / (performance.now() - from);
-  const fed = { ...shapeOf(manifest, options), seconds, signal };
+  const fed = { ...(await shapeOf(manifest, options)), seconds, signal };
   const batches = jpegBatches(files, { view, batchSize, workers });
   const imagesPerSecond = await timeFedNetwork(engine, network, fed, batches);
   return {
@@ -191,7 +192,7 @@ async function fromShards(
   const { views, collate, storage } = counters.stages;
   const perImage = (ms = 0) => ms / Math.max(1, views?.samples ?? 0);
   await using fed = await open();
-  const settings = { ...shapeOf(manifest, options), seconds, signal };
+  const settings = { ...(await shapeOf(manifest, options)), seconds, signal };
   const imagesPerSecond = await timeFedNetwork(engine, network, settings, fed.epochs(0, Number.POSITIVE_INFINITY));
   return {
     name,

@@ -3,6 +3,7 @@ import { encodeJpeg } from "../../src/native/index.js";
 import { Loader } from "../../src/pipeline/load/loader.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import type { EvaluateReport } from "../../src/train/evaluate.js";
+import { describeClasses } from "../class-text.js";
 import { formatShare } from "../quantity.js";
 import { escapeHtml } from "./charts.js";
 import { cell, renderPage, row } from "./page.js";
@@ -46,10 +47,7 @@ export async function picturesOf(
 }
 
 export function renderEvaluation({ network, checkpoint, manifest, report, pictures }: EvaluationPage): string {
-  const name = (index: number) => {
-    const entry = manifest.classes.find((candidate) => candidate.index === index);
-    return entry?.name ?? entry?.synset ?? `class ${index}`;
-  };
+  const name = (index: number) => report.classNames?.[index] ?? `class ${index}`;
   const { samples, top1, top5, loss, imagesPerSecond } = report;
   const figures = [
     ["top-1", formatShare(top1)],
@@ -63,11 +61,17 @@ export function renderEvaluation({ network, checkpoint, manifest, report, pictur
     `${network}: ${formatShare(top1)}`,
     `<h1>${escapeHtml(network)}: ${formatShare(top1)} right at the first guess</h1>
 <p class="lead">${escapeHtml(checkpoint)} on ${escapeHtml(manifest.url)}</p>
-<section><h2>Result</h2><table>${summary}</table></section>
+<section><h2>Result</h2><table>${summary}</table>${classNote(report)}</section>
 <section><h2>Worst mistakes</h2><p class="lead">Where the network was wrong and most sure of it.</p><div class="gallery">${mistakeFigures(report, pictures, name)}</div></section>
-${confusionSection(report, manifest, name)}
+${confusionSection(report, name)}
 <section><h2>Accuracy by class</h2><p class="lead">Hardest first.</p>${classTable(report)}</section>`,
   );
+}
+
+function classNote({ classes }: EvaluateReport): string {
+  return describeClasses("the checkpoint", classes)
+    .map((line) => `<p class="lead">${escapeHtml(line)}</p>`)
+    .join("");
 }
 
 type NameOf = (index: number) => string;
@@ -83,8 +87,10 @@ function mistakeFigures({ mistakes = [] }: EvaluateReport, pictures: EvaluationP
 }
 
 /** A matrix while it can be read, the most frequent confusions otherwise. */
-function confusionSection(report: EvaluateReport, manifest: LoadedManifest, name: NameOf): string {
-  const classes = manifest.classes.map(({ index }) => index);
+function confusionSection(report: EvaluateReport, name: NameOf): string {
+  const { perClass, confusion } = report;
+  const occurring = [...perClass.map(({ index }) => index), ...confusion.map(({ predicted }) => predicted)];
+  const classes = [...new Set(occurring)].sort((a, b) => a - b);
   if (classes.length > mostClassesInMatrix) {
     const rows = report.confusion
       .slice(0, mostRows)
