@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { checkDocument, parseJson } from "../shards/document.js";
 import { joinUrl, readText } from "../storage/store.js";
+import { runDataSchema } from "./run-data.js";
 
 export const runName = "run.json";
 export const checkpointsName = "checkpoints";
@@ -17,6 +18,9 @@ const runSchema = z.object({
   format: z.literal("dctstream-run"),
   version: z.literal(1),
   config: z.record(z.string(), z.unknown()),
+  /** What it trains and validates on; left out by earlier versions. */
+  data: runDataSchema.optional(),
+  val: runDataSchema.optional(),
   /** Oldest first; the last is where the run goes on. */
   checkpoints: z.array(entrySchema),
   /** Of the checkpoints, those that are gone among them, the one with the highest validation accuracy. */

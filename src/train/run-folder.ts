@@ -9,6 +9,7 @@ import { baseName, joinUrl, openStore, putObject, readText } from "../storage/st
 import { type CheckpointInfo, checkpointFiles, type ModelFiles, writeCheckpoint } from "./checkpoint.js";
 import { differenceOf, type RunConfig } from "./options.js";
 import type { TrainReport } from "./report.js";
+import type { RunData } from "./run-data.js";
 import {
   type CheckpointEntry,
   checkpointFolder,
@@ -85,6 +86,17 @@ export class RunFolder {
   /** What the run reported at its end; undefined before. */
   get report(): TrainReport | undefined {
     return this.document.report as TrainReport | undefined; // written by `finish`
+  }
+
+  /** What the run's data were noted as. */
+  get data(): Pick<RunDocument, "data" | "val"> {
+    const { data, val } = this.document;
+    return { data, val };
+  }
+
+  /** Notes the data; published with the next checkpoint, as a run without any is begun anew. */
+  noteData(data: RunData, val: RunData | undefined): void {
+    this.document = { ...this.document, data, ...(val && { val }) };
   }
 
   folderOf({ step }: Pick<CheckpointEntry, "step">): string {

@@ -25,7 +25,9 @@ import {
 } from "./options.js";
 import { type PreparedRun, prepareRun, type RunParts } from "./prepare-run.js";
 import type { TrainReport } from "./report.js";
+import { checkRanksAgree, type RunData, runDataOf, trainingDataOf } from "./run-data.js";
 import { isRunFile, RunFolder } from "./run-folder.js";
+import { checkSameData } from "./same-data.js";
 import { TrainingData } from "./training-data.js";
 import { captureState } from "./training-state.js";
 
@@ -59,18 +61,24 @@ export async function train(options: TrainOptions, collective: Collective = alon
 interface Beginning {
   readonly step: number;
   readonly report: TrainReport | undefined;
+  /** What rank 0 trains on. */
+  readonly data: RunData;
 }
 
 /** Where a process begins: at the start, or after a checkpoint. */
 async function begin(parts: RunParts): Promise<TrainReport> {
-  const { settings, collective, manifest, input, signal } = parts;
+  const { settings, collective, manifest, val, input, signal } = parts;
   const before: ResourcesBefore = { storage: storageCounters(), cpu: process.cpuUsage(), ms: performance.now() };
   const folder = collective.rank === 0 ? await openFolder(settings) : undefined;
-  const found: Beginning = { step: folder?.latest?.step ?? 0, report: folder?.report };
-  const { step, report } = await collective.share(found);
+  if (folder?.latest !== undefined) await checkSameData(folder, parts);
+  const own = runDataOf(manifest);
+  const found: Beginning = { step: folder?.latest?.step ?? 0, report: folder?.report, data: own };
+  const { step, report, data: common } = await collective.share(found);
+  checkRanksAgree(own, common, collective.rank);
   if (report !== undefined) return { ...report, alreadyDone: true };
   const data = await TrainingData.open(manifest, input, settings, collective, signal);
   try {
+    folder?.noteData(trainingDataOf(data.dataset), val && runDataOf(val));
     const run = new Run(await prepareRun(parts, folder, data, step));
     return await run.toEnd(before);
   } finally {

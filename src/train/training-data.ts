@@ -4,6 +4,7 @@ import type { LoadedBatch } from "../pipeline/load/loaded-batch.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { LoaderState } from "../pipeline/load/state.js";
 import { addCounters, type PipelineCounters } from "../pipeline/stage-clock.js";
+import type { Dataset } from "../shards/dataset.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import type { CacheCounters } from "../storage/cache.js";
 import type { Collective } from "./collective/collective.js";
@@ -80,6 +81,10 @@ export class TrainingData {
   /** Samples of every epoch that its steps have no place for: see TrainOptions.dropLast. */
   get leftOut(): number {
     return Math.max(0, this.loader.samples - this.loader.steps * partSize(this.settings));
+  }
+
+  get dataset(): Dataset {
+    return this.loader.datasets[0] as Dataset;
   }
 
   /** Where the data stands after so many steps. */

@@ -157,3 +157,53 @@ test("a manifest with absurd gaps is refused by the sample, before anything is b
     /label 300000 makes 300001 classes, of which only 3/,
   );
 });
+
+test("a run whose data have changed says in what way, whether it has ended or not", async (t) => {
+  const folder = temporaryFolder(t);
+  const make = async (count: number, labels: readonly Labelled[]) =>
+    (await makeLabelled(folder, "train", count, labels, { overwrite: true })).manifest;
+  const manifest = await make(16, straight);
+  const val = (await makeLabelled(folder, "val", 8, straight)).manifest;
+  const ended = { ...small, manifest, val, out: path.join(folder, "ended") };
+  const first = await train(ended);
+  const stopped = { ...small, manifest, out: path.join(folder, "stopped") };
+  const interrupt = new AbortController();
+  const onStep = ({ step }: { step: number }) => (step === 2 ? interrupt.abort(new Error("interrupted")) : undefined);
+  await assert.rejects(train({ ...stopped, onStep, signal: interrupt.signal }), /interrupted/);
+  const both = async (message: RegExp) => {
+    for (const run of [ended, stopped]) await rejectsWith("OUTPUT_HOLDS_ANOTHER_RUN", () => train(run), message);
+  };
+  await make(24, straight);
+  await both(/begun on 16 samples in 1 shard, now there are 24 samples in 1 shard in .*train.*--overwrite/);
+  await make(16, turned);
+  await both(/begun with other labels/);
+  await makeLabelled(folder, "train", 16, straight, { overwrite: true, codec: "none" });
+  await both(/begun on other pictures with the same labels, or on the same compressed otherwise/);
+  const other = straight.map(({ label, name }) => ({ label, name: `${name}ish` }));
+  await make(16, other);
+  const renamed = /begun with class 0 called "amber", now it is "amberish"/;
+  await rejectsWith("OUTPUT_HOLDS_ANOTHER_RUN", () => train({ ...ended, val: undefined }), renamed);
+  await rejectsWith("OUTPUT_HOLDS_ANOTHER_RUN", () => train(stopped), renamed);
+  await make(16, straight);
+  assert.deepEqual(
+    { ...(await train(ended)), alreadyDone: false },
+    JSON.parse(JSON.stringify(first)),
+    "the same again",
+  );
+
+  await makeLabelled(folder, "val", 9, straight, { overwrite: true });
+  const validated = /validated on 8 samples in 1 shard, now there are 9 samples.*dctstream evaluate/;
+  await rejectsWith("OUTPUT_HOLDS_ANOTHER_RUN", () => train(ended), validated);
+  assert.equal((await train({ ...ended, val: undefined })).alreadyDone, true);
+
+  for (const { out } of [ended, stopped]) {
+    const { data: _, val: __, ...earlier } = JSON.parse(readFileSync(path.join(out, "run.json"), "utf8"));
+    writeFileSync(path.join(out, "run.json"), JSON.stringify(earlier));
+  }
+  const resumed = await train(stopped);
+  assert.equal(resumed.resumedAt, 2, "runs of earlier versions go on");
+  await make(24, straight);
+  await rejectsWith("OUTPUT_HOLDS_ANOTHER_RUN", () => train(stopped), /begun on 16 samples/);
+  const ofEarlier = /begun on other samples, labels or content; .*train.* has changed/;
+  await rejectsWith("OUTPUT_HOLDS_ANOTHER_RUN", () => train(ended), ofEarlier);
+});
