@@ -57,6 +57,7 @@ export const errorCodes = [
   "TOO_MANY_ERRORS",
   "TOO_MANY_OPEN_FILES",
   "TOO_MANY_PIXELS",
+  "TOO_MANY_SCANS",
   "TRUNCATED_TAR",
   "UNKNOWN_KEY",
   "UNKNOWN_NETWORK",

@@ -370,7 +370,8 @@ export interface ReadOptions {
 
 /**
  * Reads a JPEG's coefficients and packs them; `facts`, of factNumbers, says what was read. The packed bytes stay in the addon until the next
- * call: takePacked copies them to where they are wanted. Throws NOT_A_JPEG, BAD_JPEG, UNSUPPORTED_JPEG, TOO_MANY_PIXELS, OUT_OF_MEMORY.
+ * call: takePacked copies them to where they are wanted. Throws NOT_A_JPEG, BAD_JPEG, UNSUPPORTED_JPEG, TOO_MANY_PIXELS, TOO_MANY_SCANS,
+ * OUT_OF_MEMORY.
  */
 export function readJpegFacts(bytes: Uint8Array, options: ReadOptions, facts: Float64Array): void {
   const { maxPixels, codec, decoder = "auto", resize } = options;

@@ -42,7 +42,11 @@ constexpr int kMaxSide = 65500;
 
 struct JpegLimits {
   uint64_t max_pixels = 100'000'000;  // checked before anything of the image's size is allocated
-  int max_scans = 500;                // a progressive file may repeat scans without end; real ones have about ten
+  // A progressive file may repeat scans without end, each of them a pass over the image that costs a few bytes of file.
+  // Real files have about ten; what is bounded is the work: blocks times the scans they are in.
+  int max_scans = 500;
+  uint64_t visits_per_block = 32;     // on average over the image's blocks
+  uint64_t trusted_visits = 1 << 22;  // of a small image's blocks, whatever that average is: less than a second
 };
 
 // Reads all coefficients of `bytes`. `out` is reused: its vectors keep their capacity between calls.

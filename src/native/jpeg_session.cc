@@ -1,5 +1,6 @@
 #include "jpeg_session.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace dctstream {
@@ -21,12 +22,26 @@ void on_message(j_common_ptr common, int level) {
   if (common->err->num_warnings++ == 0) (*common->err->format_message)(common, session_of(common)->warning_text);
 }
 
+// libjpeg calls it before every row of MCUs, so that a scan is counted before it costs anything.
 void on_progress(j_common_ptr common) {
   JpegSession* session = session_of(common);
-  if (session->jpeg.input_scan_number <= session->max_scans) return;
+  const jpeg_decompress_struct& jpeg = session->jpeg;
+  if (jpeg.input_scan_number == session->counted_scan) return;
+  session->counted_scan = jpeg.input_scan_number;
+  session->visits += uint64_t(jpeg.MCUs_per_row) * jpeg.MCU_rows_in_scan * uint64_t(jpeg.blocks_in_MCU);
+  if (session->counted_scan <= session->max_scans && session->visits <= session->max_visits) return;
   session->error_code = kTooManyScans;
-  std::snprintf(session->error_text, sizeof(session->error_text), "more than %d scans", session->max_scans);
+  std::snprintf(session->error_text, sizeof(session->error_text),
+                "%d scans over %u x %u pixels, more passes over an image of this size than are made",
+                session->counted_scan, jpeg.image_width, jpeg.image_height);
   std::longjmp(session->escape, 1);
+}
+
+uint64_t blocks_of(const jpeg_decompress_struct& jpeg) {
+  uint64_t blocks = 0;
+  for (int i = 0; i < jpeg.num_components; i++)
+    blocks += uint64_t(jpeg.comp_info[i].width_in_blocks) * jpeg.comp_info[i].height_in_blocks;
+  return blocks;
 }
 
 bool read_header(JpegSession* session, const uint8_t* bytes, size_t size) {
@@ -97,7 +112,7 @@ ColorSpace color_space_of(J_COLOR_SPACE space) {
 }
 
 Status session_failure(const JpegSession& session) {
-  const Code code = session.error_code == kTooManyScans ? Code::kBadJpeg : code_of(session.error_code);
+  const Code code = session.error_code == kTooManyScans ? Code::kTooManyScans : code_of(session.error_code);
   return Status::failure(code, session.error_text);
 }
 
@@ -127,6 +142,7 @@ Status open_session(JpegSession* session, const uint8_t* bytes, size_t size, con
     return Status::failure(Code::kUnsupportedJpeg,
                            std::to_string(jpeg.num_components) + " components, at most 4 supported");
   }
+  session->max_visits = std::max(limits.trusted_visits, limits.visits_per_block * blocks_of(jpeg));
   return {};
 }
 

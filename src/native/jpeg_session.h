@@ -19,6 +19,9 @@ struct JpegSession {
   jpeg_progress_mgr progress;
   std::jmp_buf escape;
   int max_scans;
+  int counted_scan;  // the last scan that `visits` counts
+  uint64_t visits;   // blocks of all scans so far
+  uint64_t max_visits;
   int error_code;
   char error_text[JMSG_LENGTH_MAX];
   char warning_text[JMSG_LENGTH_MAX];

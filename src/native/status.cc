@@ -14,6 +14,8 @@ const char* code_name(Code code) {
       return "UNSUPPORTED_JPEG";
     case Code::kTooManyPixels:
       return "TOO_MANY_PIXELS";
+    case Code::kTooManyScans:
+      return "TOO_MANY_SCANS";
     case Code::kOutOfMemory:
       return "OUT_OF_MEMORY";
     case Code::kCorruptRecord:

@@ -11,6 +11,7 @@ enum class Code {
   kBadJpeg,          // a JPEG whose structure cannot be read
   kUnsupportedJpeg,  // valid JPEG, but not one libjpeg or the record format can hold (12 bit, lossless, ...)
   kTooManyPixels,    // the header promises more pixels than the caller allows
+  kTooManyScans,     // a file that goes over the image more often than the caller allows
   kOutOfMemory,
   kCorruptRecord,    // packed bytes that do not describe the stated block grid
   kInvalidArgument,  // the caller's mistake

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { crc32c, readJpeg, rebuildJpeg, unpackCoefficients } from "../../src/native/index.js";
+import { crc32c, encodeJpeg, readJpeg, readPixels, rebuildJpeg, unpackCoefficients } from "../../src/native/index.js";
 import { randomFor } from "../../src/shards/random.js";
 import { rejectsWith } from "../support/errors.js";
 import { arithmeticKind, cmykKind, jpegKinds, makeJpeg, progressiveKind, rgbKind } from "../support/jpegs.js";
@@ -134,6 +134,26 @@ test("damaged files never crash: every outcome is a record or a known code", () 
     [],
   );
   assert.ok((outcomes.get("BAD_JPEG") ?? 0) > 0 && (outcomes.get("read") ?? 0) > 0, "the damage was of both kinds");
+});
+
+/** A progressive file whose last scan, a pass over the whole image in a few bytes, comes `times` more. */
+function withScansAgain(width: number, height: number, times: number): Uint8Array {
+  const file = encodeJpeg(new Uint8Array(width * height).fill(90), width, height, 1, { progressive: true });
+  const scan = Buffer.from(file).lastIndexOf(Buffer.from([0xff, 0xda]));
+  const end = file.length - 2;
+  const again = Array.from({ length: times }, () => file.subarray(scan, end));
+  return Buffer.concat([file.subarray(0, end), ...again, file.subarray(end)]);
+}
+
+test("scans repeated without end are bounded by the work that they make, for coefficients and for pixels", async () => {
+  const small = withScansAgain(64, 64, 90);
+  assert.equal(readJpeg(small, maxPixels, "none").width, 64, "a hundred passes over a small image cost nothing");
+  assert.equal(readPixels(small, maxPixels).width, 64);
+  const large = withScansAgain(3000, 2400, 90); // 112,500 blocks
+  await rejectsWith("TOO_MANY_SCANS", () => readJpeg(large, maxPixels, "none"), /3000 x 2400/);
+  await rejectsWith("TOO_MANY_SCANS", () => readPixels(large, maxPixels), /3000 x 2400/);
+  assert.equal(readJpeg(withScansAgain(3000, 2400, 20), maxPixels, "none").width, 3000);
+  await rejectsWith("TOO_MANY_SCANS", () => readJpeg(withScansAgain(16, 16, 600), maxPixels, "none"));
 });
 
 test("crc32c of the standard check string", () => {
