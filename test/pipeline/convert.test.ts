@@ -12,6 +12,7 @@ import { randomFor } from "../../src/shards/random.js";
 import { restoreJpeg } from "../../src/shards/restore.js";
 import { temporaryFolder, writeTar } from "../support/files.js";
 import { cmykKind, jpegKinds, makeJpeg, rgbKind, testPixels } from "../support/jpegs.js";
+import { psnr } from "../support/pictures.js";
 
 const [width, height] = [60, 44];
 const rgb = testPixels(width, height, 3, randomFor(5, "convert"));
@@ -28,13 +29,6 @@ async function stored(folder: string, name: string, bytes: Uint8Array, options: 
   const found = await findSample(report.manifest, name.replace(/\.[^.]*$/, ""));
   const file = restoreJpeg(found.sample, found.codec, source);
   return { report, sample: found.sample, file, pixels: readPixels(file, 1e8) };
-}
-
-/** Of two images of one size, in dB. */
-function psnr(a: Uint8Array, b: Uint8Array): number {
-  assert.equal(a.length, b.length);
-  const error = a.reduce((sum, value, i) => sum + (value - (b[i] as number)) ** 2, 0) / a.length;
-  return 10 * Math.log10(255 ** 2 / error);
 }
 
 const formats = {

@@ -2,9 +2,10 @@
 import { toWire, type WireError } from "../../errors.js";
 import { type JpegRecord, readJpeg, renderForm, unchangedColor, type ViewArray } from "../../native/index.js";
 import { randomFor } from "../../shards/random.js";
+import { foreignFormat } from "../foreign/format.js";
 import { slotArrays } from "../load/slot.js";
 import { planView } from "../load/view.js";
-import { convertForeign, convertOrRefuse, foreignFormat, isStorable, mayStillDecode } from "../preprocess/convert.js";
+import { convertForeign, convertOrRefuse, isStorable, mayStillDecode } from "../preprocess/convert.js";
 import type { DirectAnswer, DirectTask } from "./direct-task.js";
 
 const codec = "none";
@@ -14,7 +15,10 @@ const unused = randomFor(0, "direct");
 /** A file's coefficients; those of colours that views do not know and of other formats after a conversion, as preprocess stores them. */
 async function readImage(bytes: Uint8Array, maxPixels: number): Promise<JpegRecord> {
   const format = foreignFormat(bytes);
-  if (format !== undefined) return readJpeg(await convertForeign(bytes, format, maxPixels, false), maxPixels, codec);
+  if (format !== undefined) {
+    const { file } = await convertForeign({ bytes, format, maxPixels, upright: false });
+    return readJpeg(file, maxPixels, codec);
+  }
   let refusal: unknown;
   try {
     const record = readJpeg(bytes, maxPixels, codec);

@@ -11,8 +11,9 @@ import {
   takePacked,
 } from "../../native/index.js";
 import { recordFlags } from "../../shards/flags.js";
+import { foreignFormat } from "../foreign/format.js";
 import { timeWork } from "../stage-clock.js";
-import { convertForeign, convertOrRefuse, foreignFormat, isStorable, mayStillDecode } from "./convert.js";
+import { convertForeign, convertOrRefuse, isStorable, mayStillDecode } from "./convert.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { ResultSlab } from "./slab.js";
 
@@ -33,8 +34,8 @@ async function decodeImage(bytes: Uint8Array, settings: DecodeSettings, place: P
   const { maxPixels, orient } = settings;
   const format = foreignFormat(bytes);
   if (format !== undefined) {
-    const file = await convertForeign(bytes, format, maxPixels, orient === "apply");
-    return storeConverted(file, settings, { orientation: 0, warnings: 0 }, place);
+    const { file, orientation } = await convertForeign({ bytes, format, maxPixels, upright: orient === "apply" });
+    return storeConverted(file, settings, { orientation, warnings: 0 }, place);
   }
   const orientation = readOrientation(bytes);
   const turned = orient === "apply" && orientation > 1;
