@@ -426,7 +426,51 @@ test("random crops stay inside the image, vary, and fall back to a centred box f
 
 test("the evaluation view is torchvision's: shorter side to 256 for 224, centre crop", () => {
   const { x, y } = planView(500, 375, { kind: "rgb", size: 224, augment: "eval" }, randomFor(0, "unused"));
-  assert.deepEqual([x.scaledSize, x.outStart, x.outCount, y.scaledSize, y.outStart], [341, 59, 224, 256, 16]);
+  assert.deepEqual([x.scaledSize, x.outStart, x.outCount, y.scaledSize, y.outStart], [341, 58, 224, 256, 16]);
+});
+
+/** By Python: int(size * long / short), then int(round((scaled - crop) / 2.0)). Crop; width and height, those scaled, left and top. */
+const torchvisionCrops = [
+  [224, 500, 375, 341, 256, 58, 16],
+  [224, 375, 500, 256, 341, 16, 58],
+  [224, 500, 334, 383, 256, 80, 16],
+  [224, 91, 300, 256, 843, 16, 310],
+  [224, 256, 259, 256, 259, 16, 18],
+  [224, 1, 1, 256, 256, 16, 16],
+  [224, 3, 1000, 256, 85333, 16, 42554],
+  [224, 1600, 1203, 340, 256, 58, 16],
+  [224, 105, 109, 256, 265, 16, 20],
+  [160, 333, 500, 183, 274, 12, 57],
+  [160, 500, 334, 273, 183, 56, 12],
+  [160, 91, 300, 183, 603, 12, 222],
+  [160, 257, 256, 183, 183, 12, 12],
+  [160, 1600, 1203, 243, 183, 42, 12],
+  [96, 333, 500, 110, 165, 7, 34],
+  [96, 256, 259, 110, 111, 7, 8],
+  [96, 3, 1000, 110, 36666, 7, 18285],
+  [96, 105, 109, 110, 114, 7, 9],
+  [304, 375, 500, 347, 462, 22, 79],
+] as const;
+
+test("sizes and half offsets of the evaluation view are torchvision's", () => {
+  for (const [size, width, height, ...expected] of torchvisionCrops) {
+    const { x, y } = planView(width, height, { kind: "rgb", size, augment: "eval" }, randomFor(0, "unused"));
+    assert.deepEqual([x.scaledSize, y.scaledSize, x.outStart, y.outStart], expected, `${width} x ${height} at ${size}`);
+  }
+});
+
+test("no evaluation view crops more than there is, so that nothing need be padded", () => {
+  for (let size = 16; size <= 4096; size++) {
+    for (const [width, height] of [
+      [1, 1],
+      [17, 1],
+      [100, 101],
+    ] as const) {
+      const { x, y } = planView(width, height, { kind: "rgb", size, augment: "eval" }, randomFor(0, "unused"));
+      for (const axis of [x, y])
+        assert.ok(axis.outStart >= 0 && axis.outStart + axis.outCount <= axis.scaledSize, `${size}`);
+    }
+  }
 });
 
 /** Runs of an epoch: what a cache holds an entry of. */

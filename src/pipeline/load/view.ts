@@ -104,22 +104,31 @@ function randomResizedCrop(width: number, height: number, options: ViewOptions, 
   for (let attempt = 0; attempt < cropAttempts; attempt++) {
     const area = width * height * (scale[0] + (scale[1] - scale[0]) * random.next());
     const ratio = Math.exp(logRatio[0] + (logRatio[1] - logRatio[0]) * random.next());
-    const w = Math.round(Math.sqrt(area * ratio));
-    const h = Math.round(Math.sqrt(area / ratio));
+    const w = roundToEven(Math.sqrt(area * ratio));
+    const h = roundToEven(Math.sqrt(area / ratio));
     if (w < 1 || h < 1 || w > width || h > height) continue;
     const left = random.below(width - w + 1);
     const top = random.below(height - h + 1);
     return { x: wholeBox(left, left + w, size, flip), y: wholeBox(top, top + h, size, false) };
   }
   const ratio = Math.min(Math.max(width / height, ratios[0]), ratios[1]);
-  const w = Math.min(width, Math.max(1, Math.round(height * ratio)));
-  const h = Math.min(height, Math.max(1, Math.round(width / ratio)));
+  const w = Math.min(width, Math.max(1, roundToEven(height * ratio)));
+  const h = Math.min(height, Math.max(1, roundToEven(width / ratio)));
   const left = Math.floor((width - w) / 2);
   const top = Math.floor((height - h) / 2);
   return { x: wholeBox(left, left + w, size, flip), y: wholeBox(top, top + h, size, false) };
 }
 
-/** The usual evaluation view: 256 and 224 in the paper's proportion. */
+/** Python's round, which torchvision uses: halves go to the even neighbour. */
+function roundToEven(value: number): number {
+  const nearest = Math.round(value);
+  return nearest - value === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}
+
+/**
+ * The usual evaluation view, 256 and 224 in the paper's proportion: torchvision's Resize and CenterCrop. The crop is never the larger one, so
+ * that nothing is padded.
+ */
 function resizeAndCentreCrop(width: number, height: number, size: number): ViewGeometry {
   const shorter = Math.round(size / 0.875);
   const scaled = (side: number) =>
@@ -130,7 +139,7 @@ function resizeAndCentreCrop(width: number, height: number, size: number): ViewG
       boxStart: 0,
       boxEnd: side,
       scaledSize,
-      outStart: Math.round((scaledSize - size) / 2),
+      outStart: roundToEven((scaledSize - size) / 2),
       outCount: size,
       flip: false,
     };
