@@ -20,7 +20,7 @@ export interface ImageBatchesOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Views of some files. Its arrays are overwritten some time after `release`. */
+/** Views of some files, `batchSize` of them at most. Its arrays are overwritten some time after `release`. */
 export interface ImageBatch {
   readonly names: readonly string[];
   /** By file: why there is no view of it; its place in the arrays is zero. */
@@ -32,6 +32,9 @@ export interface ImageBatch {
 
 /** Batches made ahead of the one in use. */
 const batchesAhead = 3;
+
+/** A batch of fewer images than were asked for, rather than of more bytes of files than this. */
+const maxBatchBytes = 64 << 20;
 
 /** Views of all files, in order. INVALID_OPTION. */
 export async function* imageBatches(
@@ -68,19 +71,23 @@ export async function* imageBatches(
     };
   };
   try {
-    yield* mapOrdered(inGroups(files, batchSize), render, { limit: batchesAhead, signal });
+    yield* mapOrdered(inGroups(files, batchSize, maxBatchBytes), render, { limit: batchesAhead, signal });
   } finally {
     await pool.close();
   }
 }
 
-async function* inGroups<T>(items: AsyncIterable<T>, size: number): AsyncGenerator<T[]> {
-  let group: T[] = [];
-  for await (const item of items) {
-    group.push(item);
-    if (group.length < size) continue;
+/** Files in order; a group ends when it has `size` of them, or when `maxBytes` are reached. */
+async function* inGroups(files: AsyncIterable<ImageFile>, size: number, maxBytes: number): AsyncGenerator<ImageFile[]> {
+  let group: ImageFile[] = [];
+  let bytes = 0;
+  for await (const file of files) {
+    group.push(file);
+    bytes += file.bytes?.length ?? 0;
+    if (group.length < size && bytes < maxBytes) continue;
     yield group;
     group = [];
+    bytes = 0;
   }
   if (group.length > 0) yield group;
 }

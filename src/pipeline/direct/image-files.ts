@@ -26,6 +26,9 @@ export interface ImageFilesOptions {
 /** Files read at the same time. */
 const readsInFlight = 16;
 
+/** Larger files are read one at a time, when it is their turn: sixteen of them would be a gigabyte. */
+const maxBytesAhead = 4 << 20;
+
 /** A place to read from: a single file, or a tar; or one that was named and cannot be looked at. */
 export type ImagePlace =
   | { readonly url: string; readonly kind: "file" | "tar" }
@@ -76,13 +79,14 @@ export async function* readImages(
   places: AsyncIterable<ImagePlace>,
   options: ImageFilesOptions,
 ): AsyncGenerator<ImageFile> {
-  const open = async (place: ImagePlace): Promise<ImageFile | { readonly tar: string }> => {
+  const open = async (place: ImagePlace) => {
     if (place.kind === "none") return { name: publicUrls(place.url), bytes: undefined, error: place.error };
-    return place.kind === "tar" ? { tar: place.url } : readFile(place.url, options);
+    return place.kind === "tar" ? place : readFile(place, options, maxBytesAhead);
   };
   for await (const found of mapOrdered(places, open, { limit: readsInFlight, signal: options.signal })) {
-    if ("tar" in found) yield* tarEntries(found.tar, options);
-    else yield found;
+    if (!("kind" in found)) yield found;
+    else if (found.kind === "tar") yield* tarEntries(found.url, options);
+    else yield (await readFile(found, options, options.maxImageBytes)) as ImageFile; // of any size that is allowed
   }
 }
 
@@ -93,11 +97,18 @@ function endsAll(error: unknown): unknown {
   return error;
 }
 
-async function readFile(url: string, { maxImageBytes, signal }: ImageFilesOptions): Promise<ImageFile> {
+/** The place itself for a file of more than `most` bytes that may be read all the same. */
+async function readFile(
+  place: ImagePlace,
+  { maxImageBytes, signal }: ImageFilesOptions,
+  most: number,
+): Promise<ImageFile | ImagePlace> {
+  const { url } = place;
   const name = publicUrls(url);
   try {
     const info = await openStore(url).stat(url, signal);
     if (info !== undefined && info.byteLength > maxImageBytes) throw tooLarge(info.byteLength, maxImageBytes);
+    if (info !== undefined && info.byteLength > most) return place;
     const bytes = info && (await readObject(url));
     if (bytes === undefined) throw new ToolkitError("NOT_FOUND", "no such file", { source: url });
     return { name, bytes, error: undefined };
