@@ -8,7 +8,9 @@ import { systemError, ToolkitError } from "../errors.js";
 import { holdTemporary, lockPath, releaseTemporary } from "../native/index.js";
 import { isMissing } from "../system-errors.js";
 import { reading, writing } from "./activity.js";
+import { bytePath } from "./file-name.js";
 import { makeFolder } from "./folder.js";
+import { listLocalFolder } from "./local-folder.js";
 import type {
   ByteRange,
   CreateOptions,
@@ -26,7 +28,7 @@ const streamChunkBytes = 1 << 20;
 export class FileStore implements ObjectStore {
   async stat(url: string): Promise<ObjectInfo | undefined> {
     try {
-      const found = await stat(localPath(url));
+      const found = await stat(bytePath(url) ?? localPath(url));
       const kind = found.isDirectory() ? "folder" : "object";
       return { url, byteLength: found.size, version: `${found.size}-${Math.round(found.mtimeMs)}`, kind };
     } catch (error) {
@@ -95,9 +97,11 @@ export class FileStore implements ObjectStore {
   }
 
   async list(url: string, { namePrefix = "" }: ListOptions = {}): Promise<ObjectInfo[]> {
-    const names = (await namesIn(url)).filter((name) => name.startsWith(namePrefix)).sort();
-    const found = await Promise.all(names.map((name) => this.stat(path.join(localPath(url), name))));
-    return found.filter((info) => info !== undefined);
+    try {
+      return await listLocalFolder(bytePath(url) === undefined ? localPath(url) : url, namePrefix);
+    } catch (error) {
+      throw systemError("cannot list it", "read", url, error);
+    }
   }
 
   async create(url: string, { ifAbsent = false }: CreateOptions = {}): Promise<ObjectWriter> {
@@ -257,7 +261,7 @@ async function syncFolder(folder: string): Promise<void> {
 
 async function openForReading(url: string): Promise<FileHandle> {
   try {
-    return await open(localPath(url), "r");
+    return await open(bytePath(url) ?? localPath(url), "r");
   } catch (error) {
     throw systemError("cannot open it", "read", url, error);
   }

@@ -10,7 +10,11 @@ export interface ObjectInfo {
   readonly byteLength: number;
   /** What changes when the object's bytes do: an ETag, or size and modification time for files. */
   readonly version: string;
-  readonly kind: "object" | "folder";
+  /** "other", of local files in lists only: what is there, but cannot be read as a file; `problem` says why. */
+  readonly kind: "object" | "folder" | "other";
+  readonly problem?: string;
+  /** True when it was reached by a link; of local files in lists only. */
+  readonly isLink?: boolean;
   /** True when the server sends it in one piece only: reading a part of it costs everything before. */
   readonly sequential?: boolean;
 }

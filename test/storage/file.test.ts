@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { expandPatterns } from "../../src/storage/expand.js";
-import { joinUrl, openStore, putObject, readText } from "../../src/storage/store.js";
+import { baseName, joinUrl, openStore, putObject, readObject, readText } from "../../src/storage/store.js";
 import { rejectsWith } from "../support/errors.js";
 import { namesIn, temporaryFolder } from "../support/files.js";
 
@@ -73,4 +74,34 @@ test("braces keep leading zeros and their order, globs are sorted, duplicates ar
   assert.deepEqual(await expand("b{1}.tar"), ["b{1}.tar"], "a literal name with braces");
   await rejectsWith("NO_SOURCES", () => expand("a-{000..002}.tar"), /a-002\.tar/);
   await rejectsWith("NO_SOURCES", () => expand("c*.tar"));
+});
+
+test("a list tells of everything: names that are not text keep their bytes, and what cannot be read says why", async (t) => {
+  const folder = temporaryFolder(t);
+  const inLatin = Buffer.concat([Buffer.from(`${folder}/caf`), Buffer.from([0xe9])]);
+  mkdirSync(inLatin);
+  writeFileSync(Buffer.concat([inLatin, Buffer.from("/1 #%.jpg")]), "one");
+  writeFileSync(Buffer.concat([Buffer.from(`${folder}/b`), Buffer.from([0xff]), Buffer.from(".jpg")]), "two");
+  writeFileSync(Buffer.concat([Buffer.from(`${folder}/b`), Buffer.from([0xfe]), Buffer.from(".jpg")]), "three");
+  symlinkSync("nowhere", path.join(folder, "dangling.jpg"));
+  symlinkSync("loop.jpg", path.join(folder, "loop.jpg"));
+  execFileSync("mkfifo", [path.join(folder, "pipe.jpg")]);
+  const store = openStore(folder);
+  const listed = await store.list(folder);
+  assert.deepEqual(
+    listed.map(({ url, kind, problem }) => [baseName(url), kind, problem]),
+    [
+      ["b%FE.jpg", "object", undefined],
+      ["b%FF.jpg", "object", undefined],
+      ["caf%E9", "folder", undefined],
+      ["dangling.jpg", "other", "a link that leads nowhere: ENOENT"],
+      ["loop.jpg", "other", "a link that leads nowhere: ELOOP"],
+      ["pipe.jpg", "other", "a pipe, a socket or a device"],
+    ],
+  );
+  const read = async (url: string) => Buffer.from((await readObject(url)) ?? []).toString();
+  assert.deepEqual(await Promise.all([listed[0], listed[1]].map((info) => read(info?.url ?? ""))), ["three", "two"]);
+  const below = await store.list(listed[2]?.url ?? "");
+  assert.deepEqual(await Promise.all(below.map(({ url }) => read(url))), ["one"]);
+  await rejectsWith("NOT_FOUND", () => store.list(path.join(folder, "none")));
 });
