@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { cpus } from "node:os";
 import { encodeJpeg, simdLevel } from "../src/native/index.js";
 import { ByteReader } from "../src/pipeline/preprocess/byte-reader.js";
-import { isImageName } from "../src/pipeline/preprocess/group.js";
+import { isImageName } from "../src/pipeline/preprocess/entry-names.js";
 import { readTar } from "../src/pipeline/preprocess/tar.js";
 import { randomFor } from "../src/shards/random.js";
 import { expandPatterns } from "../src/storage/expand.js";

@@ -5,10 +5,13 @@ import { type Access, meaningOf } from "./system-errors.js";
 export const errorCodes = [
   "ACCESS_DENIED",
   "ADDON_MISSING",
+  "AMBIGUOUS_SAMPLE",
+  "AMBIGUOUS_SOURCES",
   "BAD_CHECKPOINT",
   "BAD_CLASSES",
   "BAD_IMAGE",
   "BAD_JPEG",
+  "BAD_KEY",
   "BAD_LABEL",
   "BAD_LABELS",
   "BAD_MANIFEST",

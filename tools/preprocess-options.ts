@@ -57,6 +57,11 @@ export function withPreprocessOptions(parser: Argv): Argv {
       requiresArg: true,
       describe: "Field of each sample's .json that is the label, such as meta.class",
     })
+    .option("image-field", {
+      type: "string",
+      requiresArg: true,
+      describe: "Which file of each sample is its image where it has several, such as left.jpg of 000.left.jpg",
+    })
     .option("orient", {
       choices: ["ignore", "apply"] as const,
       default: "ignore",
@@ -113,6 +118,7 @@ export function preprocessOptionsFrom(
     classes: argument<string | undefined>(args, "classes"),
     labels: argument<string | undefined>(args, "labels"),
     labelField: argument<string | undefined>(args, "labelField"),
+    imageField: argument<string | undefined>(args, "imageField"),
     orient: argument<"ignore" | "apply">(args, "orient"),
     ...parseResize(args),
     decoder: argument<DecoderChoice>(args, "decoder"),

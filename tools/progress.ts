@@ -49,6 +49,7 @@ class Bar implements ProgressDisplay {
 
 class Lines implements ProgressDisplay {
   private last = performance.now();
+  private readonly started = this.last;
 
   constructor(
     private readonly label: string,
@@ -58,8 +59,18 @@ class Lines implements ProgressDisplay {
   update(done: number, total: number, text: string): void {
     if (performance.now() - this.last < lineIntervalSeconds * 1000) return;
     this.last = performance.now();
-    this.log(`${this.label} ${total === 0 ? 100 : Math.floor((100 * done) / total)} % | ${text}`);
+    const percent = total === 0 ? 100 : Math.floor((100 * done) / total);
+    const left =
+      done === 0 ? "" : ` | ${formatSeconds(((this.last - this.started) * (total - done)) / done / 1000)} left`;
+    this.log(`${this.label} ${percent} % | ${text}${left}`);
   }
 
   stop(): void {}
+}
+
+/** As the bar has it. */
+function formatSeconds(seconds: number): string {
+  if (seconds < 60) return `${Math.round(seconds)}s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 60 ? `${minutes}m` : `${Math.floor(minutes / 60)}h${minutes % 60}m`;
 }

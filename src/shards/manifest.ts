@@ -58,6 +58,8 @@ const manifestSchema = z.object({
   samples: count,
   failed: count,
   errors: z.record(z.string(), count),
+  /** Files of the sources that were passed over, by reason; absent when there were none. */
+  ignored: z.record(z.string(), count).optional(),
   /** Samples that are no lossless copies: decoded and encoded again, because their colours or format cannot be stored. */
   converted: count,
   inputBytes: count,
@@ -84,6 +86,7 @@ const sidecarSchema = z.object({
   index: z.string().optional(),
   inputBytes: count,
   failures: z.array(failureSchema),
+  ignored: z.record(z.string(), count).optional(),
   converted: count,
   classes: z.array(classSchema),
   statistics: sumsSchema,

@@ -5,7 +5,7 @@ import { imageBatches } from "../pipeline/direct/image-batches.js";
 import { findImages, type ImagePlace, isPattern, noPlace, readImages } from "../pipeline/direct/image-files.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { NamedArray } from "../pipeline/load/slot.js";
-import { isImageName } from "../pipeline/preprocess/group.js";
+import { isImageName } from "../pipeline/preprocess/entry-names.js";
 import { isTarUrl } from "../pipeline/preprocess/sources.js";
 import { type LoadedManifest, manifestName, readManifest } from "../shards/manifest.js";
 import { joinUrl, openStore } from "../storage/store.js";

@@ -96,7 +96,7 @@ test("the output's bytes do not depend on the number of workers, and shards roll
   for (const name of shards) assert.equal(a[name], b[name], name);
 });
 
-test("class folders: labels in name order, keys with their folder, an empty class keeps its number", async (t) => {
+test("class folders: labels in name order, keys with their folder; an empty folder is not a class, and said to be none", async (t) => {
   const folder = temporaryFolder(t);
   for (const name of ["dog", "cat", "empty"]) mkdirSync(path.join(folder, "root", name), { recursive: true });
   writeFileSync(path.join(folder, "root", "cat", "1.JPG"), makeJpeg(firstKind));
@@ -105,12 +105,12 @@ test("class folders: labels in name order, keys with their folder, an empty clas
   const report = await preprocess({ sources: [path.join(folder, "root")], out: path.join(folder, "out") });
   const manifest = await readManifest(report.manifest);
   assert.equal(report.samples, 2);
+  assert.deepEqual(report.ignored, { "empty folder": 1, "not an image": 1 });
   assert.deepEqual(
     manifest.classes.map(({ index, name }) => [index, name]),
     [
       [0, "cat"],
       [1, "dog"],
-      [2, "empty"],
     ],
   );
 });

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ByteReader } from "../../src/pipeline/preprocess/byte-reader.js";
-import { groupByKey, splitName } from "../../src/pipeline/preprocess/group.js";
+import { cleanPath, splitName } from "../../src/pipeline/preprocess/entry-names.js";
+import { groupByKey } from "../../src/pipeline/preprocess/group.js";
 import { type Companions, type LabelRules, labelOf } from "../../src/pipeline/preprocess/labels.js";
-import { isSample, type RawSample, type SourceProblem } from "../../src/pipeline/preprocess/sample.js";
+import { isSample, type SourceItem } from "../../src/pipeline/preprocess/sample.js";
 import { readTar as readTarFrom, type TarEntry } from "../../src/pipeline/preprocess/tar.js";
 import { rejectsWith } from "../support/errors.js";
 import { tarBytes } from "../support/files.js";
@@ -109,7 +110,7 @@ test("leaving early does not hang and does not read on", async () => {
   assert.ok(read < bytes.length);
 });
 
-const groups = async (entries: Parameters<typeof tarBytes>[0]): Promise<(RawSample | SourceProblem)[]> =>
+const groups = async (entries: Parameters<typeof tarBytes>[0]): Promise<SourceItem[]> =>
   collect(groupByKey(readTar(inChunks(await tarBytes(entries), 1 << 16), "t"), noRules));
 
 test("neighbouring entries of one key are a sample, whatever their order and the case of the extension", async () => {
@@ -140,7 +141,9 @@ test("a label without image is reported; two images of one name are two samples"
     ["a.cls", "1"],
   ]);
   assert.deepEqual(
-    items.map((item) => (isSample(item) ? [item.key, item.extension, "index" in item.label] : item.problem)),
+    items.map((item) =>
+      isSample(item) ? [item.key, item.extension, "index" in item.label] : "problem" in item && item.problem,
+    ),
     ["MISSING_IMAGE", ["a", ".jpg", false], ["a", ".jpeg", true]],
   );
 });
@@ -157,11 +160,15 @@ test("an image of another format is a sample of its own only where there is no J
     items.filter(isSample).map(({ key, extension }) => key + extension),
     ["a.jpg", "b.webp"],
   );
-  assert.equal(items.length, 2);
+  assert.deepEqual(
+    items.flatMap((item) => ("ignored" in item ? [item.ignored] : [])),
+    ["another field"],
+  );
+  assert.equal(items.length, 3);
 });
 
 test("names split at the last dot of the last part", () => {
-  assert.deepEqual(splitName("./a.b/c.d.jpg"), { key: "a.b/c.d", extension: ".jpg" });
+  assert.deepEqual(splitName(cleanPath("./a.b//c.d.jpg")), { key: "a.b/c.d", extension: ".jpg" });
   assert.deepEqual(splitName("a.b/c"), { key: "a.b/c", extension: "" });
   assert.deepEqual(splitName(".hidden"), { key: ".hidden", extension: "" });
 });
@@ -307,6 +314,6 @@ test("cut at every block: an error, or every whole entry and word that the end i
 test("damaged extension headers are BAD_TAR", async () => {
   const read = (...parts: Uint8Array[]) => collect(readTar(inChunks(Buffer.concat([...parts, end]), 512), "t"));
   await rejectsWith("BAD_TAR", () => read(member("p", Buffer.from("999 path=x\n"), "x")), /impossible length/);
-  await rejectsWith("BAD_TAR", () => read(pax("size=many"), member("a.jpg", image(1))), /no number/);
+  await rejectsWith("BAD_TAR", () => read(pax("size=many"), member("a.jpg", image(1))), /size is not a number/);
   await rejectsWith("BAD_TAR", () => read(header("p", 2 << 20, "x")), /extension header of/);
 });

@@ -53,6 +53,7 @@ export const preprocessCommand: Command = {
     const port = argument<number | undefined>(args, "metricsPort");
     const metrics = port === undefined ? undefined : await Metrics.serve(port);
     const html = argument<string | undefined>(args, "html") !== undefined;
+    const began = performance.now();
     const profiling = RunProfile.of(args, html || argument<boolean>(args, "profile"));
     try {
       const report = await withProgress(context, "preprocess", (progress) =>
@@ -69,7 +70,7 @@ export const preprocessCommand: Command = {
           },
           signal: context.signal,
           onProgress: ({ bytesRead, totalBytes, samples, failed }) =>
-            progress.update(bytesRead, totalBytes, `${samples} samples, ${failed} failed`),
+            progress.update(bytesRead, totalBytes, describeProgress(samples, failed, performance.now() - began)),
         }),
       );
       const profiled = await profiling?.finish(args, context.log, async (measured) => {
@@ -90,6 +91,15 @@ export const preprocessCommand: Command = {
   },
 };
 
+function describeProgress(samples: number, failed: number, elapsedMs: number): string {
+  return `${samples} samples, ${failed} failed, ${Math.round((1000 * samples) / elapsedMs)} images/s`;
+}
+
+function describeIgnored(ignored: PreprocessReport["ignored"]): string[] {
+  const counts = Object.entries(ignored).sort(([, a], [, b]) => b - a);
+  return counts.length === 0 ? [] : [`ignored: ${counts.map(([reason, count]) => `${reason} ${count}`).join(", ")}`];
+}
+
 function describe(report: PreprocessReport): string {
   const errors = Object.entries(report.errors).sort(([, a], [, b]) => b - a);
   return [
@@ -98,6 +108,7 @@ function describe(report: PreprocessReport): string {
       : `${report.samples} samples in ${report.seconds.toFixed(1)} s (${report.imagesPerSecond} images/s), ${report.failed} failed`,
     ...errors.map(([code, count]) => `  ${code.padEnd(28)} ${count}`),
     ...(report.failed > 0 ? ["  each of them is in errors.jsonl beside the manifest"] : []),
+    ...describeIgnored(report.ignored),
     ...(report.converted > 0
       ? [`${report.converted} converted: their colours or format cannot be stored losslessly`]
       : []),

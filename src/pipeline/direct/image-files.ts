@@ -4,7 +4,7 @@ import { mapOrdered } from "../../map-ordered.js";
 import { publicUrls } from "../../public-url.js";
 import { expandPatterns } from "../../storage/expand.js";
 import { openStore, readObject } from "../../storage/store.js";
-import { isImageName } from "../preprocess/group.js";
+import { isImageName } from "../preprocess/entry-names.js";
 import { openSourceBytes } from "../preprocess/source-bytes.js";
 import { isTarUrl } from "../preprocess/sources.js";
 import { readTar } from "../preprocess/tar.js";

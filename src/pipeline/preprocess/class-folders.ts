@@ -1,60 +1,138 @@
-// A folder of class folders -> samples: `root/class/image.jpg` (the torchvision ImageFolder convention).
+// A folder of class folders -> samples: each file of the tree read, or counted as what it is.
+import { createHash } from "node:crypto";
+import type { ErrorCode } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
-import { baseName, isRemote, type ObjectInfo, openStore } from "../../storage/store.js";
+import { keyProblem } from "../../shards/key.js";
+import { isRemote, openStore } from "../../storage/store.js";
 import { watched } from "../stage-clock.js";
-import { isImageName, splitName } from "./group.js";
+import { isImageFile, ownFault, type TreeEntry, walkClassFolders } from "./class-tree.js";
+import { isArchiveName, splitName } from "./entry-names.js";
 import { labelOf } from "./labels.js";
-import type { ReadSourceOptions, SourceItem } from "./sample.js";
+import type { ReadSourceOptions, SourceItem, SourceProblem } from "./sample.js";
 
 /** Each is a request of its own, most of which is waiting. */
 const remoteReadsInFlight = 24;
 
-/** The class folders below `root`, in name order. */
-export async function listClassFolders(root: string): Promise<ObjectInfo[]> {
-  const entries = await openStore(root).list(root);
-  return entries.filter((entry) => entry.kind === "folder" && !baseName(entry.url).startsWith("."));
+/** What a tree is, without reading its files. */
+export interface TreeFacts {
+  readonly divisions: readonly string[];
+  /** Images beside the class folders. */
+  readonly strayImages: readonly string[];
+  /** Archives anywhere in it. */
+  readonly archives: readonly string[];
+  readonly byteLength: number;
+  /** Changes when any file does that is not ignored. */
+  readonly version: string;
 }
 
-/** The images of a class folder, in name order. */
-export async function listImages(folder: string): Promise<ObjectInfo[]> {
-  const files = await openStore(folder).list(folder);
-  return files.filter((file) => file.kind === "object" && isImageName(baseName(file.url)));
+export async function measureClassFolders(root: string, signal?: AbortSignal): Promise<TreeFacts> {
+  const hash = createHash("sha256");
+  const facts = { divisions: [] as string[], strayImages: [] as string[], archives: [] as string[], byteLength: 0 };
+  for await (const { division, entries } of walkClassFolders(root, signal)) {
+    if (division !== undefined) facts.divisions.push(division);
+    for (const { path, file, kind } of entries) {
+      if (kind.is === "ignored") continue;
+      if (kind.is === "failure" && isArchiveName(path)) facts.archives.push(path);
+      if (kind.is === "image" && !path.includes("/")) facts.strayImages.push(path);
+      facts.byteLength += file.byteLength;
+      hash.update(`${path}\0${file.byteLength}\0${file.version}\n`);
+    }
+  }
+  return { ...facts, version: hash.digest("hex").slice(0, 32) };
 }
 
-/** Positions count the images of all folders in their order; those before `from` are passed over. */
+/** The paths of a tree's images, in order. */
+export async function listTreeImages(root: string, signal?: AbortSignal): Promise<string[]> {
+  const paths: string[] = [];
+  for await (const { entries } of walkClassFolders(root, signal))
+    for (const { path, kind } of entries) if (kind.is === "image") paths.push(path);
+  return paths;
+}
+
+/** Positions count the files of the tree that are not ignored, in their order; those before `from` are passed over. */
 export async function* readClassFolders(
   root: string,
-  { rules, maxEntryBytes, allocate, from = 0, onWait = () => {}, signal }: ReadSourceOptions,
+  options: ReadSourceOptions,
 ): AsyncGenerator<readonly SourceItem[]> {
-  const read = async ({ division, file, position }: Place, both: AbortSignal): Promise<SourceItem> => {
-    const entry = `${division}/${baseName(file.url)}`;
-    const { key, extension } = splitName(entry);
-    const place = { entry, offset: undefined, key, position };
-    if (file.byteLength > maxEntryBytes) {
-      const message = `a file of ${file.byteLength} bytes, at most ${maxEntryBytes} allowed`;
-      return { ...place, problem: "ENTRY_TOO_LARGE", message };
+  const { from = 0, onProgress = () => {}, onWait = () => {}, signal } = options;
+  let bytes = 0;
+  const wanted = async function* (both: AbortSignal) {
+    for await (const place of places(root, both)) {
+      if (place.position >= from) yield place;
+      else bytes += place.entry.file.byteLength;
     }
-    const image = allocate(file.byteLength); // before the first wait, so that images lie in slabs in their order
-    await openStore(root).read(file.url, { start: 0, end: file.byteLength }, image, both);
-    return { ...place, extension, image, label: labelOf({ entry, division }, rules), json: undefined };
   };
+  const read = async (place: Place, both: AbortSignal) => ({ place, item: await itemOf(place, options, both) });
   const limit = isRemote(root) ? remoteReadsInFlight : 1;
-  const items = mapOrdered(places(root, from), read, { limit, signal });
-  for await (const item of watched(items, onWait)) yield [item];
+  for await (const { place, item } of watched(mapOrdered(wanted, read, { limit, signal }), onWait)) {
+    yield [item];
+    if (place.entry.kind.is === "ignored") continue;
+    bytes += place.entry.file.byteLength;
+    onProgress(bytes);
+  }
 }
 
 interface Place {
-  readonly division: string;
-  readonly file: ObjectInfo;
+  readonly division: string | undefined;
+  readonly entry: TreeEntry;
   readonly position: number;
 }
 
-async function* places(root: string, from: number): AsyncGenerator<Place> {
+async function* places(root: string, signal: AbortSignal): AsyncGenerator<Place> {
   let next = 0;
-  for (const folder of await listClassFolders(root)) {
-    for (const file of await listImages(folder.url)) {
-      const position = next++;
-      if (position >= from) yield { division: baseName(folder.url), file, position };
+  for await (const { division, entries } of walkClassFolders(root, signal))
+    for (const entry of entries) {
+      // An ignored file goes with the one before it, so that a file more or less of these moves no other.
+      const position = entry.kind.is === "ignored" ? Math.max(0, next - 1) : next++;
+      yield { division, entry, position };
     }
+}
+
+async function itemOf(place: Place, options: ReadSourceOptions, signal: AbortSignal): Promise<SourceItem> {
+  const { entry, position } = place;
+  const { kind, file } = entry;
+  if (kind.is === "ignored") return { ignored: kind.reason, position };
+  if (kind.is === "failure") return problemAt(place, kind.code, kind.message);
+  if (kind.is === "image") return readImage(place, options, signal);
+  const isImage = await isImageFile(file, signal).catch((error: unknown) => ownFault(error, file.url));
+  if (isImage === true) return readImage(place, options, signal);
+  if (isImage === false) return { ignored: "not an image", position };
+  return problemAt(place, isImage.code, isImage.message);
+}
+
+function problemAt({ entry: { path }, position }: Place, problem: ErrorCode, message: string): SourceProblem {
+  return { entry: path, offset: undefined, key: splitName(path).key, position, problem, message };
+}
+
+async function readImage(
+  place: Place,
+  { rules, maxEntryBytes, allocate }: ReadSourceOptions,
+  signal: AbortSignal,
+): Promise<SourceItem> {
+  const { entry, division, position } = place;
+  const { path, file } = entry;
+  const { url, byteLength } = file;
+  const { key, extension } = splitName(path);
+  const unfit = keyProblem(key) ?? keyProblem(path);
+  if (unfit !== undefined) return problemAt(place, "BAD_KEY", `a name that ${unfit}`);
+  if (byteLength > maxEntryBytes)
+    return problemAt(place, "ENTRY_TOO_LARGE", `a file of ${byteLength} bytes, at most ${maxEntryBytes} allowed`);
+  const image = allocate(byteLength); // before the first wait, so that images lie in slabs in their order
+  try {
+    // No service has a range of nothing.
+    if (byteLength > 0) await openStore(url).read(url, { start: 0, end: byteLength }, image, signal);
+  } catch (error) {
+    const { code, message } = ownFault(error, url);
+    return { ...problemAt(place, code, message), image };
   }
+  return {
+    entry: path,
+    offset: undefined,
+    key,
+    position,
+    extension,
+    image,
+    label: labelOf({ entry: path, division }, rules),
+    json: undefined,
+  };
 }

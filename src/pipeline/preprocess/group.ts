@@ -1,127 +1,66 @@
 // Tar entries -> samples, by the WebDataset convention: neighbouring entries of one key belong together.
-import { divisionOfInnerTar, type LabelRules, labelOf } from "./labels.js";
-import type { Place, SourceItem, SourceProblem } from "./sample.js";
+import { archiveMessage, baseOf, isArchiveName, isImageName, systemReason } from "./entry-names.js";
+import { KeyRun } from "./key-run.js";
+import { divisionOfInnerTar, type LabelRules } from "./labels.js";
+import type { IgnoredEntry, SourceItem, SourceProblem } from "./sample.js";
+import type { SkippedRun } from "./skipped-run.js";
 import type { TarEntry } from "./tar.js";
 
-const jpegExtensions = new Set([".jpg", ".jpeg", ".jpe", ".jfif"]);
-/** Images of other formats: converted, or reported where that cannot be done. */
-const foreignExtensions = new Set([".png", ".webp", ".gif", ".tif", ".tiff", ".bmp", ".avif", ".heic", ".ppm", ".jp2"]);
-const labelExtensions = new Set([".cls", ".txt", ".json"]);
-
-interface ImageEntry extends Place {
-  readonly extension: string;
-  readonly bytes: Uint8Array;
-}
-
-interface Group {
-  readonly key: string;
-  readonly position: number;
-  readonly division: string | undefined;
-  /** The first entry's place. */
-  readonly first: Place;
-  image?: ImageEntry;
-  foreign?: ImageEntry;
-  cls?: string;
-  txt?: string;
-  json?: string;
-  problem?: SourceProblem;
-}
-
-/** Splits at the last dot, so that a key may hold dots itself: `dir/a.b.jpg` -> `dir/a.b` and `.jpg`. */
-export function splitName(name: string): { readonly key: string; readonly extension: string } {
-  const path = name.replace(/^(\.\/)+/, "");
-  const dot = path.lastIndexOf(".");
-  if (dot <= path.lastIndexOf("/") + 1) return { key: path, extension: "" };
-  return { key: path.slice(0, dot), extension: path.slice(dot) };
-}
-
-/** Whether a file of that name is meant as an image, readable or not. */
-export function isImageName(name: string): boolean {
-  const { key, extension } = splitName(name);
-  // Files that macOS puts beside each real one are no images, whatever they are called.
-  return isImageExtension(extension) && !key.slice(key.lastIndexOf("/") + 1).startsWith("._");
-}
-
-/** Whether a file of that name is part of a sample. */
-export function isSampleName(name: string): boolean {
-  return isImageName(name) || labelExtensions.has(splitName(name).extension.toLowerCase());
-}
-
-function isImageExtension(extension: string): boolean {
-  return isJpegExtension(extension) || foreignExtensions.has(extension.toLowerCase());
-}
-
-function isJpegExtension(extension: string): boolean {
-  return jpegExtensions.has(extension.toLowerCase());
-}
-
-/** `n01440764.tar/n01440764_18` -> `n01440764/n01440764_18`: the same key as from class folders. */
-function keyOf(path: string, archive: string | undefined): string {
-  if (archive === undefined) return path;
-  const folder = archive.replace(/\.tar$/i, "");
-  return folder + path.slice(archive.length);
-}
-
-/** Entries of other kinds (a second modality, a read-me) are passed over; a label without an image is a problem. */
+/**
+ * Every entry becomes a sample or part of one, a problem, or is ignored for a reason. `skipped` are the files before the
+ * first entry, where reading goes on.
+ */
 export async function* groupByKey(
   entries: AsyncIterable<readonly TarEntry[]>,
   rules: LabelRules,
   division?: string,
+  skipped?: SkippedRun,
 ): AsyncGenerator<readonly SourceItem[]> {
-  let group: Group | undefined;
+  let run: KeyRun | undefined;
+  let before = skipped;
   for await (const part of entries) {
     const items: SourceItem[] = [];
     for (const entry of part) {
-      if (!isSampleName(entry.name)) continue;
-      const { key: path, extension } = splitName(entry.name);
-      const key = keyOf(path, entry.archive);
-      // The same key with a second image (a.jpg, a.jpeg) is a second sample, not a replacement.
-      const isSecond = group?.key === key && isJpegExtension(extension) && group.image !== undefined;
-      if (group !== undefined && (group.key !== key || isSecond)) {
-        items.push(...finish(group, rules));
-        group = undefined;
+      const aside = asideOf(entry, rules);
+      if (aside !== undefined) {
+        // After the run's own items: when reading goes on at the run, this entry comes again.
+        if (run === undefined) items.push(aside);
+        else run.setAside(aside, items);
+        continue;
       }
-      group ??= {
-        key,
-        position: entry.offset,
-        first: { entry: entry.name, offset: entry.offset },
-        division: entry.archive === undefined ? division : divisionOfInnerTar(entry.archive),
-      };
-      add(group, entry, extension);
+      const base = baseOf(entry.path);
+      if (run !== undefined && run.base !== base) {
+        run.finish(items);
+        run = undefined;
+      }
+      if (run === undefined) {
+        run = new KeyRun(base, entry, rules, divisionOf(entry, division), before?.base === base ? before : undefined);
+        before = undefined; // of the first run only
+      }
+      run.add(entry, items);
     }
     if (items.length > 0) yield items;
   }
-  if (group !== undefined) yield finish(group, rules);
+  const items: SourceItem[] = [];
+  run?.finish(items);
+  if (items.length > 0) yield items;
 }
 
-function add(group: Group, entry: TarEntry, extension: string): void {
-  const place = { entry: entry.name, offset: entry.offset };
-  if (entry.bytes === undefined) {
-    const { code, message } = entry.problem ?? { code: "INTERNAL", message: "an entry without bytes" };
-    group.problem = { ...place, problem: code, key: group.key, message, position: group.position };
-  } else if (isJpegExtension(extension)) {
-    group.image = { ...place, extension, bytes: entry.bytes };
-  } else if (isImageExtension(extension)) {
-    group.foreign = { ...place, extension, bytes: entry.bytes };
-  } else {
-    const text = new TextDecoder().decode(entry.bytes);
-    if (extension.toLowerCase() === ".cls") group.cls = text;
-    else if (extension.toLowerCase() === ".txt") group.txt = text;
-    else group.json = text;
-  }
+function divisionOf({ archive }: TarEntry, division: string | undefined): string | undefined {
+  return archive === undefined ? division : divisionOfInnerTar(archive);
 }
 
-/** No item for a text alone: it may be a read-me. */
-function finish(group: Group, rules: LabelRules): SourceItem[] {
-  const { key, json, problem, position, division } = group;
-  const image: ImageEntry | undefined = group.image ?? group.foreign;
-  if (problem !== undefined) return [problem];
-  if (image !== undefined) {
-    const { entry, offset, extension, bytes } = image;
-    const label = labelOf({ entry, cls: group.cls, txt: group.txt, json, division }, rules);
-    return [{ key, extension, image: bytes, label, json, entry, offset, position }];
+/** What an entry is that can be no part of a sample. */
+function asideOf(entry: TarEntry, { imageField }: LabelRules): IgnoredEntry | SourceProblem | undefined {
+  const { name, path, offset, kind, bytes, problem } = entry;
+  if (isArchiveName(name)) {
+    const { code, message } = problem ?? { code: "UNSUPPORTED_ENTRY", message: archiveMessage };
+    return { problem: code, key: path, message, entry: name, offset, position: offset };
   }
-  if (group.cls === undefined && group.json === undefined) return [];
-  const message = "a label, but no image of that name beside it";
-  return [{ ...group.first, problem: "MISSING_IMAGE", key, message, position }];
+  if (bytes !== undefined || problem !== undefined) return undefined;
+  const system = systemReason(name);
+  // An image that is not read is another field of its sample, which has to know what fields it has.
+  if (system === undefined && imageField !== undefined && kind === "file" && isImageName(name)) return undefined;
+  const ofKind = { file: "not an image", link: "link", special: "not a regular file" } as const;
+  return { ignored: system ?? ofKind[kind], position: offset };
 }

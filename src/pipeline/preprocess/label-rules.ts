@@ -1,7 +1,8 @@
 // How a run's samples get their labels, settled before the first one is read.
 import { createHash } from "node:crypto";
-import { ToolkitError } from "../../errors.js";
+import { invalidOption, ToolkitError } from "../../errors.js";
 import { ClassList, readClasses } from "./classes.js";
+import { isLabelName } from "./entry-names.js";
 import { assignLines, type LabelRules, type LabelsFile, lookUpName, readLabels } from "./labels.js";
 import { divisionsOf, listSourceImages, type Source } from "./sources.js";
 
@@ -12,6 +13,8 @@ export interface LabelOptions {
   readonly labels?: string | undefined;
   /** The field of `.json` that is the label. */
   readonly labelField?: string | undefined;
+  /** Which file of a sample of several is its image, such as left.jpg of 000.left.jpg. Default: the one image that it has. */
+  readonly imageField?: string | undefined;
 }
 
 export interface SettledLabels {
@@ -28,19 +31,31 @@ export async function settleLabels(
 ): Promise<SettledLabels> {
   const given = options.classes === undefined ? undefined : await readClasses(options.classes);
   const labels = options.labels === undefined ? undefined : await readLabels(options.labels);
+  const imageField = parseImageField(options.imageField);
   const rules: LabelRules = {
     classes: given ?? (await dividedClasses(sources, signal)),
     classesAreGiven: given !== undefined,
     labelField: options.labelField,
     byName: labels === undefined ? undefined : await labelsByName(labels, options.labels as string, sources, signal),
+    imageField,
   };
   const content = [
     rules.classes?.entries ?? null,
     rules.classesAreGiven,
     rules.labelField ?? null,
     labels === undefined ? null : [...labels.labels],
+    ...(imageField === undefined ? [] : [imageField]),
   ];
   return { rules, fingerprint: createHash("sha256").update(JSON.stringify(content)).digest("hex") };
+}
+
+/** In lower case, without the dot that it may be given with. INVALID_OPTION when no file of an image can be called so. */
+function parseImageField(given: string | undefined): string | undefined {
+  if (given === undefined) return undefined;
+  const field = given.replace(/^\./, "").toLowerCase();
+  if (field === "" || field.includes("/") || isLabelName(`0.${field}`))
+    throw invalidOption("image-field", "what follows the key in a file's name, such as left.jpg", given);
+  return field;
 }
 
 async function dividedClasses(sources: readonly Source[], signal?: AbortSignal): Promise<ClassList | undefined> {

@@ -3,6 +3,8 @@ import { ToolkitError } from "../../errors.js";
 import { maxClasses } from "../../shards/class-list.js";
 import { baseName, readText } from "../../storage/store.js";
 import { type ClassList, isSynset } from "./classes.js";
+import { baseOf } from "./entry-names.js";
+import { parseJsonText } from "./json-text.js";
 import type { LabelResult } from "./sample.js";
 
 /** A sample's name and the files beside it. */
@@ -12,6 +14,8 @@ export interface Companions {
   readonly cls?: string | undefined;
   readonly txt?: string | undefined;
   readonly json?: string | undefined;
+  /** What the .json is called. */
+  readonly jsonName?: string | undefined;
   /** The class folder, inner tar or single-class tar that it lies in. */
   readonly division?: string | undefined;
 }
@@ -25,6 +29,8 @@ export interface LabelRules {
   readonly labelField: string | undefined;
   /** From --labels: the label of a file by its entry's name. It then replaces everything else. */
   readonly byName: ((entry: string) => string | undefined) | undefined;
+  /** Which file of a sample is its image, such as left.jpg of 000.left.jpg, in lower case. Undefined: the one image that it has. */
+  readonly imageField?: string | undefined;
 }
 
 function asIndex(value: unknown): number | undefined {
@@ -34,24 +40,39 @@ function asIndex(value: unknown): number | undefined {
     : undefined;
 }
 
-function parseObject(json: string | undefined): Record<string, unknown> | undefined {
-  if (json === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : undefined;
-  } catch {
-    return undefined; // a broken companion is no reason to lose an image whose .cls is good; without one it shows below
-  }
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A companion's object, or what is wrong with it. */
+interface Parsed {
+  readonly object?: Fields;
+  readonly fault?: string;
+}
+
+function parseObject({ json, jsonName = "the .json" }: Companions): Parsed {
+  if (json === undefined) return {};
+  const parsed = parseJsonText(json);
+  if ("faultAt" in parsed) return { fault: `${jsonName} is not JSON at byte ${parsed.faultAt}` };
+  const { value } = parsed;
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    return { fault: `${jsonName} holds ${describeValue(value)}, not an object` };
+  return { object: value as Fields };
+}
+
+/** In an error: never the value of what may nest without end. */
+function describeValue(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object" && value !== null) return "an object";
+  return JSON.stringify(value).slice(0, 80);
 }
 
 const asText = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 
-function fieldOf(object: Record<string, unknown> | undefined, field: string): unknown {
-  return field
-    .split(".")
-    .reduce<unknown>((value, key) => (value as Record<string, unknown> | null | undefined)?.[key], object);
+/** Only what the object itself says: every object has a `constructor`. */
+function fieldOf(object: Fields | undefined, field: string): unknown {
+  return field.split(".").reduce<unknown>((value, key) => {
+    const isObject = typeof value === "object" && value !== null;
+    return isObject && Object.hasOwn(value, key) ? (value as Fields)[key] : undefined;
+  }, object);
 }
 
 /** The file name without folders: what lists of labels go by. */
@@ -63,12 +84,14 @@ const lastPart = (entry: string) => entry.slice(entry.lastIndexOf("/") + 1);
  * something else (a caption) is passed over where another says more.
  */
 export function labelOf(sample: Companions, rules: LabelRules): LabelResult {
-  const object = parseObject(sample.json);
-  const given = candidates(sample, object, rules).filter(({ value }) => value !== undefined && value !== null);
-  if (given.length === 0) return missingLabel(rules);
-  for (const { value, isDivision } of given) {
-    const named = rules.classes?.indexOf(String(value).trim());
-    const number = isDivision && named !== undefined ? undefined : asIndex(value); // the folder "10" is not class 10
+  const { object, fault } = parseObject(sample);
+  let first: unknown;
+  for (const { value, isName = false } of candidates(sample, object, rules)) {
+    if (value === undefined || value === null) continue;
+    first ??= value;
+    const named = typeof value === "string" ? indexOfName(value, rules.classes) : undefined;
+    // What a folder is called is a name, of digits too: ImageFolder sorts the folders 0 to 10 as text, and so 10 is not the class 10.
+    const number = isName && named !== undefined ? undefined : asIndex(value);
     const index = number ?? named;
     if (index === undefined) continue;
     const known = rules.classes?.at(index);
@@ -77,30 +100,32 @@ export function labelOf(sample: Companions, rules: LabelRules): LabelResult {
     if (number === undefined || rules.classesAreGiven) return { index, name: known?.name, synset: known?.synset };
     return { index, name: asText(object?.name ?? object?.class_name), synset: asText(object?.wnid ?? object?.synset) };
   }
+  if (first === undefined) return fault === undefined ? missingLabel(rules) : { problem: "BAD_LABEL", message: fault };
   const expected = rules.classes === undefined ? "a class index" : "a class index or one of the classes' names";
-  const first = given[0]?.value;
   const most = rules.classesAreGiven ? rules.classes?.count : maxClasses;
   const reason = /^\s*\d+\s*$/.test(String(first)) ? `: the classes are numbered from 0 to ${(most ?? 0) - 1}` : "";
-  return {
-    problem: "BAD_LABEL",
-    message: `expected ${expected}, found ${JSON.stringify(first).slice(0, 80)}${reason}`,
-  };
+  return { problem: "BAD_LABEL", message: `expected ${expected}, found ${describeValue(first)}${reason}` };
+}
+
+function indexOfName(text: string, classes: ClassList | undefined): number | undefined {
+  return classes?.indexOf(text) ?? classes?.indexOf(text.trim());
 }
 
 interface Candidate {
   readonly value: unknown;
-  /** The folder or tar that the sample lies in: a name first, even where it looks like a number. */
-  readonly isDivision?: boolean;
+  readonly isName?: boolean;
 }
 
-function candidates(sample: Companions, object: Record<string, unknown> | undefined, rules: LabelRules): Candidate[] {
+function candidates(sample: Companions, object: Fields | undefined, rules: LabelRules): readonly Candidate[] {
   if (rules.byName !== undefined) return [{ value: rules.byName(sample.entry) }];
   if (sample.cls !== undefined) return [{ value: sample.cls.trim() }];
   if (rules.labelField !== undefined) return [{ value: fieldOf(object, rules.labelField) }];
+  const division = { value: sample.division, isName: true };
+  if (sample.txt === undefined && object === undefined) return [division];
   return [
     { value: sample.txt?.trim() || undefined },
     { value: object?.label ?? object?.cls ?? object?.class },
-    { value: sample.division, isDivision: true },
+    division,
   ];
 }
 
@@ -112,6 +137,12 @@ function missingLabel(rules: LabelRules): LabelResult {
         ? `no .cls, and no field ${rules.labelField} in a .json beside the image`
         : "no .cls, no .txt, no label in .json beside the image, and no class folder or synset that it lies in";
   return { problem: "MISSING_LABEL", message };
+}
+
+/** Whether an image of that name is the one of its sample, as far as --image-field decides it. */
+export function isImageField(name: string, { imageField }: LabelRules): boolean {
+  if (imageField === undefined) return true;
+  return name.slice(baseOf(name).length + 1).toLowerCase() === imageField;
 }
 
 const stemOf = (name: string) => lastPart(name).replace(/\.(tar|tar\.gz|tgz)$/i, "");

@@ -1,14 +1,7 @@
 // The write half, wired: sources -> samples -> decoding pool -> writing thread -> shards -> manifest.
 import { type ErrorCode, fromWire, ToolkitError, type WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
-import {
-  type ClassEntry,
-  type Failure,
-  manifestName,
-  type Sidecar,
-  type SidecarBody,
-  shardPrefix,
-} from "../../shards/manifest.js";
+import { type Failure, manifestName, type Sidecar, type SidecarBody, shardPrefix } from "../../shards/manifest.js";
 import { countersSince, type StorageCounters, storageCounters } from "../../storage/counters.js";
 import { joinUrl, storageOptions } from "../../storage/store.js";
 import { type LockedWork, withLock } from "../../storage/with-lock.js";
@@ -20,11 +13,12 @@ import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js"
 import { settleLabels } from "./label-rules.js";
 import type { LabelRules } from "./labels.js";
 import { type PreprocessOptions, type PreprocessProgress, resolveOptions, type Settings } from "./options.js";
+import { bySlab, isDecodable, outcomeOf } from "./outcomes.js";
 import { claimOutput, isOutputFile, type Job, readFinishedParts } from "./output.js";
 import { PreprocessClock } from "./preprocess-clock.js";
 import { type Counted, publishManifest, summarise, sumOf } from "./publish.js";
 import { writeQuarantine } from "./quarantine.js";
-import { isSample, type RawSample, type SourceItem } from "./sample.js";
+import type { SourceItem } from "./sample.js";
 import type { DecidedGroup, Outcome } from "./shard-task.js";
 import { ShardThread } from "./shard-thread.js";
 import { SlabAllocator, takeResultSlab } from "./slab.js";
@@ -35,6 +29,8 @@ export interface PreprocessReport {
   readonly failed: number;
   /** Failures by code. */
   readonly errors: Readonly<Record<string, number>>;
+  /** Files that are neither samples nor failures nor labels, by the reason that they are passed over for. */
+  readonly ignored: Readonly<Record<string, number>>;
   /** Samples that were decoded and encoded again, because their colours or format cannot be stored. */
   readonly converted: number;
   readonly shards: number;
@@ -55,16 +51,13 @@ export interface PreprocessReport {
   readonly manifest: string;
 }
 
-/** Of images there are fewer in a slab; this bounds runs of items without any. */
-const maxGroupItems = 256;
-
 /** Samples seen before a share of failures says anything. */
 const minSamplesForShare = 1000;
 
 /**
  * Reads every sample of the sources once and writes shards, sidecars, errors.jsonl and, last, the manifest. Goes on where an interrupted run of
  * the same job stopped; the result is the same, byte for byte, as without the interruption and for any number of workers and ranks.
- * NO_SOURCES, NO_SAMPLES, NO_LABELS, BAD_CLASSES, BAD_LABEL, BAD_LABELS, BAD_TAR, TRUNCATED_TAR, TOO_MANY_ERRORS, OUTPUT_HOLDS_ANOTHER_DATASET,
+ * NO_SOURCES, AMBIGUOUS_SOURCES, NO_SAMPLES, NO_LABELS, BAD_CLASSES, BAD_LABEL, BAD_LABELS, BAD_TAR, TRUNCATED_TAR, TOO_MANY_ERRORS, OUTPUT_HOLDS_ANOTHER_DATASET,
  * OUTPUT_IN_USE, OUTPUT_NOT_WRITABLE, IO_ERROR; MISSING_SIDECAR from a merge that is too early.
  */
 export async function preprocess(options: PreprocessOptions): Promise<PreprocessReport> {
@@ -217,7 +210,7 @@ class Run {
         this.noteClasses(task);
         this.count(task.outcomes);
         await this.shards.append(task, () => {
-          this.clock.stored(task.outcomes.length);
+          this.clock.stored(task.outcomes.filter((outcome) => !("ignored" in outcome)).length);
           this.results.giveBack(task.slab);
         });
       }
@@ -278,7 +271,7 @@ class Run {
     const slab = takeResultSlab(this.results);
     const decodeTask: DecodeTask = { images, results: slab, settings: decodeSettings(this.settings) };
     const answer = images.length === 0 ? nothingDecoded : await this.runTask(decodeTask, signal);
-    for (const { image } of task.items.filter(isSample)) this.allocator.release(image);
+    for (const { image } of task.items) if (image !== undefined) this.allocator.release(image);
     let next = 0;
     const outcomes = task.items.map((item): Outcome => {
       const index = isDecodable(item) ? next++ : -1;
@@ -310,7 +303,8 @@ class Run {
   /** Counts outcomes, and ends the run where the policy says so. */
   private count(outcomes: readonly Outcome[]): void {
     const failures = outcomes.flatMap((outcome) => ("failure" in outcome ? [outcome.failure] : []));
-    const good = outcomes.length - failures.length;
+    const ignored = outcomes.filter((outcome) => "ignored" in outcome).length;
+    const good = outcomes.length - failures.length - ignored;
     this.samplesRead += good;
     this.advance({ samples: good, failed: failures.length });
     const [first] = failures;
@@ -351,45 +345,6 @@ function decodeSettings({ codec, maxPixels, decoder, orient, resize }: Settings)
   return { codec, maxPixels, decoder, orient, resize };
 }
 
-/** Items whose images lie in the same slab; those without an image go with the ones before. */
-async function* bySlab(read: AsyncIterable<readonly SourceItem[]>): AsyncGenerator<SourceItem[]> {
-  let group: SourceItem[] = [];
-  let slab: ArrayBufferLike | undefined;
-  for await (const items of read) {
-    for (const item of items) {
-      const buffer = isSample(item) ? item.image.buffer : slab;
-      if (group.length > 0 && (buffer !== slab || group.length >= maxGroupItems)) {
-        yield group;
-        group = [];
-      }
-      slab = buffer;
-      group.push(item);
-    }
-  }
-  if (group.length > 0) yield group;
-}
-
-/** Images whose label is bad are not decoded: they are failures whatever their coefficients are. */
-const isDecodable = (item: SourceItem): item is RawSample => isSample(item) && !("problem" in item.label);
-
-function outcomeOf(item: SourceItem, index: number, error: WireError | undefined, source: Source): Outcome {
-  const at = { position: item.position, imageBytes: isSample(item) ? item.image.length : 0 };
-  if (error !== undefined || !isDecodable(item)) return { ...at, failure: failureOf(item, error, source) };
-  const { index: label, name, synset } = item.label as ClassEntry;
-  const entry = { index: label, ...(synset === undefined ? {} : { synset }), ...(name === undefined ? {} : { name }) };
-  const { key, extension, json } = item;
-  return { ...at, index, key, extension, json, entry };
-}
-
-function failureOf(item: SourceItem, error: WireError | undefined, source: Source): Failure {
-  const { key, entry, offset } = item;
-  const at = { source: source.url, key, entry, ...(offset === undefined ? {} : { offset }) };
-  if (!isSample(item)) return { ...at, code: item.problem, message: item.message };
-  if ("problem" in item.label) return { ...at, code: item.label.problem, message: item.label.message };
-  const { code, message } = error ?? { code: "INTERNAL", message: "the decoder gave no result" };
-  return { ...at, label: item.label.index, code, message };
-}
-
 function report(
   manifest: Counted,
   out: string,
@@ -397,11 +352,12 @@ function report(
   samplesRead: number,
   complete: boolean,
 ): Omit<PreprocessReport, "storage" | "pipeline"> {
-  const { samples, failed, errors, converted, inputBytes } = manifest;
+  const { samples, failed, errors, ignored = {}, converted, inputBytes } = manifest;
   return {
     samples,
     failed,
     errors,
+    ignored,
     converted,
     shards: manifest.shards.length,
     inputBytes,

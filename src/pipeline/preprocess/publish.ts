@@ -21,7 +21,10 @@ export const sumOf = <T>(items: readonly T[], pick: (item: T) => number) =>
   items.reduce((total, item) => total + pick(item), 0);
 
 /** What is counted over sidecars. */
-export type Counted = Pick<Manifest, "samples" | "failed" | "errors" | "converted" | "inputBytes" | "shards">;
+export type Counted = Pick<
+  Manifest,
+  "samples" | "failed" | "errors" | "ignored" | "converted" | "inputBytes" | "shards"
+>;
 
 export function summarise(sidecars: readonly SidecarBody[]): Counted {
   const failures = sidecars.flatMap((sidecar) => sidecar.failures);
@@ -29,6 +32,7 @@ export function summarise(sidecars: readonly SidecarBody[]): Counted {
     samples: sumOf(sidecars, (sidecar) => sidecar.shard?.samples ?? 0),
     failed: failures.length,
     errors: countByCode(failures),
+    ...sumIgnored(sidecars),
     converted: sumOf(sidecars, (sidecar) => sidecar.converted),
     inputBytes: sumOf(sidecars, (sidecar) => sidecar.inputBytes),
     shards: sidecars.flatMap(({ shard }) => (shard === undefined ? [] : [shard])),
@@ -100,6 +104,14 @@ function countByCode(failures: readonly Failure[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const { code } of failures) counts[code] = (counts[code] ?? 0) + 1;
   return counts;
+}
+
+/** By reason, in the order of the reasons; nothing where nothing was ignored. */
+function sumIgnored(sidecars: readonly SidecarBody[]): Pick<Counted, "ignored"> {
+  const counts = new Map<string, number>();
+  for (const { ignored = {} } of sidecars)
+    for (const [reason, count] of Object.entries(ignored)) counts.set(reason, (counts.get(reason) ?? 0) + count);
+  return counts.size === 0 ? {} : { ignored: Object.fromEntries([...counts].sort()) };
 }
 
 function mergeClasses(sidecars: readonly SidecarBody[], sources: readonly Source[], rules: ClassRules): ClassEntry[] {

@@ -1,5 +1,6 @@
 // A sample on its way from its source to the decoder.
 import type { ErrorCode } from "../../errors.js";
+import type { IgnoreReason } from "./entry-names.js";
 import type { LabelRules } from "./labels.js";
 
 /** Where something lies: the entry's name as the source has it, and its byte offset there; a file of a folder has none. */
@@ -31,12 +32,23 @@ export interface SourceProblem extends Place {
   readonly key: string;
   readonly message: string;
   readonly position: number;
+  /** The bytes of the image that it was to be. */
+  readonly image?: Uint8Array | undefined;
 }
 
-export type SourceItem = RawSample | SourceProblem;
+/** A file that is passed over by a rule, and counted. */
+export interface IgnoredEntry {
+  readonly ignored: IgnoreReason;
+  readonly position: number;
+  /** The bytes of an image that is passed over only now. */
+  readonly image?: Uint8Array | undefined;
+}
+
+/** Items of one position belong together: reading goes on before all of them or after. */
+export type SourceItem = RawSample | SourceProblem | IgnoredEntry;
 
 export function isSample(item: SourceItem): item is RawSample {
-  return "image" in item;
+  return "label" in item;
 }
 
 export interface ReadSourceOptions {

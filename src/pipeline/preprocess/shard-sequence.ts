@@ -19,6 +19,7 @@ import { ResultSlab } from "./slab.js";
 /** What a sidecar says beside its shard, while it is being gathered. */
 class Gathered {
   failures: Failure[] = [];
+  ignored: Record<string, number> = {};
   /** By all that samples say of a class: parts that disagree are found when they are put together. */
   classes = new Map<string, ClassEntry>();
   statistics = new StatisticSums();
@@ -31,6 +32,7 @@ export class ShardSequence {
   private writer: ShardWriter | undefined;
   private gathered = new Gathered();
   private part: number;
+  private lastPosition: number | undefined;
   /** The shard before the one in hand, on its way to the disk: flushing it takes long, and the next need not wait. */
   private publishing: Promise<void> = Promise.resolve();
   private readonly schema;
@@ -53,9 +55,16 @@ export class ShardSequence {
   }
 
   private async add(outcome: Outcome, images: ResultSlab): Promise<void> {
-    // Rolled over before the sample that no longer fits, so that the last shard of a source is known as such when it ends.
-    if (this.writer !== undefined && this.writer.byteLength >= this.settings.maxShardBytes)
-      await this.finishShard(outcome.position, false);
+    if ("ignored" in outcome) {
+      const { ignored } = this.gathered;
+      ignored[outcome.ignored] = (ignored[outcome.ignored] ?? 0) + 1;
+      return;
+    }
+    // Rolled over before the sample that no longer fits, so that the last shard of a source is known as such when it ends; not within what
+    // has one position, which would be read again as a whole.
+    const isFull = this.writer !== undefined && this.writer.byteLength >= this.settings.maxShardBytes;
+    if (isFull && outcome.position !== this.lastPosition) await this.finishShard(outcome.position, false);
+    this.lastPosition = outcome.position;
     const { gathered } = this;
     gathered.inputBytes += outcome.imageBytes;
     if ("failure" in outcome) {
@@ -98,7 +107,7 @@ export class ShardSequence {
 
   private async publish(
     writer: ShardWriter | undefined,
-    { inputBytes, failures, converted, classes, statistics }: Gathered,
+    { inputBytes, failures, ignored, converted, classes, statistics }: Gathered,
     place: Pick<SidecarBody, "part" | "next" | "endOfSource">,
   ): Promise<void> {
     const written = await finishWriter(writer);
@@ -108,6 +117,7 @@ export class ShardSequence {
       ...(written === undefined ? {} : sidecarParts(written)),
       inputBytes,
       failures,
+      ...(Object.keys(ignored).length === 0 ? {} : { ignored }),
       converted,
       classes: [...classes.values()].sort((a, b) => a.index - b.index),
       statistics: statistics.toStrings(),

@@ -6,8 +6,9 @@ import type { StorageActivity } from "../../storage/activity.js";
 import type { StorageCounters } from "../../storage/counters.js";
 import type { StorageOptions } from "../../storage/store.js";
 import type { Work } from "../stage-clock.js";
+import type { IgnoreReason } from "./entry-names.js";
 
-/** One item of a source, decided: an image to store or a failure to note. `position` is where it begins in its source. */
+/** One item of a source, decided: an image to store, a failure to note, or a file that is only counted. `position` is where it begins in its source. */
 export type Outcome = { readonly position: number; readonly imageBytes: number } & (
   | {
       /** Its place in the slab. */
@@ -18,6 +19,7 @@ export type Outcome = { readonly position: number; readonly imageBytes: number }
       readonly entry: ClassEntry;
     }
   | { readonly failure: Failure }
+  | { readonly ignored: IgnoreReason }
 );
 
 /** A group of a source's items, in order. */

@@ -1,28 +1,35 @@
 // What the user named -> the list of sources, each read in one piece, in a stable order; and what they are divided into.
-import { createHash } from "node:crypto";
 import { ToolkitError } from "../../errors.js";
 import { publicUrls } from "../../public-url.js";
 import type { SourceEntry } from "../../shards/manifest.js";
 import { expandPatterns } from "../../storage/expand.js";
-import { baseName, type ObjectInfo, openStore } from "../../storage/store.js";
-import { listClassFolders, listImages, readClassFolders } from "./class-folders.js";
-import { groupByKey, isImageName, isSampleName } from "./group.js";
-import { divisionOfInnerTar, divisionOfSource } from "./labels.js";
+import { baseName, joinUrl, type ObjectInfo, openStore } from "../../storage/store.js";
+import { listTreeImages, measureClassFolders, readClassFolders, type TreeFacts } from "./class-folders.js";
+import { isImageName, isLabelName, isTarName, mayHoldImage } from "./entry-names.js";
+import { groupByKey } from "./group.js";
+import { looksLikeImage } from "./image-content.js";
+import { divisionOfInnerTar, divisionOfSource, isImageField } from "./labels.js";
 import type { ReadSourceOptions, SourceItem } from "./sample.js";
+import { SkippedRun } from "./skipped-run.js";
 import { openSourceBytes } from "./source-bytes.js";
-import { isTarName, listTar, readTar } from "./tar.js";
+import { type ListedEntry, listTar, readTar } from "./tar.js";
 
 /** `url` is what may be shown and kept: without passwords and signatures. */
 export interface Source extends SourceEntry {
   readonly kind: "tar" | "class-folders";
   /** Where to read it. */
   readonly address: string;
+  /** The class folders of class folders. */
+  readonly divisions?: readonly string[];
 }
+
+/** Entries of a tar that are looked at to find out whether it is one of tars. */
+const maxLooks = 16;
 
 /** Whether a URL is that of a tar, by its name. */
 export const isTarUrl = (url: string) => /\.(tar|tar\.gz|tgz)$/i.test(baseName(url));
 
-/** NO_SOURCES when a pattern matches nothing or a folder holds neither tars nor class folders. */
+/** NO_SOURCES when a pattern matches nothing or a folder holds neither tars nor class folders; AMBIGUOUS_SOURCES when one holds both. */
 export async function findSources(patterns: readonly string[]): Promise<Source[]> {
   const urls = await expandPatterns(patterns);
   return (await Promise.all(urls.map(describe))).flat();
@@ -34,27 +41,39 @@ async function describe(url: string): Promise<Source[]> {
   if (info === undefined) throw new ToolkitError("NO_SOURCES", "no such file", { source: url });
   if (info.kind === "object") return [tarSource(info)];
   const tars = (await store.list(url)).filter((entry) => entry.kind === "object" && isTarUrl(entry.url));
-  if (tars.length > 0) return tars.map(tarSource);
-  if ((await listClassFolders(url)).length === 0)
-    throw new ToolkitError("NO_SOURCES", "a folder with neither .tar files nor class folders in it", { source: url });
-  return [{ kind: "class-folders", address: url, ...(await measureFolder(url)) }];
+  const tree = await measureClassFolders(url);
+  if (tars.length > 0) {
+    refuseMixture(url, baseName((tars[0] as ObjectInfo).url), tree);
+    return tars.map(tarSource);
+  }
+  const { divisions, byteLength, version } = tree;
+  if (divisions.length === 0) throw new ToolkitError("NO_SOURCES", describeFolder(url, tree), { source: url });
+  return [{ kind: "class-folders", address: url, url, byteLength, version, divisions }];
+}
+
+/** Reading either would lose the other. */
+function refuseMixture(url: string, tar: string, { divisions, strayImages }: TreeFacts): void {
+  const [other] = [
+    ...divisions.map((name) => `the class folder ${name}`),
+    ...strayImages.map((name) => `the image ${name}`),
+  ];
+  if (other === undefined) return;
+  const message = `the folder holds both tars (${tar}) and images outside of them (${other}): which are meant? Give '${joinUrl(url, "*.tar*")}' for the tars, or move them out of it`;
+  throw new ToolkitError("AMBIGUOUS_SOURCES", message, { source: url });
+}
+
+function describeFolder(url: string, { strayImages, archives }: TreeFacts): string {
+  const what = "a folder with neither .tar files nor class folders with images in it";
+  const [stray] = strayImages;
+  if (stray !== undefined)
+    return `${what}, but images such as ${stray}: sort them into a folder per class, or pack them in a tar and give --labels`;
+  const [archive] = archives;
+  if (archive === undefined) return what;
+  return `${what}, but archives such as ${archive}: tars below it are given as '${joinUrl(url, "**/*.tar")}', others have to be unpacked`;
 }
 
 function tarSource({ url, byteLength, version }: ObjectInfo): Source {
   return { kind: "tar", address: url, url: publicUrls(url), byteLength, version };
-}
-
-/** A class-folder tree changes when any of its files does: its version is a hash of theirs. */
-async function measureFolder(url: string): Promise<SourceEntry> {
-  const hash = createHash("sha256");
-  let byteLength = 0;
-  for (const folder of await listClassFolders(url)) {
-    for (const file of await listImages(folder.url)) {
-      byteLength += file.byteLength;
-      hash.update(`${baseName(folder.url)}/${baseName(file.url)}\0${file.byteLength}\0${file.version}\n`);
-    }
-  }
-  return { url, byteLength, version: hash.digest("hex").slice(0, 32) };
 }
 
 /** Indices of the sources of each of so many ranks: the largest first, each to whoever has the fewest bytes by then. */
@@ -69,22 +88,27 @@ export function divideSources(sources: readonly Pick<Source, "byteLength">[], ra
   return parts.map(({ indices }) => indices.sort((a, b) => a - b));
 }
 
-/** A source's samples and problems in order, in groups as they are read. */
+/** A source's samples, problems and ignored files in order, in groups as they are read. */
 export async function* readSource(source: Source, options: ReadSourceOptions): AsyncGenerator<readonly SourceItem[]> {
   const { rules, maxEntryBytes, allocate, from = 0 } = options;
   if (source.kind === "class-folders") {
-    yield* readClassFolders(source.url, options);
+    yield* readClassFolders(source.address, options);
     return;
   }
   const reader = openSourceBytes({ ...source, ...options, url: source.address });
-  let seen = 0;
+  const skipped = new SkippedRun();
+  let found = 0;
+  let ignored = 0;
   let terminated = true;
   async function* entries() {
     const tar = readTar(reader, source.url, {
       maxEntryBytes,
-      wants: isSampleName,
-      allocate: (byteLength, name) => (isImageName(name) ? allocate(byteLength) : new Uint8Array(byteLength)),
+      wants: (name) => isLabelName(name) || (isImageName(name) && isImageField(name, rules)),
+      wantsHead: (name, head) => mayHoldImage(name) && looksLikeImage(head),
+      tellsPassed: true,
+      allocate: (byteLength, name) => (isLabelName(name) ? new Uint8Array(byteLength) : allocate(byteLength)),
       from,
+      onSkipped: skipped.add,
     });
     for (let next = await tar.next(); ; next = await tar.next()) {
       if (next.done === true) {
@@ -95,58 +119,68 @@ export async function* readSource(source: Source, options: ReadSourceOptions): A
     }
   }
   try {
-    for await (const items of groupByKey(entries(), rules, divisionOfSource(source.url))) {
-      seen += items.length;
+    for await (const items of groupByKey(entries(), rules, divisionOfSource(source.url), skipped)) {
+      for (const item of items) {
+        if ("ignored" in item) ignored++;
+        else found++;
+      }
       yield items;
     }
   } finally {
     await reader.close();
   }
-  const place = { key: source.url, entry: source.url, offset: reader.position, position: reader.position };
-  if (seen === 0 && from === 0) {
-    const message =
-      source.byteLength === 0
-        ? "the tar is empty, 0 bytes; copy it there again"
-        : "the tar holds no image with one of the extensions .jpg .jpeg";
-    yield [{ ...place, problem: "EMPTY_TAR", message }];
-  }
-  if (!terminated && seen > 0) {
+  const end = { key: source.url, entry: source.url, offset: reader.position, position: reader.position };
+  if (found === 0 && from === 0) yield [{ ...end, problem: "EMPTY_TAR", message: describeEmpty(source, ignored) }];
+  if (!terminated && found > 0) {
     const message = "the tar ends without an end-of-archive marker: what it holds was read, but entries may be missing";
-    yield [{ ...place, problem: "TRUNCATED_TAR", message }];
+    yield [{ ...end, problem: "TRUNCATED_TAR", message }];
   }
+}
+
+function describeEmpty({ byteLength }: Source, ignored: number): string {
+  if (byteLength === 0) return "the tar is empty, 0 bytes; copy it there again";
+  if (ignored === 0) return "the tar holds no file";
+  return `the tar holds no image: none of its ${ignored} files is one by its name or its first bytes`;
 }
 
 /** The names of a source's images, without reading them: for --labels files that go by the order of names. */
 export async function listSourceImages(source: Source, signal?: AbortSignal): Promise<string[]> {
-  if (source.kind === "class-folders") {
-    const folders = await listClassFolders(source.url);
-    const images = await Promise.all(folders.map((folder) => listImages(folder.url)));
-    return images.flat().map((image) => baseName(image.url));
-  }
-  return (await listEntries(source, signal)).filter(isImageName);
+  if (source.kind === "class-folders") return listTreeImages(source.address, signal);
+  return (await listEntries(source, signal)).map(({ name }) => name).filter(isImageName);
 }
 
-async function listEntries(source: Source, signal?: AbortSignal, enough = Number.POSITIVE_INFINITY): Promise<string[]> {
-  const reader = openSourceBytes({ ...source, url: source.address, peek: enough === 1, signal });
-  const names: string[] = [];
+async function listEntries(
+  source: Source,
+  signal?: AbortSignal,
+  isEnough?: (name: string) => boolean,
+): Promise<ListedEntry[]> {
+  const reader = openSourceBytes({ ...source, url: source.address, peek: isEnough !== undefined, signal });
+  const entries: ListedEntry[] = [];
   try {
-    for await (const name of listTar(reader, source.url)) {
-      names.push(name);
-      if (names.length >= enough) break;
+    for await (const entry of listTar(reader, source.url)) {
+      entries.push(entry);
+      if (isEnough?.(entry.name)) break;
     }
   } finally {
     await reader.close();
   }
-  return names;
+  return entries;
 }
 
 /** The classes a source is divided into: its class folders, the tars in it, or the one synset that it is named after. */
-export async function divisionsOf(source: Source, signal?: AbortSignal): Promise<string[]> {
-  if (source.kind === "class-folders") return (await listClassFolders(source.url)).map(({ url }) => baseName(url));
+export async function divisionsOf(source: Source, signal?: AbortSignal): Promise<readonly string[]> {
+  if (source.kind === "class-folders") return source.divisions ?? [];
   const own = divisionOfSource(source.url);
   if (own !== undefined) return [own];
-  // Only a tar that begins with a tar is looked through: the headers of any other would all have to be read for nothing.
-  const [first = ""] = await listEntries(source, signal, 1);
-  if (!isTarName(first)) return [];
-  return (await listEntries(source, signal)).filter(isTarName).map(divisionOfInnerTar);
+  // Only a tar that begins with a tar is looked through: the headers of any other would all have to be read for nothing. A read-me and
+  // what a system left there may stand before it.
+  let looks = 0;
+  const isTelling = (name: string) => isTarName(name) || isImageName(name) || ++looks === maxLooks;
+  const first = (await listEntries(source, signal, isTelling)).at(-1);
+  if (first === undefined || !isTarName(first.name)) return [];
+  const entries = await listEntries(source, signal);
+  return entries.flatMap(({ name, archive }) => {
+    const tar = isTarName(name) ? name : isImageName(name) ? archive : undefined;
+    return tar === undefined ? [] : [divisionOfInnerTar(tar)];
+  });
 }

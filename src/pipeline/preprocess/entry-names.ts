@@ -1,0 +1,116 @@
+// What the name of a file or tar entry says: an image, a label, an archive, or what operating systems leave lying about.
+
+const jpegExtensions = new Set([".jpg", ".jpeg", ".jpe", ".jfif"]);
+
+/** Images of other formats: converted, or reported where that cannot be done. */
+const foreignExtensions = new Set(
+  (
+    ".png .apng .webp .gif .tif .tiff .bmp .dib .avif .heic .heif .jxl .jp2 .j2k .jpx .ppm .pgm .pbm .pnm .pfm .svg .ico .tga .psd " +
+    ".exr .hdr .dng .cr2 .nef .arw"
+  ).split(" "),
+);
+
+const labelExtensions = new Set([".cls", ".txt", ".json"]);
+
+/** Text and numbers beside images, of which there may be as many as images: nobody looks into these for an image. */
+const dataExtensions = new Set(
+  ".cls .txt .json .jsonl .xml .csv .tsv .md .html .yaml .yml .log .py .npy .npz".split(" "),
+);
+
+const archiveName = /\.(?:zip|7z|rar|tgz|tbz2?|txz|tzst|tar(?:\.(?:gz|bz2|xz|zst|lz4))?)$/i;
+
+/** Why an archive among the files is a failure: it may hold images. */
+export const archiveMessage = "an archive, which may hold images: unpack it, or give it as a source of its own";
+
+/** Why an entry is neither a sample nor a failure. */
+export type IgnoreReason =
+  | "AppleDouble"
+  | ".DS_Store"
+  | "__MACOSX"
+  | "Thumbs.db"
+  | "desktop.ini"
+  | ".ipynb_checkpoints"
+  | "@eaDir"
+  | "hidden folder"
+  | "empty folder"
+  | "another field"
+  | "not an image"
+  | "link"
+  | "link to a folder read already"
+  | "not a regular file";
+
+/** One look at a name that holds none of them. */
+const anySystemName =
+  /(?:^|\/)(?:\._|\.DS_Store$|__MACOSX(?:\/|$)|\.ipynb_checkpoints(?:\/|$)|@eaDir(?:\/|$)|(?:eh)?thumbs\.db$|desktop\.ini$)/i;
+
+const systemNames: readonly (readonly [pattern: RegExp, reason: IgnoreReason])[] = [
+  [/(?:^|\/)__MACOSX(?:\/|$)/i, "__MACOSX"],
+  [/(?:^|\/)\.ipynb_checkpoints(?:\/|$)/i, ".ipynb_checkpoints"],
+  [/(?:^|\/)@eaDir(?:\/|$)/i, "@eaDir"],
+  [/(?:^|\/)\._[^/]*$/, "AppleDouble"],
+  [/(?:^|\/)\.DS_Store$/i, ".DS_Store"],
+  [/(?:^|\/)(?:eh)?thumbs\.db$/i, "Thumbs.db"],
+  [/(?:^|\/)desktop\.ini$/i, "desktop.ini"],
+];
+
+/** Which of an operating system's or a tool's leavings a path is, whatever its extension; undefined for the others. */
+export function systemReason(path: string): IgnoreReason | undefined {
+  if (!anySystemName.test(path)) return undefined;
+  return systemNames.find(([pattern]) => pattern.test(path))?.[1];
+}
+
+/** Splits at the last dot, so that a key may hold dots itself: `dir/a.b.jpg` -> `dir/a.b` and `.jpg`. */
+export function splitName(path: string): { readonly key: string; readonly extension: string } {
+  const dot = path.lastIndexOf(".");
+  if (dot <= path.lastIndexOf("/") + 1) return { key: path, extension: "" };
+  return { key: path.slice(0, dot), extension: path.slice(dot) };
+}
+
+/** WebDataset's key, up to the first dot of the file's name: the fields of one sample share it. */
+export function baseOf(path: string): string {
+  const dot = path.indexOf(".", path.lastIndexOf("/") + 2);
+  return dot < 0 ? path : path.slice(0, dot);
+}
+
+/** A path as file systems read it: `./`, `//` and a slash in front mean nothing. */
+export function cleanPath(path: string): string {
+  if (!/(?:^|\/)\.?\//.test(path)) return path;
+  return path
+    .split("/")
+    .filter((part) => part !== "" && part !== ".")
+    .join("/");
+}
+
+/** Whether a file of that name is meant as an image, readable or not. */
+export function isImageName(path: string): boolean {
+  return isImageExtension(splitName(path).extension) && systemReason(path) === undefined;
+}
+
+/** Whether a file of that name may say a sample's label. */
+export function isLabelName(path: string): boolean {
+  return labelExtensions.has(splitName(path).extension.toLowerCase()) && systemReason(path) === undefined;
+}
+
+/** Whether a file's first bytes may say that it is an image, although its name does not. */
+export function mayHoldImage(path: string): boolean {
+  const { extension } = splitName(path);
+  return !dataExtensions.has(extension.toLowerCase()) && !archiveName.test(path) && systemReason(path) === undefined;
+}
+
+/** Whether a file of that name holds other files. */
+export function isArchiveName(path: string): boolean {
+  return archiveName.test(path) && systemReason(path) === undefined;
+}
+
+export function isTarName(path: string): boolean {
+  return /\.tar$/i.test(path) && systemReason(path) === undefined;
+}
+
+export function isJpegExtension(extension: string): boolean {
+  return jpegExtensions.has(extension.toLowerCase());
+}
+
+function isImageExtension(extension: string): boolean {
+  const lower = extension.toLowerCase();
+  return jpegExtensions.has(lower) || foreignExtensions.has(lower);
+}

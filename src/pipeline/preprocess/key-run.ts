@@ -1,0 +1,189 @@
+// A run of neighbouring entries with the same base, as WebDataset splits names at the first dot: one sample with several fields, several
+// samples whose keys hold dots, or a key that stands there more than once. Which of these it is, is decided at its end.
+import { isLabelName, splitName } from "./entry-names.js";
+import { ignore, KeyPart, type Member, problemOf } from "./key-part.js";
+import type { LabelRules } from "./labels.js";
+import type { IgnoredEntry, SourceItem, SourceProblem } from "./sample.js";
+import type { SkippedRun } from "./skipped-run.js";
+import type { TarEntry } from "./tar.js";
+
+/** Longer runs are not one sample: `img.0001.jpg` to `img.9999.jpg` are each by themselves. Until it is clear, they are held. */
+const maxRunFiles = 64;
+
+/** Fields that an error names. */
+const maxFieldsNamed = 8;
+
+export class KeyRun {
+  private parts: KeyPart[] = [];
+  /** Entries before its first part. */
+  private lead: (IgnoredEntry | SourceProblem)[] = [];
+  private files: number;
+  /** Where its first entry begins. */
+  private readonly position: number;
+  /** Whether a key went on after another one began. */
+  private isInterleaved = false;
+  /** Whether its parts were decided together: reading goes on before all of them or after. */
+  private areTogether = false;
+  /** Names of images that --image-field leaves out, and the first of them. */
+  private readonly otherFields = new Set<string>();
+  private firstOther: { readonly entry: TarEntry; readonly item: IgnoredEntry } | undefined;
+
+  /** `skipped` are files of this run that an earlier reading had done. */
+  constructor(
+    readonly base: string,
+    first: TarEntry,
+    private readonly rules: LabelRules,
+    private readonly division: string | undefined,
+    private readonly skipped: SkippedRun | undefined,
+  ) {
+    this.files = skipped?.files ?? 0;
+    this.position = first.offset;
+  }
+
+  /** Takes an entry over; `items` gets what is decided by now, which is nothing but for long runs. */
+  add(entry: TarEntry, items: SourceItem[]): void {
+    const member = this.memberOf(entry);
+    if (member === undefined) this.addOther(entry, items);
+    else this.addMember(member, entry, items);
+  }
+
+  private addMember(member: Member, entry: TarEntry, items: SourceItem[]): void {
+    const last = this.parts.findLast((part) => part.stem === member.stem);
+    const repeats = last?.holds(member) ?? this.repeatsSkipped(entry);
+    if (last !== undefined && repeats) last.repeats = true;
+    // The same key with a second JPEG (a.jpg, a.jpeg) is a second sample, not a replacement.
+    if (last === undefined || repeats || last.isSecondJpeg(member)) this.parts.push(new KeyPart(member, repeats));
+    else {
+      last.add(member);
+      if (last !== this.parts.at(-1)) this.isInterleaved = true;
+    }
+    this.bound(items);
+  }
+
+  /** An entry that is no part of it, to be told of after what came before it: where that is read again, this entry comes again. */
+  setAside(item: IgnoredEntry | SourceProblem, items: SourceItem[]): void {
+    (this.parts.at(-1)?.aside ?? this.lead).push(item);
+    this.bound(items);
+  }
+
+  /** Decides what is left. */
+  finish(items: SourceItem[]): void {
+    if (!this.isLong) this.decide();
+    this.giveOut(this.parts, items);
+  }
+
+  private get isLong(): boolean {
+    return this.files > maxRunFiles;
+  }
+
+  /** Undefined for another field than the one that is asked for. */
+  private memberOf(entry: TarEntry): Member | undefined {
+    const { path } = entry;
+    const isImage = !isLabelName(path);
+    const { imageField } = this.rules;
+    if (imageField === undefined || !isImage) {
+      const { key: stem, extension } = splitName(path);
+      return imageField === undefined || stem === this.base ? { entry, stem, extension, isImage } : undefined;
+    }
+    const extension = path.slice(this.base.length);
+    const isAsked = extension.slice(1).toLowerCase() === imageField;
+    return isAsked ? { entry, stem: this.base, extension, isImage } : undefined;
+  }
+
+  private addOther(entry: TarEntry, items: SourceItem[]): void {
+    const item = ignore({ entry }, entry.offset);
+    if (!isLabelName(entry.path)) {
+      this.firstOther ??= { entry, item };
+      if (this.otherFields.size < maxFieldsNamed) this.otherFields.add(entry.path.slice(this.base.length + 1));
+    }
+    this.setAside(item, items);
+  }
+
+  private repeatsSkipped({ path }: TarEntry): boolean {
+    return this.skipped !== undefined && this.isLong && splitName(this.skipped.last).key === splitName(path).key;
+  }
+
+  /** Keeps what is held small: of a long run only the part in hand is. */
+  private bound(items: SourceItem[]): void {
+    this.files++;
+    if (!this.isLong) return;
+    const held = this.parts.at(-1);
+    const isFull = held === undefined || held.aside.length > maxRunFiles;
+    this.giveOut(isFull ? this.parts : this.parts.slice(0, -1), items);
+    this.parts = isFull ? [] : [held];
+    this.isInterleaved = false;
+  }
+
+  private decide(): void {
+    const { parts, rules } = this;
+    const isField = rules.imageField !== undefined;
+    if (parts.length < 2 && !isField) return;
+    const changed = [settleRepeats(parts), isField ? this.reportMissingField() : joinFields(parts, this.base)];
+    this.areTogether = isField || this.isInterleaved || changed.includes(true);
+  }
+
+  /** The first image of a sample that has not the field that is asked for stands for the sample. */
+  private reportMissingField(): boolean {
+    const { firstOther, parts, rules } = this;
+    if (firstOther === undefined || parts.some(({ images }) => images.length > 0)) return false;
+    const message = `no image ${rules.imageField} in this sample; it has ${[...this.otherFields].join(", ")}`;
+    const failure = problemOf({ entry: firstOther.entry, stem: this.base }, "MISSING_IMAGE", message, this.position);
+    for (const aside of [this.lead, ...parts.map((part) => part.aside)]) {
+      const at = aside.indexOf(firstOther.item);
+      if (at >= 0) aside[at] = failure;
+    }
+    for (const part of parts) part.fate = "its labels are used up";
+    return true;
+  }
+
+  /** Parts of a long run are each by themselves, and so are those of a short one, unless they were decided together. */
+  private giveOut(parts: readonly KeyPart[], items: SourceItem[]): void {
+    const { position: start, rules, division, areTogether } = this;
+    for (const item of this.lead.splice(0)) items.push(areTogether ? { ...item, position: start } : item);
+    for (const part of parts) {
+      if (this.isLong && part.repeats) part.fate = "key twice";
+      part.giveOut({ rules, division, position: areTogether ? start : part.position }, items);
+    }
+  }
+}
+
+/** Which label is whose can be told where every repetition of a key has the same files. Whether there are repetitions. */
+function settleRepeats(parts: readonly KeyPart[]): boolean {
+  const repeated = parts.filter((part) => part.repeats);
+  for (const part of repeated) {
+    const same = repeated.filter(({ stem }) => stem === part.stem);
+    if (same.every(({ signature }) => signature === part.signature)) continue;
+    const isPartOfFailures = part.images.length === 0 && same.some(({ images }) => images.length > 0);
+    part.fate = isPartOfFailures ? "its labels are used up" : "key twice";
+  }
+  return repeated.length > 0;
+}
+
+/**
+ * Where files of the base say something (`000.cls`), images that nothing of their own name is said about (`000.depth.png`) are fields of the
+ * base's sample: its only image, or another field beside its image. Whether that is so here.
+ */
+function joinFields(parts: KeyPart[], base: string): boolean {
+  const own = parts.filter(({ stem }) => stem === base);
+  const bare = parts.filter(({ stem, images, labels }) => stem !== base && images.length > 0 && labels.length === 0);
+  const extra = parts.filter(({ stem, images }) => stem !== base && images.length === 0);
+  const isLabelled = own.some(({ labels }) => labels.length > 0);
+  const hasImage = own.some(({ images }) => images.length > 0);
+  const [only, ...more] = bare.flatMap(({ images }) => images);
+  if (hasImage) {
+    for (const part of isLabelled ? [...bare, ...extra] : extra) part.fate = "another field";
+    return extra.length > 0 || (isLabelled && bare.length > 0);
+  }
+  if (!isLabelled || only === undefined) return false;
+  for (const part of extra) part.fate = "another field";
+  const [sample] = own;
+  if (more.length === 0 && own.length === 1 && sample !== undefined) {
+    sample.add({ ...only, stem: base, extension: only.entry.path.slice(base.length) });
+    parts.splice(parts.indexOf(bare[0] as KeyPart), 1);
+    return true;
+  }
+  const fields = [only, ...more].slice(0, maxFieldsNamed).map(({ entry }) => entry.path.slice(base.length + 1));
+  for (const part of own) part.fate = "its labels are used up";
+  for (const part of bare) part.failAsFields(fields.join(", "));
+  return true;
+}
