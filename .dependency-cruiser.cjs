@@ -1,5 +1,5 @@
 // Imports point one way: errors < native < storage < shards < pipeline < train < tools.
-const layers = ["^src/(errors|system-errors|version|in-flight|map-ordered|public-url)\\.ts$", "^src/native/", "^src/storage/", "^src/shards/", "^src/pipeline/", "^src/train/", "^tools/"];
+const layers = ["^src/(errors|system-errors|version|in-flight|map-ordered|printable|public-url)\\.ts$", "^src/native/", "^src/storage/", "^src/shards/", "^src/pipeline/", "^src/train/", "^tools/"];
 
 const upward = layers.slice(0, -1).map((layer, i) => ({
   name: `layer-${i}-imports-upward`,
