@@ -25,6 +25,13 @@ export function printable(text: string): string {
   return text.replace(unprintable, escaped);
 }
 
+/** One line of JSON that says the same and can be shown on a terminal: JSON itself escapes only the first of the controls. */
+export function printableJson(value: unknown, replacer?: (name: string, value: unknown) => unknown): string {
+  const units = (text: string) =>
+    text.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return JSON.stringify(value, replacer).replace(unprintable, (character) => units(character).join(""));
+}
+
 /** Text of several lines, as `printable`, with its line feeds as they are: for text that the toolkit itself broke into lines. */
 export function printableLines(text: string): string {
   return text.replace(unprintable, (character) => (character === "\n" ? character : escaped(character)));

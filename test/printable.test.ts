@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { printable, printableLines } from "../src/printable.js";
+import { printable, printableJson, printableLines } from "../src/printable.js";
 
 const wide = "\u{e0041}";
 const cases: readonly (readonly [string, string])[] = [
@@ -31,4 +31,12 @@ test("no control character of either table comes through", () => {
 
 test("text of several lines keeps its line feeds and nothing else", () => {
   assert.equal(printableLines("a\nb\r\u001b\u2028"), "a\nb\\r\\x1b\\u2028");
+});
+
+test("a line of JSON says the same and holds nothing that a terminal obeys", () => {
+  const value = { "k\u009b": ["\u001b[31m\u007f\u0085\u202e\u2028", wide, "half \ud83d", "é 日本 🐟"] };
+  const line = printableJson(value);
+  assert.deepEqual(JSON.parse(line), value);
+  assert.equal(printableLines(line), line);
+  assert.ok(line.includes("é 日本 🐟"));
 });
