@@ -1,5 +1,7 @@
 // The one error class of the toolkit and its closed set of codes. Callers switch on `code`; people read `message`.
-import { publicUrls } from "./public-url.js";
+import { inspect } from "node:util";
+import { printable } from "./printable.js";
+import { publicUrl, publicUrls } from "./public-url.js";
 import { type Access, meaningOf } from "./system-errors.js";
 
 export const errorCodes = [
@@ -94,20 +96,33 @@ export class ToolkitError extends Error {
   readonly offset: number | undefined;
 
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
-    super(publicUrls(message), facts.cause === undefined ? {} : { cause: facts.cause });
+    super(publicUrls(message), facts.cause === undefined ? {} : { cause: publicCause(facts.cause) });
     this.code = code;
-    this.source = facts.source === undefined ? undefined : publicUrls(facts.source);
+    this.source = facts.source === undefined ? undefined : publicUrl(facts.source);
     this.key = facts.key;
     this.offset = facts.offset;
   }
 
-  /** `CODE: message (source, key, at byte n)`, for people. */
+  /** `CODE: message (source, key, at byte n)`, on one line, for people. */
   describe(): string {
     const place = [this.source, this.key, this.offset === undefined ? undefined : `at byte ${this.offset}`].filter(
       (part) => part !== undefined,
     );
-    return `${this.code}: ${this.message}${place.length > 0 ? ` (${place.join(", ")})` : ""}`;
+    return printable(`${this.code}: ${this.message}${place.length > 0 ? ` (${place.join(", ")})` : ""}`);
   }
+}
+
+/** The cause itself, unless something in it shows a URL's secrets: whoever prints an error prints its cause too. */
+function publicCause(cause: unknown): unknown {
+  const told = inspect(cause, { depth: 5 });
+  if (publicUrls(told) === told) return cause;
+  const { name, message: said, stack = "" } = cause instanceof Error ? cause : new Error(told);
+  const message = publicUrls(said);
+  const frames = stack.split("\n").filter((line) => /^\s+at /.test(line));
+  return Object.assign(new Error(message), {
+    name,
+    stack: [`${name}: ${message}`, ...frames.map(publicUrls)].join("\n"),
+  });
 }
 
 /** An error as plain data: a structured clone would drop its class and its code. */
@@ -151,7 +166,8 @@ export function systemError(doing: string, access: Access, source: string, cause
 
 export function toWire(error: unknown, facts: ErrorFacts = {}): WireError {
   const { code, message, source, key, offset } = asToolkitError(error, facts);
-  return { code, message, source: source ?? facts.source, key: key ?? facts.key, offset: offset ?? facts.offset };
+  const given = facts.source === undefined ? undefined : publicUrl(facts.source);
+  return { code, message, source: source ?? given, key: key ?? facts.key, offset: offset ?? facts.offset };
 }
 
 export function fromWire(wire: WireError): ToolkitError {

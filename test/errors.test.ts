@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { constants } from "node:os";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { asToolkitError, fromWire, systemError, ToolkitError, toWire } from "../src/errors.js";
 
 test("an error keeps its code and facts across a structured clone", () => {
@@ -42,4 +43,28 @@ test("every error of the operating system has a code, a message and a place, wha
   assert.equal(codeOf("ENOMEM", "read"), "OUT_OF_MEMORY");
   const { code, message, source } = systemError("cannot write there", "create", "out", new Error("x", {}));
   assert.deepEqual([code, message, source], ["INTERNAL", "x", "out"], "what is no error of the system stays a defect");
+});
+
+test("no secret of a URL is in an error, in its cause or in what is sent across threads", () => {
+  const url = "https://bob:hunter2@host/a.tar?token=hunter2";
+  const cause = Object.assign(new TypeError(`fetch of ${url} failed`, { cause: new Error(url) }), { input: url });
+  const error = new ToolkitError("IO_ERROR", `cannot read ${url}`, { source: url, cause });
+  for (const told of [
+    inspect(error, { depth: 9 }),
+    error.describe(),
+    JSON.stringify(toWire(error)),
+    String(error.stack),
+  ])
+    assert.doesNotMatch(told, /hunter2/);
+  assert.equal(error.source, "https://host/a.tar");
+  assert.match(inspect(error.cause), /TypeError\]?: fetch of https:\/\/host\/a.tar\n +at .*errors.test/);
+  assert.doesNotMatch(JSON.stringify(toWire(new Error("x"), { source: url })), /hunter2/);
+  assert.doesNotMatch(JSON.stringify(toWire(new ToolkitError("IO_ERROR", "x"), { source: url })), /hunter2/);
+  const harmless = new Error("disk full");
+  assert.equal(new ToolkitError("IO_ERROR", "x", { cause: harmless }).cause, harmless, "others stay what they are");
+});
+
+test("an error is told on one line that a terminal obeys nothing of", () => {
+  const error = new ToolkitError("BAD_LABEL", "no class \u001b[2J\nfake", { source: "a\u202e.tar", key: "k\u0085" });
+  assert.equal(error.describe(), "BAD_LABEL: no class \\x1b[2J\\nfake (a\\u202e.tar, k\\x85)");
 });

@@ -8,9 +8,10 @@ export function readConfig(file: string): Record<string, unknown> {
   try {
     value = parse(readFileSync(file, "utf8"));
   } catch (cause) {
-    throw new ToolkitError("INVALID_OPTION", `cannot read the configuration: ${(cause as Error).message}`, {
+    // The lines that follow show a part of the file, and with it whatever stands there.
+    const [reason = ""] = (cause as Error).message.split("\n");
+    throw new ToolkitError("INVALID_OPTION", `cannot read the configuration: ${reason.replace(/:$/, "")}`, {
       source: file,
-      cause,
     });
   }
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;

@@ -1,5 +1,6 @@
 // Checks that a data set on disk is what its manifest says: every file, checksum, count and record.
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../errors.js";
+import { publicUrl } from "../public-url.js";
 import { joinUrl, openStore, readText } from "../storage/store.js";
 import { openDataset } from "./dataset.js";
 import { type LoadedManifest, parseSidecar, readManifest, sidecarName } from "./manifest.js";
@@ -56,7 +57,7 @@ async function verifyShard(
   const source = joinUrl(manifest.folder, shard.name);
   const note = (error: unknown) => {
     const { code, message, key } = asToolkitError(error, { source });
-    corrupt.push({ code, message, source, key });
+    corrupt.push({ code, message, source: publicUrl(source), key });
   };
   await verifySidecar(manifest.folder, shard).catch(note);
   try {

@@ -3,6 +3,7 @@ import braces from "braces";
 import picomatch from "picomatch";
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
+import { publicUrl } from "../public-url.js";
 import { baseName, isRemote, joinUrl, openStore } from "./store.js";
 
 /** Looks at services' objects, and lists of their folders, at a time. */
@@ -42,7 +43,7 @@ async function expandGlob(candidate: string, pattern: string): Promise<string[]>
   if (found.length > 0) return found.sort();
   throw new ToolkitError(
     "NO_SOURCES",
-    `no ${isRemote(candidate) ? "object" : "file"} matches ${candidate}${candidate === pattern ? "" : ` (from ${pattern})`}`,
+    `no ${isRemote(candidate) ? "object" : "file"} matches ${publicUrl(candidate)}${candidate === pattern ? "" : ` (from ${publicUrl(pattern)})`}`,
     { source: candidate },
   );
 }

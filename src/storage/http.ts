@@ -1,5 +1,7 @@
 // http(s):// objects, to read: any web server, a presigned URL, a model hub that redirects. Servers without ranges are read in one piece.
+import querystring from "node:querystring";
 import { ToolkitError } from "../errors.js";
+import { isHashed, publicUrl } from "../public-url.js";
 import type { BodyAnswer } from "./body.js";
 import { RequestGate } from "./gate.js";
 import { HttpClient, type TimeoutOptions } from "./http-client.js";
@@ -131,7 +133,7 @@ export class HttpStore implements ObjectStore {
       answer.body.close();
       if (redirections >= maxRedirections)
         throw new ToolkitError("IO_ERROR", `redirected more than ${maxRedirections} times`, { source: url });
-      place = new URL(location, place);
+      place = redirectedTo(location, place, url);
     }
   }
 
@@ -141,7 +143,8 @@ export class HttpStore implements ObjectStore {
     body.close();
     if (status === 404 || status === 410) throw new ToolkitError("NOT_FOUND", "no such object", { source });
     if (status === 401 || status === 403) {
-      const message = `the server refuses access (status ${status}); a signed URL may have expired`;
+      const cure = status === 401 ? "; a user name and a password stand in the URL, and in no saved setting" : "";
+      const message = `the server refuses access (status ${status}); a signed URL may have expired${cure}`;
       throw new ToolkitError("ACCESS_DENIED", message, { source });
     }
     if (status === 412) throw objectChanged(source);
@@ -161,15 +164,23 @@ function versionOf({ headers }: BodyAnswer): string {
 }
 
 function parseUrl(url: string): URL {
-  try {
-    return new URL(url);
-  } catch {
-    throw new ToolkitError("UNSUPPORTED_URL", "not a valid URL", { source: url }); // the cause would show what the error hides
-  }
+  if (!URL.canParse(url)) throw new ToolkitError("UNSUPPORTED_URL", "not a valid URL", { source: url });
+  const parsed = new URL(url);
+  if (!isHashed(parsed.search)) return parsed;
+  const message = "this is what is shown of a URL, with a hash for its query; give the URL as it was";
+  throw new ToolkitError("UNSUPPORTED_URL", message, { source: url });
 }
 
-/** Of a URL with a user name: what HTTP's Basic scheme makes of it. */
+/** IO_ERROR for anything but http and https. */
+function redirectedTo(location: string, from: URL, source: string): URL {
+  const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
+  if (to?.protocol === "http:" || to?.protocol === "https:") return to;
+  throw new ToolkitError("IO_ERROR", `redirected to ${publicUrl(location)}, which is not an http URL`, { source });
+}
+
+/** Of a URL with a user name or a password: what HTTP's Basic scheme makes of it. */
 function loginOf({ username, password }: URL): string | undefined {
-  if (username === "") return undefined;
-  return `Basic ${Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString("base64")}`;
+  if (username === "" && password === "") return undefined;
+  // A percent sign that begins no code stands for itself, as everywhere in URLs.
+  return `Basic ${Buffer.from(`${querystring.unescape(username)}:${querystring.unescape(password)}`).toString("base64")}`;
 }

@@ -3,6 +3,7 @@
 import { Readable } from "node:stream";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { invalidOption } from "../errors.js";
+import { publicUrl } from "../public-url.js";
 import { BodyStream } from "./body.js";
 import type { RequestGate } from "./gate.js";
 import { HttpClient, type HttpRequest, type TimeoutOptions } from "./http-client.js";
@@ -133,11 +134,13 @@ async function configuredEndpoint(given: string | undefined): Promise<string | u
 }
 
 function checkEndpoint(endpoint: string | undefined): string | undefined {
-  if (endpoint === undefined || /^https?:\/\/[^/\s]+/i.test(endpoint)) return endpoint;
+  if (endpoint === undefined) return undefined;
+  const url = URL.canParse(endpoint) && /^https?:\/\//i.test(endpoint) ? new URL(endpoint) : undefined;
+  if (url !== undefined && url.username + url.password === "") return endpoint;
   throw invalidOption(
     "s3-endpoint (or AWS_ENDPOINT_URL, or the profile's endpoint_url)",
-    "a URL such as http://localhost:9000",
-    endpoint,
+    "a URL such as http://localhost:9000, without user name and password",
+    publicUrl(endpoint),
   );
 }
 

@@ -13,9 +13,17 @@ export interface Payer {
   readonly RequestPayer?: "requester";
 }
 
-/** UNSUPPORTED_URL when there is no bucket in it. */
+/** UNSUPPORTED_URL when there is no bucket in it, or a secret: that is not where those belong, and keys are shown as they are. */
 export function parseS3Url(url: string): S3Place {
   const [, bucket, key = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/is.exec(url) ?? [];
+  if (bucket !== undefined && /[:@]/.test(bucket)) {
+    const cure = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --s3-profile";
+    throw new ToolkitError("UNSUPPORTED_URL", `an s3:// URL has no credentials in it; ${cure}`, { source: url });
+  }
+  if (/[?&]X-Amz-(Signature|Credential)=/i.test(key))
+    throw new ToolkitError("UNSUPPORTED_URL", "an s3:// URL has no signature; give the signed https:// URL", {
+      source: url,
+    });
   if (bucket !== undefined) return { url, bucket, key };
   throw new ToolkitError("UNSUPPORTED_URL", "expected s3://bucket/key", { source: url });
 }

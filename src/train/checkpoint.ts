@@ -3,6 +3,7 @@
 import type * as TensorFlow from "@tensorflow/tfjs";
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
+import { publicUrl } from "../public-url.js";
 import { checkDocument, parseJson } from "../shards/document.js";
 import { joinUrl, parentUrl, putObject, readObject, readText } from "../storage/store.js";
 import type { Tf } from "./engine/tensorflow.js";
@@ -142,9 +143,10 @@ export function parseCheckpointInfo(text: string, source: string): CheckpointInf
   return info;
 }
 
-/** The text of a checkpoint.json. */
+/** The text of a checkpoint.json; what it was trained on stands there in its public form. */
 export function checkpointText(info: CheckpointInfo): string {
-  return `${JSON.stringify({ format: "dctstream-checkpoint", version: checkpointVersion, ...info }, undefined, 1)}\n`;
+  const head = { format: "dctstream-checkpoint", version: checkpointVersion };
+  return `${JSON.stringify({ ...head, ...info, trainedOn: publicUrl(info.trainedOn) }, undefined, 1)}\n`;
 }
 
 /** Reads checkpoint.json by its own URL or its folder's; of a run that has not ended, its latest one. NOT_FOUND, BAD_CHECKPOINT. */

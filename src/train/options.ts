@@ -5,6 +5,7 @@ import { type AugmentPolicy, mixesPairs } from "../pipeline/load/augment.js";
 import type { Frequencies } from "../pipeline/load/frequencies.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { PipelineCounters, Recorder } from "../pipeline/stage-clock.js";
+import { publicUrl } from "../public-url.js";
 import type { ClassComparison } from "../shards/class-list.js";
 import type { DeviceChoice, EngineName } from "./engine/engine.js";
 import { findNetwork } from "./networks/build.js";
@@ -309,8 +310,11 @@ export function checkWorldSize(settings: TrainSettings, worldSize: number): void
     throw invalidOption("sync-bn", "without --no-drop-last: every rank needs samples in every step", true);
 }
 
+/** What of the settings is shown and kept: URLs in their public form, so that no password or signature is in any file. */
 export function configOf(settings: TrainSettings): RunConfig {
-  const left = Object.entries(settings).filter(([name]) => !(unwritten as readonly string[]).includes(name));
+  const left = Object.entries(settings)
+    .filter(([name]) => !(unwritten as readonly string[]).includes(name))
+    .map(([name, value]) => [name, typeof value === "string" ? publicUrl(value) : value] as const);
   return Object.fromEntries(left) as unknown as RunConfig; // all but what its type leaves out
 }
 

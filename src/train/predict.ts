@@ -7,6 +7,7 @@ import { Loader } from "../pipeline/load/loader.js";
 import type { NamedArray } from "../pipeline/load/slot.js";
 import { isImageName } from "../pipeline/preprocess/entry-names.js";
 import { isTarUrl } from "../pipeline/preprocess/sources.js";
+import { publicUrl } from "../public-url.js";
 import { type LoadedManifest, manifestName, readManifest } from "../shards/manifest.js";
 import { joinUrl, openStore } from "../storage/store.js";
 import { type BatchInput, inputTensors } from "./batch.js";
@@ -159,6 +160,7 @@ async function* samplesOf(
   { batchSize = 32, workers, prefetchBytes, signal }: PredictOptions,
 ): AsyncGenerator<Batch> {
   const view = viewOf(input, "eval");
+  const place = publicUrl(manifest.url);
   const size = Math.min(batchSize, manifest.samples);
   const options = {
     view,
@@ -174,7 +176,7 @@ async function* samplesOf(
     const { samples, release } = batch;
     const damaged = { code: "CORRUPT_RECORD", message: "the stored sample is damaged" } as const;
     yield {
-      names: batch.keys.map((key) => `${manifest.url}#${key}`),
+      names: batch.keys.map((key) => `${place}#${key}`),
       errors: Array.from({ length: samples }, (_, i) => (batch.mask[i] === 0 ? damaged : undefined)),
       arrays: batch.arrays as readonly NamedArray[],
       samples,

@@ -2,7 +2,7 @@
 import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../src/errors.js";
 import { epochMs, type Recorder } from "../../src/pipeline/stage-clock.js";
-import { publicUrls } from "../../src/public-url.js";
+import { publicUrl } from "../../src/public-url.js";
 import { countersSince, storageCounters } from "../../src/storage/counters.js";
 import { isRemote, type ObjectInfo, openStore } from "../../src/storage/store.js";
 import { formatBytes } from "../quantity.js";
@@ -77,7 +77,7 @@ export async function profileStorage(
   const { requests, retries } = countersSince(before);
   return {
     what: "storage",
-    url: publicUrls(url),
+    url: publicUrl(url),
     objects: objects.length,
     bytes: objects.reduce((sum, { byteLength }) => sum + byteLength, 0),
     listMs,

@@ -1,6 +1,7 @@
 // The page of dctstream evaluate --html: how good a network is, what it takes for what, and its worst mistakes as pictures.
 import { encodeJpeg } from "../../src/native/index.js";
 import { Loader } from "../../src/pipeline/load/loader.js";
+import { publicUrl } from "../../src/public-url.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import type { EvaluateReport } from "../../src/train/evaluate.js";
 import { describeClasses } from "../class-text.js";
@@ -60,7 +61,7 @@ export function renderEvaluation({ network, checkpoint, manifest, report, pictur
   return renderPage(
     `${network}: ${formatShare(top1)}`,
     `<h1>${escapeHtml(network)}: ${formatShare(top1)} right at the first guess</h1>
-<p class="lead">${escapeHtml(checkpoint)} on ${escapeHtml(manifest.url)}</p>
+<p class="lead">${escapeHtml(publicUrl(checkpoint))} on ${escapeHtml(publicUrl(manifest.url))}</p>
 <section><h2>Result</h2><table>${summary}</table>${classNote(report)}</section>
 <section><h2>Worst mistakes</h2><p class="lead">Where the network was wrong and most sure of it.</p><div class="gallery">${mistakeFigures(report, pictures, name)}</div></section>
 ${confusionSection(report, name)}

@@ -1,7 +1,7 @@
 // What a user names to be looked at -> the image files in it, one after the other: files, folders, tars, and lists of those.
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
-import { publicUrls } from "../../public-url.js";
+import { publicUrl } from "../../public-url.js";
 import { expandPatterns } from "../../storage/expand.js";
 import { openStore, readObject } from "../../storage/store.js";
 import { isImageName } from "../preprocess/entry-names.js";
@@ -104,7 +104,7 @@ async function readFile(
   most: number,
 ): Promise<ImageFile | ImagePlace> {
   const { url } = place;
-  const name = publicUrls(url);
+  const name = publicUrl(url);
   try {
     const info = await openStore(url).stat(url, signal);
     if (info !== undefined && info.byteLength > maxImageBytes) throw tooLarge(info.byteLength, maxImageBytes);
@@ -123,7 +123,7 @@ function tooLarge(byteLength: number, most: number): ToolkitError {
 }
 
 async function* tarEntries(url: string, options: ImageFilesOptions): AsyncGenerator<ImageFile> {
-  const name = publicUrls(url);
+  const name = publicUrl(url);
   try {
     yield* readEntries(url, name, options);
   } catch (error) {

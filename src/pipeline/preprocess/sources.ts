@@ -1,6 +1,6 @@
 // What the user named -> the list of sources, each read in one piece, in a stable order; and what they are divided into.
 import { ToolkitError } from "../../errors.js";
-import { publicUrls } from "../../public-url.js";
+import { publicUrl } from "../../public-url.js";
 import type { SourceEntry } from "../../shards/manifest.js";
 import { expandPatterns } from "../../storage/expand.js";
 import { baseName, joinUrl, type ObjectInfo, openStore } from "../../storage/store.js";
@@ -73,7 +73,7 @@ function describeFolder(url: string, { strayImages, archives }: TreeFacts): stri
 }
 
 function tarSource({ url, byteLength, version }: ObjectInfo): Source {
-  return { kind: "tar", address: url, url: publicUrls(url), byteLength, version };
+  return { kind: "tar", address: url, url: publicUrl(url), byteLength, version };
 }
 
 /** Indices of the sources of each of so many ranks: the largest first, each to whoever has the fewest bytes by then. */
