@@ -64,6 +64,7 @@ test("the Kubernetes files are jobs that give their commands options that exist"
     "as many ranks as there are slots",
   );
   await assertOptionsExist("train", args.slice(program).join(" "));
+  assert.ok(args.includes("--metrics-host=0.0.0.0"), "who asks for the metrics is outside of the pod");
   const gpus = Number(Worker.template.spec.containers[0].resources.limits["nvidia.com/gpu"]);
   assert.equal(gpus, mpi.spec.slotsPerWorker, "a rank for each GPU");
   const batch = Number(/--batch-size=(\d+)/.exec(args.join(" "))?.[1]);

@@ -1,9 +1,15 @@
 // Prometheus metrics of a running command, over HTTP.
 import { createServer, type Server } from "node:http";
+import { type AddressInfo, isIPv6 } from "node:net";
 import { Counter, Gauge, Registry } from "prom-client";
-import { ToolkitError } from "../src/errors.js";
+import type { Argv } from "yargs";
+import { invalidOption, ToolkitError } from "../src/errors.js";
 import { type PipelineCounters, type StageCounters, stageShares } from "../src/pipeline/stage-clock.js";
 import type { EpochReport, StepReport } from "../src/train/report.js";
+import { argument, type CommandContext } from "./command.js";
+
+/** Counters are for those who were given the address: nobody else's machine reaches this one. */
+const loopback = "127.0.0.1";
 
 /** Name and meaning of every metric; docs/training.md lists them. */
 const gauges = {
@@ -56,6 +62,30 @@ function stageValues(stage: StageCounters, elapsedMs: number): Readonly<Record<S
   };
 }
 
+export function withMetricsOptions(parser: Argv, port: string): Argv {
+  return parser.option("metrics-port", { type: "number", requiresArg: true, describe: port }).option("metrics-host", {
+    type: "string",
+    requiresArg: true,
+    describe: `Address to serve them on: 0.0.0.0 or :: for all of this machine's [default: ${loopback}]`,
+  });
+}
+
+/** What the options ask for, and says where it listens; undefined where they ask for nothing. INVALID_OPTION. */
+export async function serveMetrics(
+  args: Record<string, unknown>,
+  { log }: Pick<CommandContext, "log">,
+): Promise<Metrics | undefined> {
+  const port = argument<number | undefined>(args, "metricsPort");
+  const host = argument<string | undefined>(args, "metricsHost");
+  if (port === undefined) {
+    if (host !== undefined) throw invalidOption("metrics-host", "given together with --metrics-port", host);
+    return undefined;
+  }
+  const metrics = await Metrics.serve(port, host);
+  log(`metrics: ${metrics.url}`);
+  return metrics;
+}
+
 export class Metrics {
   private beforeAnswer = () => {};
   private readonly values = new Map<MetricName, Gauge>();
@@ -65,8 +95,11 @@ export class Metrics {
     private readonly registry: Registry,
   ) {}
 
-  /** Serves /metrics on a port of all interfaces; 0 takes a free one. INVALID_OPTION when it cannot be had. */
-  static async serve(port: number): Promise<Metrics> {
+  /** Serves /metrics on a port of one address, 127.0.0.1 when none is given; 0 takes a free port. INVALID_OPTION when it cannot be had. */
+  static async serve(port: number, host: string = loopback): Promise<Metrics> {
+    if (!(Number.isInteger(port) && port >= 0 && port <= 65535))
+      throw invalidOption("metrics-port", "an integer from 0 to 65535", port);
+    if (host === "") throw invalidOption("metrics-host", "an address or the name of one", host);
     const registry = new Registry();
     const server = createServer();
     const metrics = new Metrics(server, registry);
@@ -81,12 +114,19 @@ export class Metrics {
         .then((text) => response.writeHead(200, { "content-type": registry.contentType }).end(text));
     });
     await new Promise<void>((resolve, reject) => {
-      server.once("error", reject).listen(port, resolve);
-    }).catch((cause) => {
-      throw new ToolkitError("INVALID_OPTION", `metrics-port: ${(cause as Error).message}`, { cause });
+      server.once("error", reject).listen({ port, host: host.replace(/^\[(.*)\]$/, "$1") }, resolve);
+    }).catch((cause: NodeJS.ErrnoException) => {
+      const option = /^(EADDRINUSE|EACCES)$/.test(cause.code ?? "") ? "metrics-port" : "metrics-host";
+      throw new ToolkitError("INVALID_OPTION", `${option}: ${cause.message}`, { cause });
     });
     server.unref();
     return metrics;
+  }
+
+  /** Where it listens. */
+  get url(): string {
+    const { address, port } = this.server.address() as AddressInfo; // of a server that listens on a port
+    return `http://${isIPv6(address) ? `[${address}]` : address}:${port}/metrics`;
   }
 
   /** Serves the counters of a pipeline's stages, as they are when they are asked for. */

@@ -1,8 +1,9 @@
 // dctstream preprocess
 import { type PreprocessReport, preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { findSources } from "../../src/pipeline/preprocess/sources.js";
+import { printable } from "../../src/printable.js";
 import { argument, type Command } from "../command.js";
-import { Metrics } from "../metrics.js";
+import { serveMetrics, withMetricsOptions } from "../metrics.js";
 import { placeOf } from "../place.js";
 import { preprocessOptionsFrom, withPreprocessOptions } from "../preprocess-options.js";
 import { RunProfile, writePage } from "../profile/output.js";
@@ -18,7 +19,10 @@ export const preprocessCommand: Command = {
   usage: "preprocess <sources..>",
   describe: "Read images from tars or class folders once and write coefficient shards and a manifest",
   options: (parser) =>
-    withProfileOption(withPreprocessOptions(parser))
+    withMetricsOptions(
+      withProfileOption(withPreprocessOptions(parser)),
+      "Serve the stages' counters to Prometheus on this port",
+    )
       .option("out", {
         type: "string",
         demandOption: true,
@@ -42,16 +46,10 @@ export const preprocessCommand: Command = {
         default: false,
         describe: "Read nothing, only write the manifest of what all ranks have written",
       })
-      .option("metrics-port", {
-        type: "number",
-        requiresArg: true,
-        describe: "Serve the stages' counters to Prometheus on this port",
-      })
       .option("overwrite", { type: "boolean", default: false, describe: "Replace the data set that is in --out" })
       .example("$0 preprocess 'train-{000000..000146}.tar' --out shards", "147 WebDataset tars to shards"),
   run: async (args, context) => {
-    const port = argument<number | undefined>(args, "metricsPort");
-    const metrics = port === undefined ? undefined : await Metrics.serve(port);
+    const metrics = await serveMetrics(args, context);
     const html = argument<string | undefined>(args, "html") !== undefined;
     const began = performance.now();
     const profiling = RunProfile.of(args, html || argument<boolean>(args, "profile"));
@@ -106,7 +104,7 @@ function describe(report: PreprocessReport): string {
     report.alreadyDone
       ? "nothing to do: this data set is complete"
       : `${report.samples} samples in ${report.seconds.toFixed(1)} s (${report.imagesPerSecond} images/s), ${report.failed} failed`,
-    ...errors.map(([code, count]) => `  ${code.padEnd(28)} ${count}`),
+    ...errors.map(([code, count]) => `  ${printable(code).padEnd(28)} ${count}`),
     ...(report.failed > 0 ? ["  each of them is in errors.jsonl beside the manifest"] : []),
     ...describeIgnored(report.ignored),
     ...(report.converted > 0

@@ -11,7 +11,7 @@ import { historyName } from "../../src/train/run-folder.js";
 import { train } from "../../src/train/trainer.js";
 import { describeClasses } from "../class-text.js";
 import { argument, type Command, type CommandContext } from "../command.js";
-import { Metrics } from "../metrics.js";
+import { serveMetrics, withMetricsOptions } from "../metrics.js";
 import { measureLimits } from "../profile/feeding.js";
 import { RunProfile, writePage } from "../profile/output.js";
 import { describeProfile } from "../profile/text.js";
@@ -26,14 +26,16 @@ export const trainCommand: Command = {
   usage: "train [manifest]",
   describe: "Train a pixel or DCT network from coefficient shards, or go on with a run",
   options: (parser) =>
-    withProfileOption(
-      withTrainOptions(
-        parser.positional("manifest", { type: "string", describe: "A manifest, or the folder that holds it" }),
+    withMetricsOptions(
+      withProfileOption(
+        withTrainOptions(
+          parser.positional("manifest", { type: "string", describe: "A manifest, or the folder that holds it" }),
+        ),
+        "Write a page with the run's curves; with --profile, where its time went",
       ),
-      "Write a page with the run's curves; with --profile, where its time went",
+      "Serve Prometheus metrics on this port",
     )
       .option("overwrite", { type: "boolean", default: false, describe: "Start anew where --out holds a run" })
-      .option("metrics-port", { type: "number", requiresArg: true, describe: "Serve Prometheus metrics on this port" })
       .example("$0 train shards --network late-concat-rfa-thinner --val val-shards --out run1", "")
       .example("mpirun -n 8 $0 train shards --network resnet50-rgb --batch-size 512 --out run1", ""),
   run: async (args, context) => {
@@ -84,8 +86,7 @@ async function runTraining(
   collective: Collective,
   context: CommandContext,
 ): Promise<TrainReport> {
-  const port = argument<number | undefined>(args, "metricsPort");
-  const metrics = port === undefined || collective.rank > 0 ? undefined : await Metrics.serve(port);
+  const metrics = collective.rank > 0 ? undefined : await serveMetrics(args, context);
   const line = new ProgressLine(context);
   // Ranks stop together: none may be gone while another saves what they have.
   const alone = collective.size === 1;
