@@ -2,6 +2,8 @@
 import { closest } from "fastest-levenshtein";
 import yargs, { type Argv } from "yargs";
 import { asToolkitError } from "../src/errors.js";
+import { printableJson, printableLines } from "../src/printable.js";
+import { publicUrls } from "../src/public-url.js";
 import { version } from "../src/version.js";
 import type { Command } from "./command.js";
 import { readConfig } from "./config.js";
@@ -12,6 +14,9 @@ import { storageOptionsFrom, withStorageOptions } from "./storage-options.js";
 const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 class UsageError extends Error {}
+
+/** As a terminal may show it, whatever a name or another program put in. */
+const shown = (text: string) => printableLines(publicUrls(text));
 
 /** What a run of the command line has beside its arguments. */
 interface Session {
@@ -121,7 +126,7 @@ async function runCommand(
   configureStorage(storageOptionsFrom(parsed));
   const context = {
     signal: interruption.signal,
-    log: (line: string) => process.stderr.write(`${line}\n`),
+    log: (line: string) => process.stderr.write(`${shown(line)}\n`),
     print: (text: string) => output.print(text),
     interactive: process.stderr.isTTY === true,
     onFailure: (work: () => void) => endings.push(work),
@@ -129,8 +134,8 @@ async function runCommand(
   };
   const { result, text, ok = true } = await command.run(parsed, context).finally(closeStorage);
   if (result === undefined) return exitCodes.done;
-  if (parsed.json === true) await output.finish(`${JSON.stringify(result)}\n`);
-  else if (text !== "") await output.finish(`${text}\n`);
+  if (parsed.json === true) await output.finish(`${printableJson(result)}\n`);
+  else if (text !== "") await output.finish(`${shown(text)}\n`);
   return ok ? exitCodes.done : exitCodes.failed;
 }
 
@@ -151,20 +156,21 @@ function explainUsage(message: string, instance: Argv): string {
 
 async function reportError(thrown: unknown, { interruption, output }: Session, json: boolean): Promise<number> {
   if (thrown instanceof UsageError) {
-    process.stderr.write(`dctstream: ${thrown.message}\nRun with --help for the options.\n`);
+    process.stderr.write(`dctstream: ${shown(thrown.message)}\nRun with --help for the options.\n`);
     return exitCodes.usage;
   }
   const error = asToolkitError(thrown);
   const { reason } = interruption;
   if (reason !== undefined || error.code === "INTERRUPTED") {
-    process.stderr.write(`dctstream: ${(reason ?? error).message}; run the same command again to go on\n`);
+    process.stderr.write(`dctstream: ${shown((reason ?? error).message)}; run the same command again to go on\n`);
     return exitCodes.interrupted;
   }
   process.stderr.write(`dctstream: ${error.describe()}\n`);
-  // A defect of ours needs its stack; an error of the input does not.
-  if (error.code === "INTERNAL" && thrown instanceof Error) process.stderr.write(`${thrown.stack ?? ""}\n`);
+  // A defect of ours needs its stack, without the message that was said already; an error of the input does not.
+  const stack = thrown instanceof Error ? (thrown.stack ?? "").split("\n").filter((line) => /^ +at /.test(line)) : [];
+  if (error.code === "INTERNAL") process.stderr.write(stack.map((line) => `${shown(line)}\n`).join(""));
   const { code, message, source, key } = error;
-  const told = `${JSON.stringify({ error: { code, message, source, key } })}\n`;
+  const told = `${printableJson({ error: { code, message, source, key } })}\n`;
   if (json) await output.finish(told).catch(() => {}); // stderr has it
   return code === "INVALID_OPTION" || code === "UNKNOWN_NETWORK" ? exitCodes.usage : exitCodes.failed;
 }

@@ -1,4 +1,5 @@
 // A run's progress as one line that is written over on a terminal, and as lines now and then elsewhere.
+import { printable } from "../src/printable.js";
 import type { CommandContext } from "./command.js";
 
 /** Between two writings of the live line: often enough to follow, seldom enough to cost nothing. */
@@ -21,7 +22,7 @@ export class ProgressLine {
     this.written = now;
     this.live = true;
     const columns = process.stderr.columns ?? 120;
-    process.stderr.write(`\r\x1b[2K${text.slice(0, columns - 1)}`);
+    process.stderr.write(`\r\x1b[2K${printable(text).slice(0, columns - 1)}`);
   }
 
   /** A line of its own, above the live one. */

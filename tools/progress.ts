@@ -1,5 +1,6 @@
 // A progress bar on a terminal, a line now and then elsewhere; always on stderr.
 import { Presets, SingleBar } from "cli-progress";
+import { printable } from "../src/printable.js";
 import type { CommandContext } from "./command.js";
 
 /** Seconds between lines where no bar can be drawn. */
@@ -37,9 +38,9 @@ class Bar implements ProgressDisplay {
   }
 
   update(done: number, total: number, text: string): void {
-    if (!this.started) this.bar.start(total, 0, { text });
+    if (!this.started) this.bar.start(total, 0, { text: printable(text) });
     this.started = true;
-    this.bar.update(done, { text });
+    this.bar.update(done, { text: printable(text) });
   }
 
   stop(): void {

@@ -1,4 +1,5 @@
 // Columns of text.
+import { printable } from "../src/printable.js";
 
 /** The first `left` columns and those named are set flush left, numbers flush right. */
 export function table(
@@ -7,7 +8,8 @@ export function table(
   left: number,
   alsoLeft: readonly string[] = [],
 ): string {
-  const widths = columns.map((column, i) => Math.max(column.length, ...rows.map((row) => row[i]?.length ?? 0)));
+  const shown = rows.map((row) => row.map(printable));
+  const widths = columns.map((column, i) => Math.max(column.length, ...shown.map((row) => row[i]?.length ?? 0)));
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, i) => {
@@ -16,5 +18,5 @@ export function table(
       })
       .join("  ")
       .trimEnd();
-  return [columns, ...rows].map(line).join("\n");
+  return [columns, ...shown].map(line).join("\n");
 }

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
 import { crc32c } from "../native/index.js";
-import { publicUrls } from "../public-url.js";
+import { publicUrl } from "../public-url.js";
 import { type Dataset, openDataset } from "../shards/dataset.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 
@@ -22,7 +22,7 @@ export type RunData = z.infer<typeof runDataSchema>;
 
 /** What a manifest says of its data. */
 export function runDataOf({ url, samples, shards, index }: LoadedManifest): RunData {
-  return { url: publicUrls(url), samples, shards: shards.length, index: index.crc32c };
+  return { url: publicUrl(url), samples, shards: shards.length, index: index.crc32c };
 }
 
 /** The same with the labels, so that a change of them alone is known as that. */

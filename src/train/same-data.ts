@@ -1,7 +1,7 @@
 // A run and the data that it is to go on with, or to answer for: they must be those that it was begun with.
 import { ToolkitError } from "../errors.js";
 import { fingerprint } from "../pipeline/load/sources.js";
-import { publicUrls } from "../public-url.js";
+import { publicUrl } from "../public-url.js";
 import { type ClassList, outputCount } from "../shards/class-list.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { readCheckpointInfo } from "./checkpoint.js";
@@ -66,7 +66,7 @@ async function trainingDifference(before: NotedData, { manifest, classes }: Curr
   } else {
     const noted = (before.position as { readonly order?: { readonly data?: unknown } } | undefined)?.order?.data;
     if (typeof noted === "string" && noted !== fingerprint([{ manifest, repeat: 1 }]))
-      return `it was begun on other samples, labels or content; ${publicUrls(manifest.url)} has changed`;
+      return `it was begun on other samples, labels or content; ${publicUrl(manifest.url)} has changed`;
   }
   return classDifference(before.classes, classes);
 }

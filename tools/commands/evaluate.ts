@@ -1,4 +1,5 @@
 // dctstream evaluate
+import { printable } from "../../src/printable.js";
 import { compareClasses } from "../../src/shards/dataset-classes.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import { putObject } from "../../src/storage/store.js";
@@ -83,13 +84,15 @@ export const evaluateCommand: Command = {
 };
 
 function describe(network: string, report: EvaluateReport): string {
-  const name = (index: number) => report.classNames?.[index] ?? String(index);
+  const name = (index: number) => printable(report.classNames?.[index] ?? String(index));
   const worst = [...report.perClass].sort((a, b) => a.top1 - b.top1).slice(0, shownRows);
   return [
     `${network}: top-1 ${formatShare(report.top1)}, top-5 ${formatShare(report.top5)}, loss ${report.loss.toFixed(4)} over ${report.samples} samples, ${report.imagesPerSecond} images/s`,
     ...describeClasses("the checkpoint", report.classes),
     "hardest classes:",
-    ...worst.map((entry) => `  ${entry.name.padEnd(28)} ${formatShare(entry.top1).padStart(8)} of ${entry.samples}`),
+    ...worst.map(
+      (entry) => `  ${name(entry.index).padEnd(28)} ${formatShare(entry.top1).padStart(8)} of ${entry.samples}`,
+    ),
     ...(report.confusion.length === 0 ? [] : ["most frequent confusions:"]),
     ...report.confusion
       .slice(0, shownRows)

@@ -1,6 +1,7 @@
 // dctstream inspect
 import { PNG } from "pngjs";
 import { invalidOption } from "../../src/errors.js";
+import { printable } from "../../src/printable.js";
 import { findSample, type Inspection, inspect, renderSample, samplingName } from "../../src/shards/inspect.js";
 import { putObject } from "../../src/storage/store.js";
 import { argument, type Command, type CommandResult } from "../command.js";
@@ -46,10 +47,10 @@ async function lookAt(target: string, key: string, png: string | undefined): Pro
     ...(png === undefined ? {} : { png }),
   };
   const lines = [
-    `${key}: label ${label}, ${width} x ${height}, ${samplingName(sample)}, ${formatBytes(sample.packed.length)} of coefficients (${codec})`,
+    `${printable(key)}: label ${label}, ${width} x ${height}, ${samplingName(sample)}, ${formatBytes(sample.packed.length)} of coefficients (${codec})`,
   ];
   if (warnings > 0) lines.push(`libjpeg warned ${warnings} times about this file`);
-  if (png !== undefined) lines.push(`rendered to ${png}`);
+  if (png !== undefined) lines.push(`rendered to ${printable(png)}`);
   return { result, text: lines.join("\n") };
 }
 
@@ -79,7 +80,7 @@ function summarise(inspection: Inspection): CommandResult {
   if (inspection.errors !== undefined)
     lines.push(
       `failed      ${inspection.failed}${ranked(inspection.errors)
-        .map(([code, count]) => `  ${code}: ${count}`)
+        .map(([code, count]) => `  ${printable(code)}: ${count}`)
         .join("")}`,
     );
   if (luma && cb && cr) {

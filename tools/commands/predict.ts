@@ -1,6 +1,7 @@
 // dctstream predict
 import { createInterface } from "node:readline";
 import { invalidOption, ToolkitError } from "../../src/errors.js";
+import { printableJson } from "../../src/printable.js";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
 import { openEngine } from "../../src/train/engine/engine.js";
 import { type Precision, precisions } from "../../src/train/engine/frozen-network.js";
@@ -77,7 +78,7 @@ export const predictCommand: Command = {
       const before = counts.images;
       counts.images += batch.length;
       counts.failed += batch.filter(({ error }) => error !== undefined).length;
-      await context.print(batch.map((prediction) => `${JSON.stringify(prediction)}\n`).join(""));
+      await context.print(batch.map((prediction) => `${printableJson(prediction)}\n`).join(""));
       const passed = Math.floor(counts.images / progressImages) > Math.floor(before / progressImages);
       line.show(`${counts.images} images, ${counts.failed} failed, ${speed()} images/s`, passed);
     }

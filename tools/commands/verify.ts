@@ -1,4 +1,5 @@
 // dctstream verify
+import { printable } from "../../src/printable.js";
 import { verify } from "../../src/shards/verify.js";
 import { argument, type Command } from "../command.js";
 import { withProgress } from "../progress.js";
@@ -18,9 +19,8 @@ export const verifyCommand: Command = {
         signal: context.signal,
         onProgress: (done, shards, samples) => progress.update(done, shards, `${samples} samples`),
       });
-      const damage = report.corrupt.map(
-        ({ code, message, source, key }) =>
-          `${code}: ${message} (${[source, key].filter((part) => part !== undefined).join(", ")})`,
+      const damage = report.corrupt.map(({ code, message, source, key }) =>
+        printable(`${code}: ${message} (${[source, key].filter((part) => part !== undefined).join(", ")})`),
       );
       const summary = `${report.samples} samples in ${report.shards} shards: ${damage.length === 0 ? "all good" : `${damage.length} problems`}`;
       return { result: report, text: [...damage, summary].join("\n"), ok: damage.length === 0 };

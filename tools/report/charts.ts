@@ -1,4 +1,5 @@
 // The reports' charts. What to draw travels in the page as JSON; client.ts draws it there with Chart.js, in the page's own colours.
+import { printable, printableJson } from "../../src/printable.js";
 
 export interface Series {
   readonly name: string;
@@ -32,14 +33,23 @@ export type ChartSpec =
       }[];
     };
 
+const entities: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** Text as it stands between tags and in quoted attributes; what would turn or hide the text around it is written out. */
 export function escapeHtml(text: string): string {
-  return text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c] as string);
+  return printable(text).replace(/[&<>"']/g, (c) => entities[c] as string);
 }
 
 /** `title` is read to who does not see the chart. */
 function chart(title: string, height: number, spec: ChartSpec): string {
   const data = escapeHtml(
-    JSON.stringify(spec, (_, value) => (typeof value === "number" ? Number(value.toPrecision(5)) : value)),
+    printableJson(spec, (_, value) => (typeof value === "number" ? Number(value.toPrecision(5)) : value)),
   );
   return `<div class="chart" style="height:${height}px"><canvas role="img" aria-label="${escapeHtml(title)}" data-chart="${data}"></canvas></div>`;
 }

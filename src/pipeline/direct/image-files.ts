@@ -80,7 +80,7 @@ export async function* readImages(
   options: ImageFilesOptions,
 ): AsyncGenerator<ImageFile> {
   const open = async (place: ImagePlace) => {
-    if (place.kind === "none") return { name: publicUrls(place.url), bytes: undefined, error: place.error };
+    if (place.kind === "none") return { name: publicUrl(place.url), bytes: undefined, error: place.error };
     return place.kind === "tar" ? place : readFile(place, options, maxBytesAhead);
   };
   for await (const found of mapOrdered(places, open, { limit: readsInFlight, signal: options.signal })) {
