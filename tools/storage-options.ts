@@ -47,6 +47,10 @@ export function withStorageOptions(parser: Argv): Argv {
       describe:
         "Seconds to connect, to the first byte of an answer and between its bytes, after which a request is tried again; 10, 30 and 20 when not given",
     })
+    .option("allow-outside", {
+      type: "boolean",
+      describe: "Let a manifest name files outside its folder; only for manifests of your own",
+    })
     .group([...storageNames], "Object storage:");
 }
 
@@ -72,7 +76,8 @@ export function storageOptionsFrom(args: Record<string, unknown>): StorageOption
     pathStyle: argument<boolean | undefined>(args, "s3PathStyle"),
   };
   const given = Object.fromEntries(Object.entries(s3).filter(([, value]) => value !== undefined));
-  return { s3: { ...given, ...transport }, http: transport };
+  const allowOutside = argument<boolean | undefined>(args, "allowOutside") ?? false;
+  return { s3: { ...given, ...transport }, http: transport, allowOutside };
 }
 
 /** The options of every command that reads shards into a network: how far ahead, and what is kept on a local disk. */

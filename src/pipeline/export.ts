@@ -1,12 +1,14 @@
 // Shards -> JPEG files again: into a folder, or into a WebDataset tar with labels beside the images.
-import { ToolkitError } from "../errors.js";
-import { InFlight } from "../in-flight.js";
+import { asToolkitError, type ToolkitError, toWire, type WireError } from "../errors.js";
 import { recordFlags } from "../shards/flags.js";
 import { readManifest } from "../shards/manifest.js";
 import { readShard } from "../shards/reader.js";
 import type { SampleRecord } from "../shards/record.js";
+import type { RecordBatchView } from "../shards/record-view.js";
 import { restoreJpeg } from "../shards/restore.js";
-import { isRemote, joinUrl, putObject } from "../storage/store.js";
+import { joinUrl } from "../storage/store.js";
+import { ExportFolder } from "./export-folder.js";
+import { ExportNames } from "./export-names.js";
 import { TarWriter } from "./tar-writer.js";
 
 export interface ExportOptions {
@@ -21,40 +23,43 @@ export interface ExportReport {
   readonly exported: number;
   /** Files that are the originals, which their checksums prove: all but the converted and resized ones. */
   readonly byteExact: number;
-  /** Files that got another name because two samples have the same one. */
+  /** Files that got another name because theirs was taken. */
   readonly renamed: number;
+  /** Files that were called otherwise and end in .jpg now, because JPEGs are what they are. */
+  readonly retyped: number;
+  /** Records that no file was made of, and what is wrong with the first hundred of them. */
+  readonly refused: number;
+  readonly refusals: readonly WireError[];
   readonly out: string;
 }
 
 interface ExportTarget {
-  add(sample: SampleRecord, name: string, jpeg: Uint8Array): Promise<void>;
+  /** Endings that a sample's files have beside the image's own. */
+  readonly endings: readonly string[];
+  /** What is in the way of this sample alone comes back. */
+  add(sample: SampleRecord, name: string, extension: string, jpeg: Uint8Array): Promise<ToolkitError | undefined>;
   commit(): Promise<void>;
   abort(): Promise<void>;
 }
 
-/** Writes every sample's original file under its key and extension. CHECKSUM_MISMATCH at the first damaged record. */
+const listedRefusals = 100;
+
+/**
+ * Writes every sample's file under its key, with an extension that is a JPEG's. A record that no file can be made of is left out and counted.
+ * CHECKSUM_MISMATCH at the first damaged record.
+ */
 export async function exportImages(options: ExportOptions): Promise<ExportReport> {
   const manifest = await readManifest(options.manifest);
   const target = options.out.endsWith(".tar") ? await TarTarget.open(options.out) : new FolderTarget(options.out);
-  const names = new UniqueNames();
-  let exported = 0;
-  let byteExact = 0;
+  const exporter = new Exporter(target);
   try {
     for (const shard of manifest.shards) {
       const source = joinUrl(manifest.folder, shard.name);
       for await (const batch of readShard(manifest, shard, { signal: options.signal })) {
         for (let row = 0; row < batch.length; row++) {
           options.signal?.throwIfAborted();
-          const sample = batch.sample(row);
-          batch.checkPacked(sample);
-          await target.add(
-            sample,
-            names.take(safeKey(sample.key), sample.extension),
-            restoreJpeg(sample, batch.codec, source),
-          );
-          exported++;
-          if ((sample.flags & (recordFlags.converted | recordFlags.resized)) === 0) byteExact++;
-          options.onProgress?.(exported, manifest.samples);
+          await exporter.add(batch, row, source);
+          options.onProgress?.(exporter.exported, manifest.samples);
         }
       }
     }
@@ -63,63 +68,81 @@ export async function exportImages(options: ExportOptions): Promise<ExportReport
     await target.abort();
     throw error;
   }
-  return { exported, byteExact, renamed: names.renamed, out: options.out };
+  return { ...exporter.report(), out: options.out };
 }
 
-/** A key comes from a tar that anybody may have made: it must not lead out of the folder. */
-function safeKey(key: string): string {
-  const parts = key.split("/").filter((part) => part !== "" && part !== ".");
-  if (parts.length === 0 || parts.includes(".."))
-    throw new ToolkitError("CORRUPT_RECORD", "the key is no name inside a folder", { key });
-  return parts.join("/");
-}
+class Exporter {
+  exported = 0;
+  private byteExact = 0;
+  private refused = 0;
+  private readonly refusals: WireError[] = [];
+  private readonly names = new ExportNames();
 
-class UniqueNames {
-  renamed = 0;
-  private readonly taken = new Set<string>();
+  constructor(private readonly target: ExportTarget) {}
 
-  take(key: string, extension: string): string {
-    let name = key;
-    for (let n = 2; this.taken.has(name + extension); n++) name = `${key}~${n}`;
-    this.taken.add(name + extension);
-    if (name !== key) this.renamed++;
-    return name;
+  report(): Omit<ExportReport, "out"> {
+    const { exported, byteExact, refused, refusals } = this;
+    const { renamed, retyped } = this.names;
+    return { exported, byteExact, renamed, retyped, refused, refusals };
+  }
+
+  async add(batch: RecordBatchView, row: number, source: string): Promise<void> {
+    const refusal = await this.write(batch, row, source).catch((error: unknown) => {
+      const known = asToolkitError(error, { source, key: batch.key(row) });
+      if (known.code === "CORRUPT_RECORD" || known.code === "CANNOT_REBUILD") return known;
+      throw error;
+    });
+    if (refusal === undefined) return;
+    this.refused++;
+    if (this.refusals.length < listedRefusals) this.refusals.push(toWire(refusal));
+  }
+
+  private async write(batch: RecordBatchView, row: number, source: string): Promise<ToolkitError | undefined> {
+    const sample = batch.sample(row);
+    batch.checkPacked(sample);
+    const jpeg = restoreJpeg(sample, batch.codec, source);
+    const extension = this.names.extensionOf(sample.extension);
+    const name = this.names.take(sample.key, [extension, ...this.target.endings]);
+    const refusal = await this.target.add(sample, name, extension, jpeg);
+    if (refusal !== undefined) return refusal;
+    this.exported++;
+    if ((sample.flags & (recordFlags.converted | recordFlags.resized)) === 0) this.byteExact++;
+    return undefined;
   }
 }
-
-/** Files on their way to a service, each of which takes a round trip. */
-const remoteWritesInFlight = 24;
 
 class FolderTarget implements ExportTarget {
-  private readonly writing: InFlight;
+  readonly endings = [];
+  private readonly folder: ExportFolder;
 
-  constructor(private readonly folder: string) {
-    this.writing = new InFlight(isRemote(folder) ? remoteWritesInFlight : 1);
+  constructor(folder: string) {
+    this.folder = new ExportFolder(folder);
   }
 
-  add(sample: SampleRecord, name: string, jpeg: Uint8Array): Promise<void> {
-    return this.writing.add(putObject(joinUrl(this.folder, name + sample.extension), jpeg));
+  add(_sample: SampleRecord, name: string, extension: string, jpeg: Uint8Array): Promise<ToolkitError | undefined> {
+    return this.folder.add(name + extension, jpeg);
   }
 
   commit(): Promise<void> {
-    return this.writing.finish();
+    return this.folder.commit();
   }
 
-  /** Whole files are each good; the next run writes the same ones. */
   abort(): Promise<void> {
-    return this.writing.settle();
+    return this.folder.abort();
   }
 }
 
 class TarTarget implements ExportTarget {
+  readonly endings = [".cls", ".json"];
+
   private constructor(private readonly tar: TarWriter) {}
 
   static async open(url: string): Promise<TarTarget> {
     return new TarTarget(await TarWriter.open(url));
   }
 
-  async add(sample: SampleRecord, name: string, jpeg: Uint8Array): Promise<void> {
-    await this.tar.entry(name + sample.extension, jpeg);
+  async add(sample: SampleRecord, name: string, extension: string, jpeg: Uint8Array): Promise<undefined> {
+    await this.tar.entry(name + extension, jpeg);
     await this.tar.entry(`${name}.cls`, String(sample.label));
     if (sample.json !== undefined) await this.tar.entry(`${name}.json`, sample.json);
   }

@@ -1,9 +1,23 @@
 // Reading what has a checksum: bits do flip on the way, so bytes that are wrong are read again before they are called damaged.
+import { ToolkitError } from "../errors.js";
 import { crc32c } from "../native/index.js";
 import { countRetry } from "../storage/counters.js";
 import { type ByteRange, openStore } from "../storage/store.js";
 
 export const maxReads = 5;
+
+/** Memory that is taken on the word of a manifest alone; whoever wants more is asked for the bytes first. */
+const trustedBytes = 64 << 20;
+
+/** To be called before there is memory for a range that a file's own numbers give. CORRUPT_SHARD when it is large and not there; NOT_FOUND. */
+export async function checkIsThere(url: string, range: ByteRange, signal?: AbortSignal): Promise<void> {
+  if (range.end - range.start <= trustedBytes) return;
+  const info = await openStore(url).stat(url, signal);
+  if (info === undefined) throw new ToolkitError("NOT_FOUND", "no such file", { source: url });
+  if (info.byteLength >= range.end) return;
+  const message = `the file has ${info.byteLength} bytes, the manifest places something up to byte ${range.end}`;
+  throw new ToolkitError("CORRUPT_SHARD", message, { source: url });
+}
 
 /** Fills `target` from the range; `faultOf` says what is wrong with it. Undefined when it is good in the end, the last fault otherwise. */
 export async function readChecked<Fault>(

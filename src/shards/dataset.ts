@@ -1,7 +1,7 @@
 // An opened data set: its manifest, its index, and where every sample's bytes lie.
 import { ToolkitError } from "../errors.js";
 import { joinUrl } from "../storage/store.js";
-import { readWithCrc } from "./checked-read.js";
+import { checkIsThere, readWithCrc } from "./checked-read.js";
 import { type LoadedManifest, readManifest } from "./manifest.js";
 import { hex } from "./record-view.js";
 import { parseSampleIndex, type SampleIndex } from "./sample-index.js";
@@ -22,6 +22,7 @@ export async function openDataset(manifest: string | LoadedManifest): Promise<Da
   const loaded = typeof manifest === "string" ? await readManifest(manifest) : manifest;
   const url = joinUrl(loaded.folder, loaded.index.name);
   const { byteLength, crc32c: expected } = loaded.index;
+  await checkIsThere(url, { start: 0, end: byteLength });
   const target = new Uint8Array(new SharedArrayBuffer(byteLength));
   const found = await readWithCrc(url, { start: 0, end: byteLength }, target, expected);
   if (found !== undefined) {
@@ -33,10 +34,16 @@ export async function openDataset(manifest: string | LoadedManifest): Promise<Da
     throw new ToolkitError("CORRUPT_INDEX", `${index.length} samples, the manifest has ${loaded.samples}`, {
       source: url,
     });
-  return { manifest: loaded, index, indexBytes: target, ...sampleOffsets(loaded, index) };
+  const negative = index.label.findIndex((label) => label < 0);
+  if (negative >= 0)
+    throw new ToolkitError("CORRUPT_INDEX", `sample ${negative} has the label ${index.label[negative]}`, {
+      source: url,
+    });
+  return { manifest: loaded, index, indexBytes: target, ...sampleOffsets(loaded, index, url) };
 }
 
-function sampleOffsets(manifest: LoadedManifest, index: SampleIndex) {
+/** CORRUPT_INDEX when a record batch is too short for the samples that the index has in it. */
+function sampleOffsets(manifest: LoadedManifest, index: SampleIndex, source: string) {
   const offsets = new Float64Array(new SharedArrayBuffer(8 * index.length));
   const firstSamples = new Float64Array(new SharedArrayBuffer(8 * (manifest.shards.length + 1)));
   let sample = 0;
@@ -47,6 +54,10 @@ function sampleOffsets(manifest: LoadedManifest, index: SampleIndex) {
       for (let row = 0; row < batch.samples; row++) {
         offsets[sample] = offset;
         offset += index.byteLength[sample++] as number;
+      }
+      if (offset > batch.offset + batch.byteLength) {
+        const message = `the coefficients of ${shard.name} take more bytes than its record batch at byte ${batch.offset} has`;
+        throw new ToolkitError("CORRUPT_INDEX", message, { source });
       }
     }
   }

@@ -2,8 +2,9 @@
 // presence means that everything it names is there.
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
-import { parentUrl, putObject, readText } from "../storage/store.js";
+import { parentUrl, putObject, readText, storageOptions } from "../storage/store.js";
 import { version } from "../version.js";
+import { layoutProblem, nameProblem } from "./check-manifest.js";
 import { checkDocument, parseJson } from "./document.js";
 import { frequencySchema, sumsSchema } from "./statistics.js";
 
@@ -22,7 +23,7 @@ const batchSchema = z.object({
 });
 
 const shardSchema = z.object({
-  /** Relative to the manifest's folder. */
+  /** Of a file in the manifest's folder. */
   name: z.string().min(1),
   byteLength: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
@@ -122,10 +123,10 @@ export function shardName(source: number, part: number): string {
 /** Version first: a document from the future must not be reported as damaged. */
 function checkVersion(value: unknown, format: string, url: string): void {
   const { format: found, version } = (value ?? {}) as { format?: unknown; version?: unknown };
-  if (found !== format)
-    throw new ToolkitError("BAD_MANIFEST", `expected format "${format}", found ${JSON.stringify(found)}`, {
-      source: url,
-    });
+  if (found !== format) {
+    const what = typeof found === "string" ? JSON.stringify(found.slice(0, 40)) : typeof found;
+    throw new ToolkitError("BAD_MANIFEST", `expected format "${format}", found ${what}`, { source: url });
+  }
   if (typeof version === "number" && version !== manifestVersion) {
     const advice = version > manifestVersion ? "update it" : "run preprocess again, with --overwrite";
     throw new ToolkitError(
@@ -142,13 +143,14 @@ function parse<T>(schema: z.ZodType<T>, format: string, text: string, url: strin
   return checkDocument(schema, value, url, "BAD_MANIFEST");
 }
 
+/** BAD_MANIFEST when a file lies outside the folder, unless storage options allow it, and when its numbers cannot all be true. */
 export function parseManifest(text: string, url: string): LoadedManifest {
   const manifest = parse(manifestSchema, "dctstream-manifest", text, url);
-  const total = manifest.shards.reduce((sum, shard) => sum + shard.samples, 0);
-  if (total !== manifest.samples)
-    throw new ToolkitError("BAD_MANIFEST", `${manifest.samples} samples stated, ${total} in its shards`, {
-      source: url,
-    });
+  const { shards, index } = manifest;
+  const outside = storageOptions().allowOutside === true;
+  const problem =
+    (outside ? undefined : nameProblem([index.name, ...shards.map(({ name }) => name)])) ?? layoutProblem(manifest);
+  if (problem !== undefined) throw new ToolkitError("BAD_MANIFEST", problem, { source: url });
   return { ...manifest, folder: parentUrl(url), url };
 }
 
@@ -163,8 +165,14 @@ export async function readManifest(url: string): Promise<LoadedManifest> {
   return parseManifest(text, file);
 }
 
+/** BAD_MANIFEST, also when its shard lies elsewhere or its numbers cannot all be true. */
 export function parseSidecar(text: string, url: string): Sidecar {
-  return parse(sidecarSchema, "dctstream-sidecar", text, url);
+  const sidecar = parse(sidecarSchema, "dctstream-sidecar", text, url);
+  const shards = sidecar.shard === undefined ? [] : [sidecar.shard];
+  const samples = shards.reduce((sum, shard) => sum + shard.samples, 0);
+  const problem = nameProblem(shards.map(({ name }) => name)) ?? layoutProblem({ samples, shards });
+  if (problem !== undefined) throw new ToolkitError("BAD_MANIFEST", problem, { source: url });
+  return sidecar;
 }
 
 export async function writeSidecar(url: string, sidecar: SidecarBody, signal?: AbortSignal): Promise<void> {

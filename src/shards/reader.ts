@@ -1,53 +1,48 @@
 // Shard file -> record batches. Reads by ranges taken from the manifest, or, without one, the file from its beginning.
 import { createHash } from "node:crypto";
-import { RecordBatchReader, RecordBatchStreamWriter } from "apache-arrow";
+import { RecordBatchStreamWriter } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import { type Codec, crc32c } from "../native/index.js";
 import { isRemote, joinUrl, openStore } from "../storage/store.js";
-import { maxReads, readWithCrc } from "./checked-read.js";
+import { readColumns } from "./arrow/columns.js";
+import { ArrowError } from "./arrow/flatbuffer.js";
+import { metadataBytes, parseMessage, prefixBytes, readBatchMessage } from "./arrow/message.js";
+import { type ArrowField, type ArrowSchema, parseSchema } from "./arrow/schema.js";
+import { streamMessages } from "./arrow/stream.js";
+import { checkIsThere, maxReads, readWithCrc } from "./checked-read.js";
 import { codecOfSchema, shardSchema } from "./record.js";
 import { hex, RecordBatchView } from "./record-view.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
 
-/** An Arrow file starts with this and two bytes of padding; what follows is a stream. */
-const magic = "ARROW1";
-const magicBytes = 8;
-const decoder = new TextDecoder();
+let known: readonly ArrowField[] | undefined;
 
-const schemaMessages = new Map<Codec, Uint8Array>();
-
-/** The schema message in front of the record batches: the same in every shard of a codec. */
-function schemaMessage(codec: Codec): Uint8Array {
-  const known = schemaMessages.get(codec);
-  if (known !== undefined) return known;
-  const writer = new RecordBatchStreamWriter();
-  writer.reset(undefined, shardSchema(codec));
-  const stream = writer.finish().toUint8Array(true);
-  const message = stream.subarray(0, bodilessMessageBytes(stream));
-  schemaMessages.set(codec, message);
-  return message;
-}
-
-/** The length of a message without a body, such as a schema: a marker, the length of what follows, and that. */
-function bodilessMessageBytes(message: Uint8Array): number {
-  return 8 + new DataView(message.buffer, message.byteOffset).getInt32(4, true);
+/** The columns of the record batches of a shard that we wrote: the same for every codec. */
+function ownFields(): readonly ArrowField[] {
+  if (known === undefined) {
+    const writer = new RecordBatchStreamWriter();
+    writer.reset(undefined, shardSchema("none"));
+    const stream = writer.finish().toUint8Array(true);
+    known = parseSchema(parseMessage(stream.subarray(prefixBytes, prefixBytes + metadataBytes(stream))).header).fields;
+  }
+  return known;
 }
 
 /** Parses one record batch of a shard of that codec; the view shares `batchBytes`. CORRUPT_SHARD. */
 export function parseBatch(codec: Codec, batchBytes: Uint8Array, source: string): RecordBatchView {
   try {
-    const reader = RecordBatchReader.from([schemaMessage(codec), batchBytes]);
-    const { value } = reader.open().next();
-    if (value == null) throw new Error("no record batch in these bytes");
-    return new RecordBatchView(value, codec, source);
+    const fields = ownFields();
+    const batch = readColumns(fields, readBatchMessage(batchBytes));
+    return new RecordBatchView(batch, fields, codec, source, batchBytes);
   } catch (cause) {
-    if (cause instanceof ToolkitError) throw cause;
-    throw new ToolkitError("CORRUPT_SHARD", `record batch cannot be read: ${(cause as Error).message}`, {
-      source,
-      cause,
-    });
+    throw corruptShard("record batch cannot be read", cause, source);
   }
+}
+
+/** What bytes that are no Arrow data are reported as. */
+function corruptShard(what: string, cause: unknown, source: string): unknown {
+  if (!(cause instanceof ArrowError)) return cause;
+  return new ToolkitError("CORRUPT_SHARD", `${what}: ${cause.message}`, { source, cause });
 }
 
 /** A record batch's bytes, checked. CHECKSUM_MISMATCH when they stay wrong however often they are read. */
@@ -102,6 +97,7 @@ export async function* readShard(
   const url = joinUrl(folder, shard.name);
   const read = async (batch: BatchEntry, both: AbortSignal) => {
     const range = { start: batch.offset, end: batch.offset + batch.byteLength };
+    await checkIsThere(url, range, both);
     const bytes = await (checked
       ? readBatchBytes(url, codec, batch, both)
       : openStore(url).read(url, range, undefined, both));
@@ -118,39 +114,28 @@ export async function* readShard(
   }
 }
 
-/** The record batches of a shard of which only the file is known. */
+/** The record batches of a shard of which only the file is known. NOT_FOUND, CORRUPT_SHARD. */
 export async function* readShardFile(url: string): AsyncGenerator<RecordBatchView> {
   const store = openStore(url);
-  if ((await store.stat(url)) === undefined) throw new ToolkitError("NOT_FOUND", "no such shard", { source: url });
-  let reader: Awaited<ReturnType<typeof openArrowStream>>;
+  const info = await store.stat(url);
+  if (info === undefined) throw new ToolkitError("NOT_FOUND", "no such shard", { source: url });
   try {
-    reader = await openArrowStream(store.stream(url));
-  } catch (cause) {
-    throw new ToolkitError("CORRUPT_SHARD", `not an Arrow file: ${(cause as Error).message}`, { source: url, cause });
-  }
-  const codec = codecOfSchema(reader.schema, url);
-  for await (const batch of reader) yield new RecordBatchView(batch, codec, url);
-}
-
-/** Read as a stream behind its magic, a file needs one record batch in memory at a time; its footer is not looked at. */
-async function openArrowStream(bytes: AsyncIterable<Uint8Array>) {
-  const reader = await RecordBatchReader.from(withoutMagic(bytes));
-  await reader.open();
-  if (reader.schema == null) throw new Error("no schema");
-  return reader;
-}
-
-async function* withoutMagic(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let head = new Uint8Array(0);
-  for await (const chunk of bytes) {
-    if (head.length >= magicBytes) {
-      yield chunk;
-      continue;
+    let schema: ArrowSchema | undefined;
+    let codec: Codec | undefined;
+    for await (const { kind, header, body, bytes } of streamMessages(store.stream(url), info.byteLength)) {
+      if (kind === "schema") {
+        if (schema !== undefined) throw new ArrowError("a second schema");
+        schema = parseSchema(header);
+        codec = codecOfSchema(schema, url);
+      } else {
+        if (schema === undefined || codec === undefined) throw new ArrowError("a record batch in front of the schema");
+        const { fields } = schema;
+        yield new RecordBatchView(readColumns(fields, { header, body }), fields, codec, url, bytes);
+      }
     }
-    head = Buffer.concat([head, chunk]);
-    if (head.length < magicBytes) continue;
-    if (decoder.decode(head.subarray(0, magic.length)) !== magic) throw new Error("it does not start with ARROW1");
-    yield head.subarray(magicBytes);
+    if (schema === undefined) throw new ArrowError("no schema");
+  } catch (cause) {
+    throw corruptShard("not a shard", cause, url);
   }
 }
 

@@ -1,33 +1,60 @@
 // An Arrow record batch -> samples, at random and without copying. Pure.
-import type { Data, RecordBatch } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
 import { type Codec, type ComponentGeometry, crc32c } from "../native/index.js";
-import { recordFields, type SampleRecord, tableValues, type ViewableSample } from "./record.js";
+import { type ArrowBatch, type ArrowColumn, columnOf } from "./arrow/columns.js";
+import type { ArrowField } from "./arrow/schema.js";
+import { imageProblem, maxComponents, namesProblem } from "./check-record.js";
+import { type SampleRecord, tableValues, type ViewableSample } from "./record.js";
 
 const decoder = new TextDecoder();
 
-interface RawColumn {
-  readonly values: Uint8Array | Int32Array | Uint32Array | Uint16Array;
-  readonly valueOffsets: Int32Array;
-}
+const component =
+  "h: uint8, v: uint8, blocks_wide: uint16, blocks_high: uint16, stored_wide: uint16, stored_high: uint16";
+
+/** The columns that are read, by name, with their Arrow types. docs/shards.md says what each holds. */
+const columnTypes = {
+  key: "utf8",
+  extension: "utf8",
+  label: "int32",
+  width: "int32",
+  height: "int32",
+  components: `list<struct<${component}, quant_table: uint8>>`,
+  quant_tables: "binary",
+  coefficients: "binary",
+  crc32c: "uint32",
+  image_crc32c: "uint32",
+  flags: "uint32",
+  warnings: "int32",
+  orientation: "uint8",
+  header: "binary",
+  trailer: "binary",
+  raw: "binary",
+  json: "utf8",
+} as const;
+
+type ColumnName = keyof typeof columnTypes;
+
+const nullable: ReadonlySet<string> = new Set<ColumnName>(["raw", "json"]);
 
 /** Random access to the samples of a record batch, without copying: the arrays it returns are views of the batch's bytes. */
 export class RecordBatchView {
   readonly length: number;
-  private readonly columns = new Map<string, Data>();
+  private readonly columns: Readonly<Record<ColumnName, ArrowColumn>>;
 
+  /** `bytes` is all of the batch's message. ArrowError when it does not have the columns of a shard. */
   constructor(
-    batch: RecordBatch,
+    batch: ArrowBatch,
+    fields: readonly ArrowField[],
     readonly codec: Codec,
     private readonly source: string,
+    private readonly bytesOfBatch: Uint8Array,
   ) {
-    this.length = batch.numRows;
-    batch.schema.fields.forEach((field, i) => {
-      this.columns.set(field.name, batch.data.children[i] as Data);
-    });
-    for (const field of recordFields) {
-      if (!this.columns.has(field.name)) throw new ToolkitError("CORRUPT_SHARD", `no column ${field.name}`, { source });
-    }
+    this.length = batch.length;
+    const found = Object.entries(columnTypes).map(([name, type]) => [
+      name,
+      columnOf(batch, fields, { name, type, nullable: nullable.has(name) }),
+    ]);
+    this.columns = Object.fromEntries(found) as Record<ColumnName, ArrowColumn>;
   }
 
   label(row: number): number {
@@ -38,11 +65,23 @@ export class RecordBatchView {
     return decoder.decode(ownBytes(this.bytes("key", row)));
   }
 
+  /** Where the row's coefficients begin, from the batch's own first byte. */
+  coefficientsStart(row: number): number {
+    return this.bytes("coefficients", row).byteOffset - this.bytesOfBatch.byteOffset;
+  }
+
+  /** Where they end. */
+  coefficientsEnd(row: number): number {
+    return this.coefficientsStart(row) + this.bytes("coefficients", row).length;
+  }
+
   private components(row: number): { components: ComponentGeometry[]; tables: number[] } {
-    const list = this.columns.get("components") as Data;
-    const children = (list.children[0] as Data).children.map((child) => child.values as Uint8Array | Uint16Array);
-    const [start, end] = [list.valueOffsets[row] as number, list.valueOffsets[row + 1] as number];
-    const rows = Array.from({ length: end - start }, (_, i) => children.map((values) => values[start + i] as number));
+    const { offsets, children } = this.columns.components;
+    const [start, end] = [offsets?.[row] as number, offsets?.[row + 1] as number];
+    if (end - start > maxComponents)
+      throw this.corrupt(row, `it has ${end - start} components, at most ${maxComponents} are possible`);
+    const fields = (children[0] as ArrowColumn).children.map((child) => child.values as Uint8Array | Uint16Array);
+    const rows = Array.from({ length: end - start }, (_, i) => fields.map((values) => values[start + i] as number));
     const components = (rows as [number, number, number, number, number, number][]).map(
       ([h, v, blocksWide, blocksHigh, storedWide, storedHigh]) => ({
         h,
@@ -62,15 +101,16 @@ export class RecordBatchView {
     const distinct = new Uint16Array(bytes.buffer, 0, bytes.byteLength >> 1);
     const tables = new Uint16Array(indices.length * tableValues);
     for (const [i, index] of indices.entries()) {
+      if ((index + 1) * tableValues > distinct.length) throw this.corrupt(row, `it has no quantisation table ${index}`);
       tables.set(distinct.subarray(index * tableValues, (index + 1) * tableValues), i * tableValues);
     }
     return tables;
   }
 
-  /** What a view needs of a sample, and nothing that costs more. */
+  /** What a view needs of a sample, and nothing that costs more. CORRUPT_RECORD when no image can be so. */
   image(row: number): ViewableSample {
     const { components, tables } = this.components(row);
-    return {
+    const image = {
       label: this.label(row),
       width: this.number("width", row),
       height: this.number("height", row),
@@ -79,15 +119,22 @@ export class RecordBatchView {
       packed: this.bytes("coefficients", row),
       crc32c: this.number("crc32c", row),
     };
+    const problem = imageProblem(image);
+    if (problem !== undefined) throw this.corrupt(row, problem);
+    return image;
   }
 
+  /** CORRUPT_RECORD when no image can be so, and when key and extension are no name of a file inside a folder. */
   sample(row: number): SampleRecord {
     const raw = this.isNull("raw", row) ? undefined : this.bytes("raw", row);
     const json = this.isNull("json", row) ? undefined : decoder.decode(ownBytes(this.bytes("json", row)));
+    const [key, extension] = [this.key(row), decoder.decode(ownBytes(this.bytes("extension", row)))];
+    const problem = namesProblem(key, extension);
+    if (problem !== undefined) throw this.corrupt(row, problem);
     return {
       ...this.image(row),
-      key: this.key(row),
-      extension: decoder.decode(ownBytes(this.bytes("extension", row))),
+      key,
+      extension,
       header: this.bytes("header", row),
       trailer: this.bytes("trailer", row),
       raw,
@@ -110,17 +157,21 @@ export class RecordBatchView {
     );
   }
 
-  private number(column: string, row: number): number {
-    return (this.columns.get(column) as unknown as RawColumn).values[row] as number;
+  private number(column: ColumnName, row: number): number {
+    return this.columns[column].values?.[row] as number;
   }
 
-  private bytes(column: string, row: number): Uint8Array {
-    const { values, valueOffsets } = this.columns.get(column) as unknown as RawColumn;
-    return (values as Uint8Array).subarray(valueOffsets[row], valueOffsets[row + 1]);
+  private bytes(column: ColumnName, row: number): Uint8Array {
+    const { values, offsets } = this.columns[column];
+    return (values as Uint8Array).subarray(offsets?.[row], offsets?.[row + 1]);
   }
 
-  private isNull(column: string, row: number): boolean {
-    return !(this.columns.get(column) as Data).getValid(row);
+  private isNull(column: ColumnName, row: number): boolean {
+    return this.columns[column].isNull(row);
+  }
+
+  private corrupt(row: number, message: string): ToolkitError {
+    return new ToolkitError("CORRUPT_RECORD", message, { source: this.source, key: this.key(row) });
   }
 }
 

@@ -3,6 +3,7 @@
 import { Binary, Field, Int32, List, Schema, Struct, Uint8, Uint16, Uint32, Utf8 } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
 import { type Codec, type ComponentGeometry, rowsPerFrame } from "../native/index.js";
+import type { ArrowSchema } from "./arrow/schema.js";
 
 /** Raised when a reader of the old version would misread the new one. */
 export const formatVersion = 2;
@@ -87,9 +88,9 @@ export function shardSchema(codec: Codec): Schema {
 }
 
 /** The codec of a shard, from its schema. UNSUPPORTED_MANIFEST_VERSION for a later format, CORRUPT_SHARD for none of ours. */
-export function codecOfSchema(schema: Schema, source: string): Codec {
-  const version = Number(schema.metadata.get("dctstream.format"));
-  const codec = schema.metadata.get("dctstream.codec");
+export function codecOfSchema(schema: ArrowSchema, source: string): Codec {
+  const version = Number(schema.metadata("dctstream.format"));
+  const codec = schema.metadata("dctstream.codec");
   if (!Number.isInteger(version))
     throw new ToolkitError(
       "CORRUPT_SHARD",
@@ -103,6 +104,6 @@ export function codecOfSchema(schema: Schema, source: string): Codec {
       { source },
     );
   if (codec !== "none" && codec !== "zstd")
-    throw new ToolkitError("CORRUPT_SHARD", `unknown codec ${String(codec)}`, { source });
+    throw new ToolkitError("CORRUPT_SHARD", `unknown codec ${JSON.stringify(codec?.slice(0, 20))}`, { source });
   return codec;
 }

@@ -3,10 +3,13 @@ import { ToolkitError } from "../errors.js";
 import { type Codec, crc32c, rebuildJpeg } from "../native/index.js";
 import type { SampleRecord } from "./record.js";
 
-/** The original file, checked against its checksum. CHECKSUM_MISMATCH when the record is damaged. */
+/** The original file, checked against its checksum. CHECKSUM_MISMATCH when the record is damaged, CORRUPT_RECORD when what it holds is no JPEG. */
 export function restoreJpeg(sample: SampleRecord, codec: Codec, source: string): Uint8Array {
   const { key, components, packed } = sample;
   const bytes = sample.raw ?? rebuildJpeg(sample.header, sample.trailer, { components, packed, codec });
-  if (crc32c(bytes) === sample.imageCrc32c) return bytes;
-  throw new ToolkitError("CHECKSUM_MISMATCH", "the rebuilt file is not the original", { source, key });
+  if (crc32c(bytes) !== sample.imageCrc32c)
+    throw new ToolkitError("CHECKSUM_MISMATCH", "the rebuilt file is not the original", { source, key });
+  if (bytes[0] !== 0xff || bytes[1] !== 0xd8)
+    throw new ToolkitError("CORRUPT_RECORD", "the file that it holds is not a JPEG", { source, key });
+  return bytes;
 }

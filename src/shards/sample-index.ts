@@ -6,7 +6,6 @@ import {
   Int32,
   makeData,
   RecordBatch,
-  RecordBatchReader,
   Schema,
   Struct,
   Table,
@@ -16,6 +15,9 @@ import {
   Utf8,
 } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
+import { columnOf, readColumns } from "./arrow/columns.js";
+import { ArrowError } from "./arrow/flatbuffer.js";
+import { readSingleBatchFile } from "./arrow/message.js";
 import { type SampleRecord, tableValues } from "./record.js";
 
 export const indexName = "index.arrow";
@@ -185,7 +187,7 @@ export function storedComponents(
 export function indexHolds(index: SampleIndex, number: number, sample: Indexed): boolean {
   const { components, packed } = sample;
   const layout = (index.layout[number] as number) * layoutBytes;
-  const grid = index.grid.subarray(gridNumbers * number, gridNumbers * (number + 1));
+  const grid = gridOf(index, number);
   return (
     index.key(number) === sample.key &&
     index.label[number] === sample.label &&
@@ -200,45 +202,55 @@ export function indexHolds(index: SampleIndex, number: number, sample: Indexed):
   );
 }
 
+function gridOf({ grid }: SampleIndex, sample: number): Uint16Array {
+  return grid.subarray(gridNumbers * sample, gridNumbers * (sample + 1));
+}
+
 /** CORRUPT_INDEX unless the bytes are an index. They are not copied; memory that threads share is welcome. */
 export function parseSampleIndex(bytes: Uint8Array, source: string): SampleIndex {
-  const fail = (what: string, cause?: unknown) =>
-    new ToolkitError("CORRUPT_INDEX", `${what}; preprocess writes it with the manifest`, { source, cause });
-  let batch: RecordBatch | undefined;
-  let version: string | undefined;
-  let layouts: Uint8Array<ArrayBuffer>;
   try {
-    const reader = RecordBatchReader.from(bytes).open();
-    batch = reader.next().value ?? undefined;
-    version = reader.schema.metadata.get("dctstream.index");
-    layouts = new Uint8Array(Buffer.from(reader.schema.metadata.get("dctstream.layouts") ?? "", "base64"));
+    return readIndex(bytes);
   } catch (cause) {
-    throw fail(`not an index: ${(cause as Error).message}`, cause);
+    if (!(cause instanceof ArrowError)) throw cause;
+    const message = `not an index: ${cause.message}; preprocess writes it with the manifest`;
+    throw new ToolkitError("CORRUPT_INDEX", message, { source, cause });
   }
-  if (version !== String(indexVersion)) throw fail(`index version ${version}, expected ${indexVersion}`);
-  if (batch === undefined) throw fail("an index without samples");
-  const { children } = batch.data;
-  const child = (name: string) => {
-    const found = children[fields.findIndex((field) => field.name === name)];
-    if (found === undefined) throw fail(`no column ${name}`);
-    return found;
-  };
-  const column = <T extends ArrayBufferView>(name: string) => child(name).values as T;
-  const keys = child("key");
-  const grid = child("grid").children[0]?.values as Uint16Array;
+}
+
+function readIndex(bytes: Uint8Array): SampleIndex {
+  const { schema, ...message } = readSingleBatchFile(bytes);
+  const version = schema.metadata("dctstream.index");
+  if (version !== String(indexVersion))
+    throw new ArrowError(`index version ${version?.slice(0, 20)}, expected ${indexVersion}`);
+  const batch = readColumns(schema.fields, message);
+  const column = (name: string, type: string) => columnOf(batch, schema.fields, { name, type });
+  const numbers = <T extends ArrayBufferView>(name: string, type: string) => column(name, type).values as unknown as T;
+  const keys = column("key", "utf8");
+  const [keyBytes, ends] = [keys.values as Uint8Array, keys.offsets as Int32Array];
+  const layouts = layoutsOf(schema.metadata("dctstream.layouts") ?? "");
+  const layout = numbers<Uint32Array>("layout", "uint32");
+  for (const entry of layout)
+    if ((entry + 1) * layoutBytes > layouts.length) throw new ArrowError(`no layout ${entry}, which a sample has`);
+  const grid = column("grid", `fixed_size_list<uint16>[${gridNumbers}]`).children[0]?.values as Uint16Array;
   return {
-    length: batch.numRows,
-    label: column<Int32Array>("label"),
-    width: column<Uint16Array>("width"),
-    height: column<Uint16Array>("height"),
+    length: batch.length,
+    label: numbers<Int32Array>("label", "int32"),
+    width: numbers<Uint16Array>("width", "uint16"),
+    height: numbers<Uint16Array>("height", "uint16"),
     // Without the padding that a child's values may end with.
-    grid: grid.subarray(0, gridNumbers * batch.numRows),
-    layout: column<Uint32Array>("layout"),
-    byteLength: column<Uint32Array>("byte_length"),
-    crc32c: column<Uint32Array>("crc32c"),
+    grid: grid.subarray(0, gridNumbers * batch.length),
+    layout,
+    byteLength: numbers<Uint32Array>("byte_length", "uint32"),
+    crc32c: numbers<Uint32Array>("crc32c", "uint32"),
     layouts,
-    key: (sample) =>
-      // Text decoders refuse memory that threads share.
-      decoder.decode(new Uint8Array(keys.values.subarray(keys.valueOffsets[sample], keys.valueOffsets[sample + 1]))),
+    // Text decoders refuse memory that threads share.
+    key: (sample) => decoder.decode(new Uint8Array(keyBytes.subarray(ends[sample], ends[sample + 1]))),
   };
+}
+
+function layoutsOf(base64: string): Uint8Array<ArrayBuffer> {
+  const layouts = new Uint8Array(Buffer.from(base64, "base64"));
+  if (layouts.length % layoutBytes !== 0)
+    throw new ArrowError(`layouts of ${layouts.length} bytes, expected a multiple of ${layoutBytes}`);
+  return layouts;
 }

@@ -15,7 +15,8 @@ const summedNumbers = components + 3 * perQuantity;
 /** Where the low part is carried into the high one: two of them still add exactly. */
 const limb = 2 ** 52;
 
-const wholeNumber = z.string().regex(/^-?\d+$/);
+/** Sums of squares over 2^40 images of the largest size have 35 digits; to read many more takes long. */
+const wholeNumber = z.string().regex(/^-?\d{1,50}$/);
 
 /** In the order of `statisticNumbers`. */
 export const sumsSchema = z.array(wholeNumber).length(statisticNumbers);

@@ -1,17 +1,21 @@
-// Checks that a data set on disk is what its manifest says: every file, checksum, count and record.
+// Checks that a data set on disk is what its manifest says: every file, checksum, count and record, and that these agree with each other.
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../errors.js";
 import { publicUrl } from "../public-url.js";
 import { joinUrl, openStore, readText } from "../storage/store.js";
 import { openDataset } from "./dataset.js";
-import { type LoadedManifest, parseSidecar, readManifest, sidecarName } from "./manifest.js";
+import { type LoadedManifest, parseSidecar, readManifest, type Sidecar, sidecarName } from "./manifest.js";
 import { readShard, sha256Of } from "./reader.js";
-import { restoreJpeg } from "./restore.js";
+import type { RecordBatchView } from "./record-view.js";
 import { indexHolds, type SampleIndex } from "./sample-index.js";
-import type { ShardEntry } from "./writer.js";
+import { mergeStatistics } from "./statistics.js";
+import { verifyRecord } from "./verify-record.js";
+import type { BatchEntry, ShardEntry } from "./writer.js";
 
 export interface VerifyOptions {
-  /** Also rebuild every JPEG and compare its checksum. Default true. */
+  /** Also rebuild every JPEG, compare its checksum, and read it anew to compare all that the record says. Default true. */
   readonly rebuild?: boolean;
+  /** Images of more pixels are not rebuilt but reported. Default 100,000,000, as in preprocess. */
+  readonly maxPixels?: number;
   readonly onProgress?: (doneShards: number, shards: number, samples: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -31,12 +35,20 @@ export async function verify(manifestUrl: string, options: VerifyOptions = {}): 
     corrupt.push(toWire(error, { source: manifest.url }));
     return undefined;
   });
+  const statistics: (readonly string[])[] = [];
   let samples = 0;
   for (const [number, shard] of manifest.shards.entries()) {
     options.signal?.throwIfAborted();
     const index = dataset && { index: dataset.index, first: dataset.firstSamples[number] as number };
-    samples += await verifyShard(manifest, shard, options, index, corrupt);
+    const verifier = new ShardVerifier(manifest, shard, options, index, corrupt);
+    samples += await verifier.run();
+    if (verifier.statistics !== undefined) statistics.push(verifier.statistics);
     options.onProgress?.(number + 1, manifest.shards.length, samples);
+  }
+  const complete = statistics.length === manifest.shards.length;
+  if (complete && JSON.stringify(mergeStatistics(statistics)) !== JSON.stringify(manifest.frequencies)) {
+    const message = "its frequencies are not what the sidecars' statistics say";
+    corrupt.push({ code: "BAD_MANIFEST", message, source: manifest.url });
   }
   return { samples, shards: manifest.shards.length, corrupt };
 }
@@ -47,82 +59,106 @@ interface ShardIndex {
   readonly first: number;
 }
 
-async function verifyShard(
-  manifest: LoadedManifest,
-  shard: ShardEntry,
-  options: VerifyOptions,
-  index: ShardIndex | undefined,
-  corrupt: WireError[],
-): Promise<number> {
-  const source = joinUrl(manifest.folder, shard.name);
-  const note = (error: unknown) => {
-    const { code, message, key } = asToolkitError(error, { source });
-    corrupt.push({ code, message, source: publicUrl(source), key });
-  };
-  await verifySidecar(manifest.folder, shard).catch(note);
-  try {
-    await verifyFile(source, shard);
-  } catch (error) {
-    note(error);
-    if (asToolkitError(error).code === "MISSING_SHARD") return 0;
+class ShardVerifier {
+  /** What the sidecar has; undefined when there is none that can be read. */
+  statistics: readonly string[] | undefined;
+  private readonly source: string;
+  private readonly classes: ReadonlySet<number>;
+
+  constructor(
+    private readonly manifest: LoadedManifest,
+    private readonly shard: ShardEntry,
+    private readonly options: VerifyOptions,
+    private readonly index: ShardIndex | undefined,
+    private readonly corrupt: WireError[],
+  ) {
+    this.source = joinUrl(manifest.folder, shard.name);
+    this.classes = new Set(manifest.classes.map((entry) => entry.index));
   }
-  // Even when the file's checksum is wrong, the records say which samples are affected.
-  return verifyRecords(manifest, shard, options, index, note).catch((error) => {
-    note(error);
-    return 0;
-  });
-}
 
-async function verifySidecar(folder: string, shard: ShardEntry): Promise<void> {
-  const url = joinUrl(folder, sidecarName(shard.name));
-  const text = await readText(url);
-  if (text === undefined)
-    throw new ToolkitError("MISSING_SIDECAR", `no ${sidecarName(shard.name)} beside it`, { source: url });
-  const found = parseSidecar(text, url).shard?.sha256;
-  if (found !== shard.sha256)
-    throw new ToolkitError("CHECKSUM_MISMATCH", `sidecar states sha256 ${found}, the manifest ${shard.sha256}`, {
-      source: url,
-    });
-}
-
-async function verifyFile(source: string, shard: ShardEntry): Promise<void> {
-  const info = await openStore(source).stat(source);
-  if (info === undefined) throw new ToolkitError("MISSING_SHARD", "no such file", { source });
-  if (info.byteLength !== shard.byteLength)
-    throw new ToolkitError("CHECKSUM_MISMATCH", `${info.byteLength} bytes, expected ${shard.byteLength}`, { source });
-  const found = await sha256Of(source);
-  if (found !== shard.sha256)
-    throw new ToolkitError("CHECKSUM_MISMATCH", `sha256 ${found}, expected ${shard.sha256}`, { source });
-}
-
-async function verifyRecords(
-  manifest: LoadedManifest,
-  shard: ShardEntry,
-  options: VerifyOptions,
-  index: ShardIndex | undefined,
-  note: (error: unknown) => void,
-): Promise<number> {
-  const source = joinUrl(manifest.folder, shard.name);
-  let good = 0;
-  let number = index?.first ?? 0;
-  for await (const batch of readShard(manifest, shard, { checked: false, signal: options.signal })) {
-    options.signal?.throwIfAborted();
-    for (let row = 0; row < batch.length; row++) {
-      try {
-        const sample = batch.sample(row);
-        batch.checkPacked(sample);
-        if (index !== undefined && !indexHolds(index.index, number, sample))
-          throw new ToolkitError("CORRUPT_INDEX", "the index says something else of this sample", {
-            source,
-            key: sample.key,
-          });
-        if (options.rebuild ?? true) restoreJpeg(sample, batch.codec, source);
-        good++;
-      } catch (error) {
-        note(asToolkitError(error, { source, key: batch.key(row) }));
-      }
-      number++;
+  /** The number of good samples. */
+  async run(): Promise<number> {
+    const sidecar = await this.verifySidecar().catch((error) => this.note(error));
+    this.statistics = sidecar?.statistics;
+    try {
+      await this.verifyFile();
+    } catch (error) {
+      this.note(error);
+      if (asToolkitError(error).code === "MISSING_SHARD") return 0;
     }
+    // Even when the file's checksum is wrong, the records say which samples are affected.
+    return (await this.verifyRecords().catch((error) => this.note(error))) ?? 0;
   }
-  return good;
+
+  private note(error: unknown, key?: string): undefined {
+    const known = asToolkitError(error, { source: this.source, key });
+    this.corrupt.push({ code: known.code, message: known.message, source: publicUrl(this.source), key: known.key });
+  }
+
+  private async verifySidecar(): Promise<Sidecar> {
+    const { manifest, shard } = this;
+    const name = sidecarName(shard.name);
+    const source = joinUrl(manifest.folder, name);
+    const text = await readText(source);
+    if (text === undefined) throw new ToolkitError("MISSING_SIDECAR", `no ${name} beside it`, { source });
+    const sidecar = parseSidecar(text, source);
+    const found = sidecar.shard?.sha256;
+    if (found !== shard.sha256)
+      throw new ToolkitError("CHECKSUM_MISMATCH", `sidecar states sha256 ${found}, the manifest ${shard.sha256}`, {
+        source,
+      });
+    if (JSON.stringify(sidecar.shard) !== JSON.stringify(shard))
+      throw new ToolkitError("BAD_MANIFEST", "its sidecar describes the shard otherwise than the manifest", { source });
+    return sidecar;
+  }
+
+  private async verifyFile(): Promise<void> {
+    const { source, shard } = this;
+    const info = await openStore(source).stat(source);
+    if (info === undefined) throw new ToolkitError("MISSING_SHARD", "no such file", { source });
+    if (info.byteLength !== shard.byteLength)
+      throw new ToolkitError("CHECKSUM_MISMATCH", `${info.byteLength} bytes, expected ${shard.byteLength}`, { source });
+    const found = await sha256Of(source);
+    if (found !== shard.sha256)
+      throw new ToolkitError("CHECKSUM_MISMATCH", `sha256 ${found}, expected ${shard.sha256}`, { source });
+  }
+
+  private async verifyRecords(): Promise<number> {
+    const { manifest, shard, options } = this;
+    let good = 0;
+    let [batches, rows] = [0, 0];
+    for await (const batch of readShard(manifest, shard, { checked: false, signal: options.signal })) {
+      options.signal?.throwIfAborted();
+      const entry = shard.batches[batches++] as BatchEntry;
+      let start = entry.coefficients;
+      for (let row = 0; row < batch.length; row++) {
+        try {
+          start += this.verifyRow(batch, row, rows++, start);
+          good++;
+        } catch (error) {
+          this.note(error, batch.key(row));
+          start = batch.coefficientsEnd(row);
+        }
+      }
+    }
+    return good;
+  }
+
+  /** The bytes of its coefficients, which a reader expects from `start` on, in bytes of the batch. */
+  private verifyRow(batch: RecordBatchView, row: number, inShard: number, start: number): number {
+    const { source, index, options } = this;
+    const sample = batch.sample(row);
+    const facts = { source, key: sample.key };
+    batch.checkPacked(sample);
+    if (batch.coefficientsStart(row) !== start) {
+      const message = `its coefficients are at byte ${batch.coefficientsStart(row)} of their record batch, the manifest has them at ${start}`;
+      throw new ToolkitError("CORRUPT_SHARD", message, facts);
+    }
+    if (!this.classes.has(sample.label))
+      throw new ToolkitError("CORRUPT_RECORD", `the manifest has no class ${sample.label}, its label`, facts);
+    if (index !== undefined && !indexHolds(index.index, index.first + inShard, sample))
+      throw new ToolkitError("CORRUPT_INDEX", "the index says something else of this sample", facts);
+    if (options.rebuild ?? true) verifyRecord(sample, batch.codec, source, options.maxPixels ?? 100_000_000);
+    return sample.packed.length;
+  }
 }

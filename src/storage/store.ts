@@ -87,6 +87,8 @@ export interface ObjectStore {
 export interface StorageOptions {
   readonly s3?: S3Options;
   readonly http?: HttpOptions;
+  /** A manifest may name files outside its folder: by absolute paths, URLs, or a way up. Only for manifests of one's own. Default false. */
+  readonly allowOutside?: boolean;
 }
 
 /** By scheme. */

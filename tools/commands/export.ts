@@ -1,5 +1,6 @@
 // dctstream export
-import { exportImages } from "../../src/pipeline/export.js";
+import { fromWire } from "../../src/errors.js";
+import { type ExportReport, exportImages } from "../../src/pipeline/export.js";
 import { argument, type Command } from "../command.js";
 import { withProgress } from "../progress.js";
 
@@ -27,11 +28,20 @@ export const exportCommand: Command = {
         signal: context.signal,
         onProgress: (exported, samples) => progress.update(exported, samples, `${exported} files`),
       });
-      const renamed = report.renamed > 0 ? `, ${report.renamed} renamed because their names were taken` : "";
-      return {
-        result: report,
-        text: `${report.exported} files in ${report.out}, ${report.byteExact} of them identical to the originals${renamed}`,
-      };
+      return { result: report, text: describe(report), ok: report.refused === 0 };
     });
   },
 };
+
+function describe({ exported, byteExact, renamed, retyped, refused, refusals, out }: ExportReport): string {
+  const notes = [
+    renamed > 0 ? `, ${renamed} renamed because their names were taken` : "",
+    retyped > 0 ? `, ${retyped} called .jpg because that is what they are` : "",
+  ];
+  return [
+    ...refusals.map((refusal) => fromWire(refusal).describe()),
+    ...(refused > refusals.length ? [`and ${refused - refusals.length} more; verify lists all damage`] : []),
+    `${exported} files in ${out}, ${byteExact} of them identical to the originals${notes.join("")}`,
+    ...(refused > 0 ? [`${refused} records were refused`] : []),
+  ].join("\n");
+}

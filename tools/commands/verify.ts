@@ -8,14 +8,22 @@ export const verifyCommand: Command = {
   usage: "verify <manifest>",
   describe: "Check every checksum, count and record of a data set; exit 1 and the names if anything is off",
   options: (parser) =>
-    parser.positional("manifest", {
-      type: "string",
-      demandOption: true,
-      describe: "A manifest, or the folder that holds it",
-    }),
+    parser
+      .positional("manifest", {
+        type: "string",
+        demandOption: true,
+        describe: "A manifest, or the folder that holds it",
+      })
+      .option("max-pixels", {
+        type: "number",
+        default: 100_000_000,
+        requiresArg: true,
+        describe: "Images with more are reported instead of rebuilt, as in preprocess",
+      }),
   run: async (args, context) => {
     return withProgress(context, "verify", async (progress) => {
       const report = await verify(argument<string>(args, "manifest"), {
+        maxPixels: argument<number>(args, "maxPixels"),
         signal: context.signal,
         onProgress: (done, shards, samples) => progress.update(done, shards, `${samples} samples`),
       });

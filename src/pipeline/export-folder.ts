@@ -1,0 +1,112 @@
+// The folder that files are exported into. Their names are plain paths; what may still lead out of the folder are symbolic links that lie in
+// it already: nothing is written through them.
+import { lstat, mkdir } from "node:fs/promises";
+import path from "node:path";
+import { ToolkitError } from "../errors.js";
+import { InFlight } from "../in-flight.js";
+import { localPath } from "../storage/file.js";
+import { isRemote, joinUrl, putObject } from "../storage/store.js";
+
+/** Files on their way to a service, each of which takes a round trip. */
+const remoteWritesInFlight = 24;
+
+export class ExportFolder {
+  private readonly writing: InFlight;
+  /** Undefined: a service, which has no links and takes names as they are. */
+  private readonly root: string | undefined;
+  private readonly known = new Set<string>();
+
+  constructor(private readonly folder: string) {
+    const remote = isRemote(folder);
+    this.writing = new InFlight(remote ? remoteWritesInFlight : 1);
+    // A path, where a name stands for itself: in a file:// URL "%2e%2e" would be "..".
+    this.root = remote ? undefined : path.resolve(localPath(folder));
+  }
+
+  /** Writes a file. What is in the way of this file alone comes back; OUTPUT_NOT_WRITABLE and what stores throw concern all. */
+  async add(name: string, bytes: Uint8Array): Promise<ToolkitError | undefined> {
+    if (this.root === undefined) {
+      await this.writing.add(putObject(joinUrl(this.folder, name), bytes));
+      return undefined;
+    }
+    try {
+      await this.enter(this.root, name.split("/").slice(0, -1));
+      await putObject(path.join(this.root, name), bytes);
+      return undefined;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === undefined || !nameErrors.has(errno)) throw error;
+      return new ToolkitError("OUTPUT_NOT_WRITABLE", `no file can have this name there (${errno})`, {
+        source: path.join(this.root, name),
+        cause: error,
+      });
+    }
+  }
+
+  commit(): Promise<void> {
+    return this.writing.finish();
+  }
+
+  /** Whole files are each good; the next run writes the same ones. */
+  abort(): Promise<void> {
+    return this.writing.settle();
+  }
+
+  /** Makes the folders on the way to a file, one below the other. */
+  private async enter(root: string, components: readonly string[]): Promise<void> {
+    if (components.length > 0 && !this.known.has(root)) {
+      await makeFolder(root);
+      this.known.add(root);
+    }
+    let folder = root;
+    for (const component of components) {
+      folder = path.join(folder, component);
+      if (this.known.has(folder)) continue;
+      await enterFolder(folder);
+      this.known.add(folder);
+    }
+  }
+}
+
+/** What the system says of a name that is too long, is a folder's or a file's already, or leads through a link. */
+const nameErrors = new Set(["ENAMETOOLONG", "EISDIR", "ENOTDIR", "ENOTEMPTY", "EEXIST", "ELOOP", "EILSEQ", "EINVAL"]);
+
+function errnoOf(error: unknown): string | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code !== undefined && /^E[A-Z0-9]+$/.test(code)) return code;
+  }
+  return undefined;
+}
+
+/** A folder that may be reached through links, such as the one that was asked for. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code === "EEXIST") return;
+    if (code !== "ENOENT" || path.dirname(folder) === folder)
+      throw new ToolkitError("OUTPUT_NOT_WRITABLE", `cannot make the folder: ${message}`, { source: folder, cause });
+    await makeFolder(path.dirname(folder));
+    await enterFolder(folder);
+  }
+}
+
+/** A folder of the export's own: it is there afterwards, and is a folder itself, not a link to one. */
+async function enterFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException;
+    if (code !== "EEXIST")
+      throw new ToolkitError("OUTPUT_NOT_WRITABLE", `cannot make the folder: ${message}`, { source: folder, cause });
+    const found = await lstat(folder);
+    if (found.isDirectory()) return;
+    throw found.isSymbolicLink() ? systemError("ELOOP", "a symbolic link") : systemError("ENOTDIR", "a file");
+  }
+}
+
+function systemError(code: string, what: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(`${what} is in the way`), { code });
+}

@@ -1,0 +1,50 @@
+// What manifests and sidecars may say beyond the types of their fields: names of files in their own folder, and numbers that can all be true at
+// once. Readers allocate and loop by these numbers.
+import { keyProblem } from "./key.js";
+import type { ShardEntry } from "./writer.js";
+
+/** Every row of a record batch has this many bytes in its columns of numbers and offsets alone. */
+const minRowBytes = 64;
+/** Readers number samples with 32 bits. */
+const maxSamples = 2 ** 32 - 1;
+
+/** What is wrong with the first name that is no plain name of a file in the folder; undefined when all are. */
+export function nameProblem(names: readonly string[]): string | undefined {
+  for (const name of names) {
+    // Where a name becomes part of a URL, the last three have a meaning of their own.
+    if (keyProblem(name) === undefined && !/[/\\%?#]/.test(name)) continue;
+    return `it names ${JSON.stringify(name.slice(0, 200))}, which is not the name of a file in its folder; for a manifest of your own that does, there is --allow-outside`;
+  }
+  return undefined;
+}
+
+interface Layout {
+  readonly samples: number;
+  readonly shards: readonly ShardEntry[];
+}
+
+/** Which numbers contradict each other; undefined when none do. */
+export function layoutProblem({ samples, shards }: Layout): string | undefined {
+  let total = 0;
+  for (const shard of shards) {
+    const problem = shardProblem(shard);
+    if (problem !== undefined) return `${shard.name}: ${problem}`;
+    total += shard.samples;
+  }
+  if (total !== samples) return `${samples} samples stated, ${total} in its shards`;
+  return samples > maxSamples ? `${samples} samples, at most ${maxSamples} are possible` : undefined;
+}
+
+function shardProblem({ byteLength, samples, batches }: ShardEntry): string | undefined {
+  let [end, rows] = [0, 0];
+  for (const [i, batch] of batches.entries()) {
+    if (batch.offset < end) return `record batch ${i} begins before the one in front of it ends`;
+    end = batch.offset + batch.byteLength;
+    if (end > byteLength) return `record batch ${i} ends at byte ${end} of ${byteLength}`;
+    if (batch.coefficients > batch.byteLength) return `the coefficients of record batch ${i} begin behind its end`;
+    if (batch.samples * minRowBytes > batch.byteLength)
+      return `record batch ${i} has ${batch.samples} samples in ${batch.byteLength} bytes`;
+    rows += batch.samples;
+  }
+  return rows === samples ? undefined : `${samples} samples stated, ${rows} in its record batches`;
+}
