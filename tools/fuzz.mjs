@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "..");
 const work = path.join(root, ".cache", "fuzz");
-const targets = ["jpeg", "unpack", "view"];
+const targets = ["jpeg", "unpack", "view", "batch"];
 
 const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 const flags = [

@@ -75,9 +75,9 @@ inline bool get_grids(const Napi::Value& value, std::vector<Grid>* grids) {
       flat.length > 2 * kMaxComponents)
     return false;
   for (size_t i = 0; i < flat.length; i += 2) grids->push_back({flat.data[i], flat.data[i + 1]});
-  // A JPEG side has at most 65,535 samples: bounds every product below.
   for (const Grid& grid : *grids) {
-    if (grid.blocks_wide == 0 || grid.blocks_high == 0 || grid.blocks_wide > 32768 || grid.blocks_high > 32768)
+    if (grid.blocks_wide == 0 || grid.blocks_high == 0 || grid.blocks_wide > kMaxGridSide ||
+        grid.blocks_high > kMaxGridSide)
       return false;
   }
   return !grids->empty();

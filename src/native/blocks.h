@@ -14,6 +14,9 @@ constexpr uint8_t kZigzag[kBlockSize] = {0,  1,  8,  16, 9,  2,  3,  10, 17, 24,
                                          35, 42, 49, 56, 57, 50, 43, 36, 29, 22, 15, 23, 30, 37, 44, 51,
                                          58, 59, 52, 45, 38, 31, 39, 46, 53, 60, 61, 54, 47, 55, 62, 63};
 
+// A JPEG's side has at most 65,535 samples, and blocks fill up MCUs of at most four.
+constexpr uint32_t kMaxGridSide = 65536 / 8 + 3;
+
 // A component's grid as it is stored: rounded up to whole MCUs when the file interleaves components, because the
 // padding blocks are part of the scan and are needed to rebuild it.
 struct Grid {

@@ -1,6 +1,7 @@
 #include "sample_reader.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -17,6 +18,15 @@ namespace {
 // How far ahead of a sample that is not in memory others are asked for.
 constexpr size_t kAhead = 16;
 
+// Memory that is taken on the word of an index alone.
+constexpr uint32_t kTrustedBytes = 16 << 20;
+constexpr const char* kEndsEarly = "the shard ends before the sample does";
+
+bool reaches(int file, uint64_t end) {
+  struct stat found = {};
+  return fstat(file, &found) == 0 && uint64_t(found.st_size) >= end;
+}
+
 void ask_for(const std::vector<SamplePlace>& places, size_t from) {
 #if defined(POSIX_FADV_WILLNEED)
   for (size_t i = from; i < places.size() && i < from + kAhead; i++)
@@ -32,7 +42,11 @@ void ask_for(const std::vector<SamplePlace>& places, size_t from) {
 
 Status SampleReader::read_file(const std::vector<SamplePlace>& places, size_t i) {
   const SamplePlace& place = places[i];
-  if (buffer_.size() < place.bytes) buffer_.resize(place.bytes + place.bytes / 2);
+  if (buffer_.size() < place.bytes) {
+    if (place.bytes > kTrustedBytes && !reaches(place.file, place.offset + place.bytes))
+      return Status::failure(Code::kCorruptRecord, kEndsEarly);
+    buffer_.resize(size_t(place.bytes) + place.bytes / 2);
+  }
   size_t done = 0;
 #if defined(RWF_NOWAIT)
   if (i == 0) asked_ = 0;
@@ -50,7 +64,7 @@ Status SampleReader::read_file(const std::vector<SamplePlace>& places, size_t i)
     const ssize_t found = pread(place.file, buffer_.data() + done, place.bytes - done, off_t(place.offset + done));
     if (found < 0 && errno == EINTR) continue;
     if (found < 0) return Status::failure(Code::kIoError, std::string("read failed: ") + std::strerror(errno));
-    if (found == 0) return Status::failure(Code::kCorruptRecord, "the shard ends before the sample does");
+    if (found == 0) return Status::failure(Code::kCorruptRecord, kEndsEarly);
     done += size_t(found);
   }
   return {};

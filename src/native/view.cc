@@ -123,6 +123,9 @@ void end_streams() {
 #endif
 }
 
+// What a view may hold of its rows: 256 MiB. A square of 40,000 pixels makes a view of 64 within it.
+constexpr size_t kMaxStripFloats = size_t(1) << 26;
+
 size_t round_up(size_t value, size_t step) { return (value + step - 1) / step * step; }
 
 Status invalid(const char* what) { return Status::failure(Code::kInvalidArgument, what); }
@@ -221,6 +224,7 @@ bool axis_is_valid(const ViewAxis& axis, int image_size) {
 
 Status check(const ViewImage& image, const ViewSpec& spec) {
   if (image.width < 1 || image.height < 1) return invalid("the image has no pixels");
+  if (image.width > 65535 || image.height > 65535) return invalid("no JPEG has a side of more than 65,535 pixels");
   if (image.components.size() != 1 && image.components.size() != 3) return invalid("a view needs 1 or 3 components");
   if (!axis_is_valid(spec.x, image.width) || !axis_is_valid(spec.y, image.height)) {
     return invalid("the box leaves the image, or the output leaves the scaled box");
@@ -307,6 +311,8 @@ Status Viewer::open_plane(const ViewImage& image, size_t index, const ViewSpec& 
   // A group's rows, what is left of the block rows around them, and some that are read before the next move. The odd
   // vector keeps strips off each other's cache sets.
   plane.pitch = (round_up(size_t(most), 8) + 8 + 16) * lanes + lanes;
+  if (plane.groups * plane.pitch > kMaxStripFloats)
+    return Status::failure(Code::kTooManyPixels, "the image has too many pixels for so small a view of it");
   plane.strips.resize(plane.groups * plane.pitch);
   plane.columns.resize(plane.groups * lanes * lanes);
   return unpacking([&] { return unpacker_.begin(index, range); });
