@@ -6,7 +6,6 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } fr
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import {
   CreateBucketCommand,
@@ -18,10 +17,10 @@ import {
 } from "@aws-sdk/client-s3";
 import type { S3Options } from "../../src/storage/s3-client.js";
 import { FaultProxy } from "./fault-proxy.js";
+import { patienceMs, until } from "./until.js";
 
 const exec = promisify(execFile);
 const storeBytes = 3 * 2 ** 30;
-const startSeconds = 60;
 
 export const credentials = {
   accessKeyId: "DCTSTREAMTESTKEY0001",
@@ -130,8 +129,11 @@ export class S3Server {
 
   async startGateway(): Promise<void> {
     this.launch("gateway", "radosgw", "-f", "-n", "client.rgw");
-    await eventually("the S3 gateway answers", () =>
-      fetch(this.endpoint).then((answer) => answer.ok || answer.status > 0),
+    await until("the S3 gateway answers", () =>
+      fetch(this.endpoint).then(
+        () => true,
+        () => false,
+      ),
     );
   }
 
@@ -161,7 +163,12 @@ export class S3Server {
     await this.run("ceph", "osd", "new", store);
     await this.run("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", store);
     this.launch("store", "ceph-osd", "-f", "-i", "0");
-    await eventually("the object store is up", async () => (await this.run("ceph", "osd", "stat")).includes("1 up"));
+    await until("the object store is up", () =>
+      this.run("ceph", "osd", "stat").then(
+        (text) => text.includes("1 up"),
+        () => false,
+      ),
+    );
     await this.startGateway();
   }
 
@@ -170,7 +177,7 @@ export class S3Server {
   }
 
   private async run(command: string, ...args: readonly string[]): Promise<string> {
-    const { stdout } = await exec(command, ["-c", this.config, ...args], { timeout: startSeconds * 1000 });
+    const { stdout } = await exec(command, ["-c", this.config, ...args], { timeout: patienceMs });
     return stdout;
   }
 
@@ -244,15 +251,6 @@ export async function freePort(): Promise<number> {
   const { port } = probe.address() as { port: number };
   await new Promise((resolve) => probe.close(resolve));
   return port;
-}
-
-async function eventually(what: string, check: () => Promise<boolean>): Promise<void> {
-  const end = performance.now() + startSeconds * 1000;
-  for (;;) {
-    if (await check().catch(() => false)) return;
-    if (performance.now() > end) throw new Error(`waited ${startSeconds} s in vain until ${what}`);
-    await sleep(20);
-  }
 }
 
 async function end(child: ChildProcess | undefined, signal: NodeJS.Signals): Promise<void> {

@@ -6,6 +6,7 @@ import { readJpeg } from "../../src/native/index.js";
 import { randomFor } from "../../src/shards/random.js";
 import { demoCommand } from "../../tools/commands/demo.js";
 import { demoClasses, makeDemoImage } from "../../tools/demo/images.js";
+import { Browser } from "../support/browser.js";
 import { temporaryFolder } from "../support/files.js";
 import { lookAtAll, pageText } from "../support/pages.js";
 
@@ -50,7 +51,8 @@ test("the demo's report is one file that asks for nothing and says what was done
   assert.match(text, /report\.html/);
   const html = readFileSync(report, "utf8");
   assert.equal([...html.matchAll(/<img src="data:image\/jpeg;base64,/g)].length, 8);
-  lookAtAll(report, 2);
+  await using browser = await Browser.start();
+  await lookAtAll(browser, report, 2);
   const written = pageText(report);
   assert.ok(!written.includes("NaN") && !written.includes("undefined"));
   for (const word of [...demoClasses, "top-1", "images/s", "NOT_A_JPEG"]) assert.ok(html.includes(word), word);

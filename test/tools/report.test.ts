@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
+import { Browser } from "../support/browser.js";
 import { dctstream } from "../support/command-line.js";
 import { makeDataset } from "../support/dataset.js";
 import { temporaryFolder } from "../support/files.js";
@@ -9,6 +10,7 @@ import { lookAtAll } from "../support/pages.js";
 
 test("the pages of a profile, a training run and an evaluation", async (t) => {
   const folder = temporaryFolder(t);
+  await using browser = await Browser.start();
   const { manifest } = await makeDataset(folder, 60, { codec: "zstd" });
   const at = (name: string) => path.join(folder, name);
   const shape = ["--network", "late-concat", "--width", "0.125", "--input-size", "32", "--batch-size", "8"];
@@ -43,11 +45,11 @@ test("the pages of a profile, a training run and an evaluation", async (t) => {
   ])
     assert.ok(page.includes(`<h2>${title}</h2>`), title);
   assert.match(page, /<td class="code">dctstream profile train .*--sweep workers=1,2 --html/);
-  lookAtAll(at("profile.html"), 2);
+  await lookAtAll(browser, at("profile.html"), 2);
   const files = ["--profile", "--html", at("run.html"), "--trace", at("trace.json")];
   const trained = await run("train", manifest, ...shape, "--epochs", "2", "--out", at("run"), ...files);
   assert.match(trained.stdout, /(device|input) bound: .*\n\nstage .*\nviews .*\ncollate .*\nstep /);
-  lookAtAll(at("run.html"), 6);
+  await lookAtAll(browser, at("run.html"), 6);
   const { traceEvents } = JSON.parse(readFileSync(at("trace.json"), "utf8")) as {
     traceEvents: { ph: string; tid: number; ts: number; dur: number }[];
   };
@@ -59,12 +61,12 @@ test("the pages of a profile, a training run and an evaluation", async (t) => {
   assert.ok(ends.size >= 3 && traceEvents.some(({ ph }) => ph === "C"));
   const network = ["profile", "network", at("run"), "--batch-size", "4", "--seconds", "0.3"];
   await run(...network, "--html", at("network.html"), "--trace", at("network.json"));
-  lookAtAll(at("network.html"), 1);
+  await lookAtAll(browser, at("network.html"), 1);
   await run("profile", "storage", path.join(folder, "shards"), "--seconds", "0.3", "--html", at("storage.html"));
-  lookAtAll(at("storage.html"), 1);
+  await lookAtAll(browser, at("storage.html"), 1);
   const comparing = ["--width", "0.125", "--input-size", "32", "--batch-size", "8", "--seconds", "0.2"];
   await run("profile", "compare", manifest, ...comparing, "--html", at("compare.html"));
-  lookAtAll(at("compare.html"), 0);
+  await lookAtAll(browser, at("compare.html"), 0);
   await run("evaluate", at("run"), manifest, "--html", at("evaluation.html"));
-  lookAtAll(at("evaluation.html"), 0);
+  await lookAtAll(browser, at("evaluation.html"), 0);
 });
