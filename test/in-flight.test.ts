@@ -24,10 +24,20 @@ test("at most `limit` pieces of work are under way, and all are done at the end"
 test("the first failure is thrown at the next turn and at the end, and the rest is waited for", async () => {
   const work = new InFlight(2);
   let done = 0;
-  const slow = sleep(30).then(() => done++);
-  await work.add(Promise.reject(new Error("first")).catch((error) => sleep(5).then(() => Promise.reject(error))));
-  await assert.rejects(work.add(slow), /first/);
-  await assert.rejects(work.finish(), /first/);
-  assert.equal(done, 1);
+  let fail = (_error: Error) => {};
+  let finish = () => {};
+  const failing = new Promise<void>((_, reject) => {
+    fail = reject;
+  });
+  const slow = new Promise<void>((resolve) => {
+    finish = resolve;
+  }).then(() => void done++);
+  await work.add(failing);
+  const added = assert.rejects(work.add(slow), /first/);
+  fail(new Error("first"));
+  await added;
+  const ended = assert.rejects(work.finish(), /first/).then(() => assert.equal(done, 1));
+  finish();
+  await ended;
   await work.settle();
 });

@@ -24,6 +24,28 @@ export function checkShares({ stages }: Pick<Profile, "stages">): void {
   }
 }
 
+/** A stretch of time whose two ends were each looked at between two looks at another clock: its length lies between the two given. */
+export class Stopwatch {
+  private readonly looks: { readonly before: number; readonly after: number }[] = [];
+
+  /** Does what reads the clock that is compared. */
+  around<T>(read: () => T): T {
+    const before = performance.now();
+    const result = read();
+    this.looks.push({ before, after: performance.now() });
+    return result;
+  }
+
+  /** Fails unless so many milliseconds can have passed from the first look to the last. */
+  check(ms: number, what: string): void {
+    const [first, last] = [this.looks[0], this.looks.at(-1)];
+    assert.ok(first !== undefined && last !== undefined && this.looks.length > 1);
+    const [least, most] = [last.before - first.after, last.after - first.before];
+    // Clocks are told as milliseconds since 1970: to a microsecond.
+    assert.ok(ms > least - 0.01 && ms < most + 0.01, `${what}: ${ms} ms, by the watch ${least} to ${most}`);
+  }
+}
+
 /** The URL of a proxy before `target`: so many milliseconds before an answer's first byte, so many bytes a second per connection. */
 export async function slowProxy(
   t: TestContext,

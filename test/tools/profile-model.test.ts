@@ -121,6 +121,20 @@ test("verdicts name the stage, or the cores, with numbers", () => {
   );
 });
 
+test("a stage that waits for cores which other programs take is told from one that holds the others up", () => {
+  const taken: Cores = { count: 2, own: 0.2, busy: 0.97, msPerImage: 1 };
+  const write = stage("write", 100, { busy: 0.7, onCore: 0.1 });
+  const stages = [write, stage("output", 100, { busy: 0.6, onCore: 0 })];
+  assert.equal(bottleneckOf(stages, quiet), "write", "with cores to spare it waits for something of its own");
+  assert.equal(bottleneckOf(stages, taken), "output");
+  assert.equal(
+    verdictOf(stages, taken, 100),
+    "output bound: 100 images/s; output is the busiest (busy 60 %), write is idle 30 %, 2 of 2 cores are busy 97 %, other programs take 77 % of the cores, write waits for one 60 % of the time",
+  );
+  const saturated = [{ ...write, busy: 0.95 }, stages[1] as Stage];
+  assert.equal(bottleneckOf(saturated, taken), "write", "all others wait for it, whatever it waits for");
+});
+
 test("depths of queues are over time", () => {
   const counted = {
     threads: 1,

@@ -43,8 +43,9 @@ export interface StorageProfile {
 
 const sizes = [64 << 10, 1 << 20, 8 << 20] as const;
 const widths = [1, 8, 64] as const;
-/** A read gets at least so long. */
+/** A read gets at least so long, and so many times what one takes that reads a single byte. */
 const leastMs = 1000;
+const leastLatencies = 20;
 
 /** NOT_FOUND where there is nothing to read. */
 export async function profileStorage(
@@ -63,7 +64,8 @@ export async function profileStorage(
   const patterns: ReadPattern[] = [];
   for (const readBytes of sizes)
     for (const atOnce of widths) {
-      const pattern = await read(objects, { readBytes, atOnce, seconds: each, recorder, signal });
+      const lateMs = Math.max(leastMs, leastLatencies * latencyMs, 2000 * each);
+      const pattern = await read(objects, { readBytes, atOnce, seconds: each, lateMs, recorder, signal });
       if (pattern !== undefined) patterns.push(pattern);
     }
   if (patterns.length === 0) throw new ToolkitError("IO_ERROR", "no read came to its end in time", { source: url });
@@ -138,17 +140,19 @@ interface Pattern {
   readonly readBytes: number;
   readonly atOnce: number;
   readonly seconds: number;
+  /** When what has not come yet is left out. */
+  readonly lateMs: number;
   readonly recorder: Recorder;
   readonly signal: AbortSignal;
 }
 
 /** Reads at random places, as neighbours would be put into one request. Undefined where not one came to its end in time. */
 async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<ReadPattern | undefined> {
-  const { readBytes, atOnce, seconds, recorder, signal } = pattern;
+  const { readBytes, atOnce, seconds, lateMs, recorder, signal } = pattern;
   const times: number[] = [];
   let bytes = 0;
   const began = performance.now();
-  const late = AbortSignal.timeout(Math.max(leastMs, 2000 * seconds));
+  const late = AbortSignal.timeout(lateMs);
   const both = AbortSignal.any([late, signal]);
   setMaxListeners(0, both); // every read listens to it
   const lane = async () => {

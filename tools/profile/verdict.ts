@@ -13,13 +13,26 @@ const noticeable = 0.05;
 
 const pronounced: Readonly<Record<string, string>> = { views: "the view threads", decode: "the decoding threads" };
 
-export function busiest(stages: readonly Stage[]): Stage {
-  return stages.reduce((most, stage) => (stage.busy > most.busy ? stage : most));
+/** The share of the cores that other programs take, where it is worth a word. */
+const strangersOf = ({ busy, own }: Cores): number => (busy - own > 0.2 ? busy - own : 0);
+
+/** The share of the time in which its threads work and have no core. */
+const withoutCore = ({ busy, onCore }: Stage): number => (onCore > 0 ? busy - onCore : 0);
+
+/**
+ * The stage that the others wait for most. Where other programs take the cores and no stage is busy all the time, a stage is as busy as it
+ * would be with a core of its own: what its threads wait for a core says nothing of how it compares with stages that need none.
+ */
+export function busiest(stages: readonly Stage[], cores: Cores): Stage {
+  const most = (share: (stage: Stage) => number) =>
+    stages.reduce((top, stage) => (share(stage) > share(top) ? stage : top));
+  const top = most(({ busy }) => busy);
+  return top.busy >= saturated || strangersOf(cores) === 0 ? top : most((stage) => stage.busy - withoutCore(stage));
 }
 
 /** The stage's name; or "cores", where none is busy all the time but this process keeps the cores so. */
 export function bottleneckOf(stages: readonly Stage[], cores: Cores): string {
-  const top = busiest(stages);
+  const top = busiest(stages, cores);
   return top.busy < saturated && cores.own >= saturated ? "cores" : top.name;
 }
 
@@ -27,20 +40,24 @@ const idle = ({ name, busy }: Stage) => `${name} is idle ${percent(1 - busy)}`;
 
 /** "the view threads are saturated (2 of 2 busy 97 %), storage is idle 71 %". */
 function describeStages(stages: readonly Stage[], cores: Cores): string {
-  const top = busiest(stages);
+  const top = busiest(stages, cores);
   const who = pronounced[top.name];
   const how = top.busy >= saturated ? "saturated" : "the busiest";
   const told =
     who === undefined
       ? `${top.name} is ${how} (busy ${percent(top.busy)})`
       : `${who} are ${how} (${top.threads} of ${top.threads} busy ${percent(top.busy)})`;
-  return [told, ...stages.filter((stage) => stage !== top).map(idle), ...describeCores(cores)].join(", ");
+  return [told, ...stages.filter((stage) => stage !== top).map(idle), ...describeCores(stages, cores)].join(", ");
 }
 
-function describeCores({ count, own, busy }: Cores): string[] {
+function describeCores(stages: readonly Stage[], cores: Cores): string[] {
+  const { count, busy } = cores;
   const all = busy >= saturated ? [`${count} of ${count} cores are busy ${percent(busy)}`] : [];
-  const strangers = busy - own > 0.2 ? [`other programs take ${percent(busy - own)} of the cores`] : [];
-  return [...all, ...strangers];
+  const strangers = strangersOf(cores);
+  if (strangers === 0) return all;
+  const held = stages.filter((stage) => withoutCore(stage) > noticeable);
+  const waits = held.map((stage) => `${stage.name} waits for one ${percent(withoutCore(stage))} of the time`);
+  return [...all, `other programs take ${percent(strangers)} of the cores`, ...waits];
 }
 
 /** Of a pipeline that ends in nothing slow: "views bound: 11,972 images/s; ...". */
@@ -64,7 +81,9 @@ export function trainingVerdict(
       : "";
   const bound = waits > noticeable ? "input" : "device";
   const others =
-    bound === "input" ? describeStages(feeding, cores) : [...feeding.map(idle), ...describeCores(cores)].join(", ");
+    bound === "input"
+      ? describeStages(feeding, cores)
+      : [...feeding.map(idle), ...describeCores([...feeding, step], cores)].join(", ");
   return {
     bottleneck: bound === "input" ? bottleneckOf(feeding, cores) : step.name,
     verdict: `${bound} bound: ${rate(imagesPerSecond)} images/s, steps wait ${percent(waits)} of the time for data${held}; ${others}; ${gain}`,
