@@ -12,13 +12,14 @@ import { buildNetwork } from "../src/train/networks/build.js";
 import { labelledSamples, stepSettings } from "../src/train/plain-step.js";
 import { Stepper } from "../src/train/step.js";
 import { printMachine } from "./images.js";
+import { usually } from "./settings.js";
 
 const { values: options } = parseArgs({
   options: {
     network: { type: "string", default: "late-concat-rfa-thinner" },
-    batch: { type: "string", default: "8" },
-    steps: { type: "string", default: "10" },
-    width: { type: "string", default: "1" },
+    batch: { type: "string", default: usually("8", "2") },
+    steps: { type: "string", default: usually("10", "1") },
+    width: { type: "string", default: usually("1", "0.125") },
   },
 });
 const batch = Number(options.batch);

@@ -13,17 +13,18 @@ import { baseName } from "../src/storage/store.js";
 import type { EvaluateReport } from "../src/train/evaluate.js";
 import type { TrainReport } from "../src/train/report.js";
 import { scatterChart } from "./chart.js";
+import { usually } from "./settings.js";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     networks: { type: "string", default: "resnet50-rgb,late-concat-rfa-thinner" },
     config: { type: "string" },
-    seeds: { type: "string", default: "1,2,3" },
+    seeds: { type: "string", default: usually("1,2,3", "1") },
     out: { type: "string" },
     report: { type: "string" },
     svg: { type: "string" },
-    "speed-steps": { type: "string", default: "60" },
+    "speed-steps": { type: "string", default: usually("60", "2") },
   },
 });
 const [train, val] = positionals;
@@ -32,7 +33,7 @@ if (train === undefined || val === undefined || config === undefined || out === 
   throw new Error("usage: node dist/bench/compare.js TRAIN VAL --networks ID,ID --config FILE --out FOLDER");
 const networks = options.networks.split(",");
 const seeds = options.seeds.split(",").map(Number);
-const rounds = 3;
+const rounds = usually(3, 1);
 
 interface Compared {
   readonly id: string;

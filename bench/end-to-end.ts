@@ -15,13 +15,14 @@ import { networkInput, viewOf } from "../src/train/input.js";
 import { buildNetwork, findNetwork } from "../src/train/networks/build.js";
 import { type NetworkDefinition, networks } from "../src/train/networks/definitions.js";
 import { benchImages, printMachine } from "./images.js";
+import { usually } from "./settings.js";
 import { randomStatistics } from "./statistics.js";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    seconds: { type: "string", default: "10" },
-    batch: { type: "string", default: "8" },
+    seconds: { type: "string", default: usually("10", "0.1") },
+    batch: { type: "string", default: usually("8", "2") },
     networks: { type: "string" },
   },
 });
@@ -121,7 +122,7 @@ async function rate(id: string, precision: Precision, batches: AsyncGenerator<Te
 }
 
 const baseline = findNetwork("resnet50-rgb");
-const wanted = options.networks?.split(",");
+const wanted = (options.networks ?? usually(undefined, "late-concat-rfa-thinner"))?.split(",");
 const chosen = networks.filter(({ id }) => id !== baseline.id && (wanted === undefined || wanted.includes(id)));
 const paths = [
   { definition: baseline, from: "JPEGs", batches: pixelsFromJpegs },

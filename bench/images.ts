@@ -7,6 +7,7 @@ import { isImageName } from "../src/pipeline/preprocess/entry-names.js";
 import { readTar } from "../src/pipeline/preprocess/tar.js";
 import { randomFor } from "../src/shards/random.js";
 import { expandPatterns } from "../src/storage/expand.js";
+import { short, usually } from "./settings.js";
 
 /** Median time of `work` over several passes after a warm-up, in seconds. */
 export function medianSeconds(work: () => void, passes = 5): number {
@@ -20,11 +21,12 @@ export function medianSeconds(work: () => void, passes = 5): number {
 }
 
 export function printMachine(): void {
+  if (short) console.log("DCTSTREAM_BENCH=short: the figures say nothing");
   console.log(`${cpus().length} x ${cpus()[0]?.model ?? "unknown"}, Node ${process.version}, ${simdLevel}`);
 }
 
 export async function benchImages(patterns: readonly string[]): Promise<Uint8Array<ArrayBuffer>[]> {
-  if (patterns.length === 0) return generatedImages(60);
+  if (patterns.length === 0) return generatedImages(usually(60, 4));
   const images: Uint8Array<ArrayBuffer>[] = [];
   for (const tar of await expandPatterns(patterns)) {
     const stream = { open: () => createReadStream(tar), seekableBytes: undefined };

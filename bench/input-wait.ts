@@ -24,16 +24,17 @@ import { Stepper } from "../src/train/step.js";
 import { train } from "../src/train/trainer.js";
 import { logIn, S3Server } from "../test/support/s3-server.js";
 import { printMachine } from "./images.js";
+import { usually } from "./settings.js";
 
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     network: { type: "string", default: "late-concat-rfa-thinner" },
-    batch: { type: "string", default: "8" },
-    steps: { type: "string", default: "40" },
+    batch: { type: "string", default: usually("8", "2") },
+    steps: { type: "string", default: usually("40", "2") },
     delay: { type: "string", default: "50" },
-    width: { type: "string", default: "1" },
-    "input-size": { type: "string", default: "224" },
+    width: { type: "string", default: usually("1", "0.125") },
+    "input-size": { type: "string", default: usually("224", "32") },
   },
 });
 const [shards] = positionals;
@@ -70,7 +71,7 @@ try {
   const far: number[] = [];
   const near: number[] = [];
   const cached: number[] = [];
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < usually(3, 1); round++) {
     const fromFar = await trainFrom("s3://bench/shards");
     const fromDisk = await trainFrom(shards);
     far.push(fromFar.imagesPerSecond);

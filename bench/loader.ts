@@ -5,8 +5,9 @@ import { performance } from "node:perf_hooks";
 import { Loader } from "../src/pipeline/load/loader.js";
 import { readManifest } from "../src/shards/manifest.js";
 import { printMachine } from "./images.js";
+import { usually } from "./settings.js";
 
-const [url, augment = "train", seconds = "4"] = process.argv.slice(2);
+const [url, augment = "train", seconds = usually("4", "0.1")] = process.argv.slice(2);
 if (url === undefined || (augment !== "train" && augment !== "none"))
   throw new Error("usage: node dist/bench/loader.js MANIFEST [none|train] [seconds]");
 const manifest = await readManifest(url);

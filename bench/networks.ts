@@ -16,12 +16,13 @@ import { labelledSamples, stepSettings } from "../src/train/plain-step.js";
 import { Stepper } from "../src/train/step.js";
 import { scatterChart } from "./chart.js";
 import { printMachine } from "./images.js";
+import { usually } from "./settings.js";
 import { randomStatistics } from "./statistics.js";
 
 const { values: options } = parseArgs({
   options: {
-    batch: { type: "string", default: "8" },
-    rounds: { type: "string", default: "5" },
+    batch: { type: "string", default: usually("8", "1") },
+    rounds: { type: "string", default: usually("5", "1") },
     networks: { type: "string" },
     torch: { type: "string" },
     svg: { type: "string" },
@@ -30,7 +31,7 @@ const { values: options } = parseArgs({
 });
 const batch = Number(options.batch);
 const rounds = Number(options.rounds);
-const wanted = options.networks?.split(",");
+const wanted = (options.networks ?? usually(undefined, "resnet50-rgb,late-concat-rfa-thinner"))?.split(",");
 const baseline = "resnet50-rgb";
 
 const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number;

@@ -3,8 +3,9 @@
 //   node dist/bench/order.js [classes] [samples per class] [bytes per sample] [batch]
 import { planEpoch } from "../src/shards/plan.js";
 import { randomFor, shuffle } from "../src/shards/random.js";
+import { usually } from "./settings.js";
 
-const [classes = 1000, perClass = 1281, bytes = 115_000, batch = 256] = process.argv.slice(2).map(Number);
+const [classes = usually(1000, 20), perClass = 1281, bytes = 115_000, batch = 256] = process.argv.slice(2).map(Number);
 const samples = classes * perClass;
 
 /** Mean over batches of the entropy of their classes, in nats. */

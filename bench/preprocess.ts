@@ -2,12 +2,11 @@
 // and, for the resized form, sharp followed by coefficient reading.
 //
 //   node dist/bench/preprocess.js [tars..]      a minute or two; tars of a few hundred images are repeated until they are long enough
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
-import { fileURLToPath } from "node:url";
 import sharp from "sharp";
 import { type Codec, readJpeg } from "../src/native/index.js";
 import type { PreprocessOptions } from "../src/pipeline/preprocess/options.js";
@@ -16,9 +15,10 @@ import { SlabAllocator } from "../src/pipeline/preprocess/slab.js";
 import { findSources, readSource } from "../src/pipeline/preprocess/sources.js";
 import { SharedBuffers } from "../src/pipeline/shared-buffers.js";
 import { TarWriter } from "../src/pipeline/tar-writer.js";
+import { compileWithCores } from "./cores.js";
 import { benchImages, printMachine } from "./images.js";
+import { usually } from "./settings.js";
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const work = mkdtempSync(path.join(tmpdir(), "dctstream-bench-"));
 process.on("exit", () => rmSync(work, { recursive: true, force: true }));
 
@@ -29,7 +29,7 @@ console.log(`${images.length} images, ${Math.round(meanBytes)} bytes on average`
 
 /** One tar long enough to measure: 600 MB, or 30,000 images. */
 async function longTar(): Promise<{ readonly url: string; readonly samples: number }> {
-  const samples = Math.min(30_000, Math.ceil(6e8 / meanBytes));
+  const samples = Math.min(usually(30_000, 100), Math.ceil(6e8 / meanBytes));
   const url = path.join(work, "long.tar");
   const tar = await TarWriter.open(url);
   for (let i = 0; i < samples; i++) {
@@ -40,39 +40,21 @@ async function longTar(): Promise<{ readonly url: string; readonly samples: numb
   return { url, samples };
 }
 
-function buildLimits(): string {
-  const program = path.join(work, "limits");
-  const native = path.join(root, "src", "native");
-  const cores = readdirSync(native).filter((name) => name.endsWith(".cc") && name !== "binding.cc");
-  const arch = process.arch === "x64" ? ["-march=x86-64-v2"] : [];
-  const sources = [path.join(root, "bench", "limits.cc"), ...cores.map((name) => path.join(native, name))];
-  const libraries = ["-ljpeg", "-lzstd", "-pthread"];
-  execFileSync("g++", [
-    "-std=c++17",
-    "-O3",
-    "-fno-math-errno",
-    "-Wno-psabi",
-    ...arch,
-    ...sources,
-    ...libraries,
-    "-o",
-    program,
-  ]);
-  return program;
-}
-
 function measureLimits(program: string, threads: number): { readonly libjpeg: number; readonly baseline: number } {
   const parts = images.flatMap((image) => {
     const length = Buffer.alloc(4);
     length.writeUInt32LE(image.length);
     return [length, image];
   });
-  const { stdout } = spawnSync(program, [String(threads), "3"], { input: Buffer.concat(parts), encoding: "utf8" });
+  const { stdout } = spawnSync(program, [String(threads), usually("3", "0.1")], {
+    input: Buffer.concat(parts),
+    encoding: "utf8",
+  });
   const [libjpeg = 0, baseline = 0] = stdout.split(" ").map(Number);
   return { libjpeg, baseline };
 }
 
-const limits = buildLimits();
+const limits = compileWithCores("limits.cc", path.join(work, "limits"));
 const tar = await longTar();
 const cores = availableParallelism();
 
@@ -143,7 +125,7 @@ async function sharpPipeline(seconds: number): Promise<number> {
   return (1000 * done) / (performance.now() - started);
 }
 
-const peer = await sharpPipeline(6);
+const peer = await sharpPipeline(usually(6, 0.2));
 console.log(
   `\nresized to 256, cropped to 224; sharp and reading its coefficients, all cores: ${peer.toFixed(0)} images/s`,
 );

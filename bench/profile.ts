@@ -16,11 +16,13 @@ import { medianOf } from "../tools/profile/quantile.js";
 import { consumer, measureLoader, profileRead } from "../tools/profile/read.js";
 import { Recording } from "../tools/profile/recording.js";
 import { printMachine } from "./images.js";
+import { usually } from "./settings.js";
 
 const [shards, ...tars] = process.argv.slice(2);
 if (shards === undefined || tars.length === 0) throw new Error("usage: node dist/bench/profile.js SHARDS TARS..");
-const rounds = 9;
-const seconds = 2;
+const rounds = usually(9, 1);
+const seconds = usually(2, 0.2);
+const steps = usually(25, 2);
 const work = mkdtempSync(path.join(tmpdir(), "dctstream-bench-"));
 process.on("exit", () => rmSync(work, { recursive: true, force: true }));
 const manifest = await readManifest(shards);
@@ -39,7 +41,7 @@ const runs: Readonly<Record<string, Run>> = {
   },
   preprocess: async (recorder) => {
     const out = path.join(work, "out");
-    const report = await preprocess({ sources: tars, out, overwrite: true, passes: 6, recorder });
+    const report = await preprocess({ sources: tars, out, overwrite: true, passes: usually(6, 1), recorder });
     return report.imagesPerSecond;
   },
   training: async (recorder) => {
@@ -49,8 +51,8 @@ const runs: Readonly<Record<string, Run>> = {
       manifest: shards,
       out,
       overwrite: true,
-      maxSteps: 25,
-      epochs: 25,
+      maxSteps: steps,
+      epochs: steps,
       ...shape,
       recorder,
     });

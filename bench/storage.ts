@@ -23,10 +23,11 @@ import { planEpoch } from "../src/shards/plan.js";
 import { closeStorage, configureStorage, joinUrl, openStore } from "../src/storage/store.js";
 import { logIn, S3Server } from "../test/support/s3-server.js";
 import { benchImages, printMachine } from "./images.js";
+import { usually } from "./settings.js";
 
 const tars = process.argv.slice(2);
-const rounds = 7;
-const sourceBytes = 740e6;
+const rounds = usually(7, 1);
+const sourceBytes = usually(740e6, 4e6);
 const partBytes = 8 << 20;
 const buffers = new SharedBuffers();
 
@@ -190,7 +191,7 @@ async function cached(manifest: LoadedManifest): Promise<void> {
       cache,
     });
     const seconds: number[] = [];
-    for (let number = 0; number < 6; number++) {
+    for (let number = 0; number < usually(6, 2); number++) {
       const started = performance.now();
       for await (const batch of loader.epoch(number)) batch.release();
       seconds.push((performance.now() - started) / 1000);

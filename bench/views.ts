@@ -7,32 +7,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Codec } from "../src/native/index.js";
 import { Loader } from "../src/pipeline/load/loader.js";
-import { preprocess } from "../src/pipeline/preprocess/preprocess.js";
+import { type PreprocessReport, preprocess } from "../src/pipeline/preprocess/preprocess.js";
+import { compileWithCores } from "./cores.js";
 import { benchImages, printMachine } from "./images.js";
+import { usually } from "./settings.js";
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 const folder = mkdtempSync(path.join(tmpdir(), "dctstream-views-"));
-
-/** Compiles the cores as the addon is compiled, with the bench in front. */
-function build(): string {
-  const program = path.join(folder, "views");
-  const sources = spawnSync("sh", ["-c", `ls ${root}/src/native/*.cc | grep -v binding`], { encoding: "utf8" }).stdout;
-  const flags = [
-    "-std=c++17",
-    "-O3",
-    "-fno-math-errno",
-    "-Wno-psabi",
-    ...(process.arch === "x64" ? ["-march=x86-64-v2"] : []),
-  ];
-  const files = [path.join(root, "bench", "views.cc"), ...sources.trim().split("\n")];
-  const done = spawnSync("g++", [...flags, ...files, "-ljpeg", "-lzstd", "-o", program], { encoding: "utf8" });
-  if (done.status !== 0) throw new Error(done.stderr);
-  return program;
-}
 
 type Rates = Record<string, number>;
 
@@ -42,20 +25,28 @@ function kernels(program: string, images: readonly Uint8Array[], kind: "resized"
     length.writeUInt32LE(image.length);
     return [length, image];
   });
-  const done = spawnSync(program, ["224", kind, "9"], { input: Buffer.concat(framed), maxBuffer: 1 << 24 });
+  const done = spawnSync(program, ["224", kind, usually("9", "1")], {
+    input: Buffer.concat(framed),
+    maxBuffer: 1 << 24,
+  });
   if (done.status !== 0) throw new Error(String(done.stderr));
   const lines = String(done.stdout).trim().split("\n");
   return Object.fromEntries(lines.map((line) => line.split(" ")).map(([name, rate]) => [name, Number(rate)]));
 }
 
 /** Best of several epochs: a loader is as fast as the machine lets it be. */
-async function loaderRate(manifest: string, view: "dct" | "rgb", augment: "train" | "none", workers: number) {
-  const options = { view: { kind: view, size: 224, augment }, batchSize: 128, workers } as const;
+async function loaderRate(
+  { manifest, samples }: PreprocessReport,
+  view: "dct" | "rgb",
+  augment: "train" | "none",
+  workers: number,
+) {
+  const options = { view: { kind: view, size: 224, augment }, batchSize: Math.min(128, samples), workers } as const;
   await using loader = await Loader.open(manifest, options);
   const rates: number[] = [];
   let busy = 0;
-  const end = performance.now() + 4000;
-  for (let epoch = 0; epoch < 4 || performance.now() < end; epoch++) {
+  const end = performance.now() + usually(4000, 0);
+  for (let epoch = 0; epoch < usually(4, 2) || performance.now() < end; epoch++) {
     const before = performance.eventLoopUtilization();
     const started = performance.now();
     for await (const batch of loader.epoch(epoch)) batch.release();
@@ -67,18 +58,26 @@ async function loaderRate(manifest: string, view: "dct" | "rgb", augment: "train
   return { rate: rates[Math.floor(rates.length / 2)] as number, busy };
 }
 
-const { values } = parseArgs({
-  options: { originals: { type: "string", multiple: true }, small: { type: "string", multiple: true } },
-});
+const tarsOf = { type: "string", multiple: true } as const;
+const { tokens } = parseArgs({ options: { originals: tarsOf, small: tarsOf }, allowPositionals: true, tokens: true });
+/** The tars after an option, up to the next one. */
+const given: Record<string, string[]> = {};
+let option: string | undefined;
+for (const token of tokens) {
+  if (token.kind === "option") option = token.name;
+  const tar = token.kind === "option-terminator" ? undefined : token.value;
+  if (option === undefined) throw new Error("usage: node dist/bench/views.js [--originals TARS..] [--small TARS..]");
+  given[option] = [...(given[option] ?? []), ...(tar === undefined ? [] : [tar])];
+}
 
 const rounded = (rate: number | undefined) => (rate === undefined ? "-" : String(Math.round(rate)));
 
 try {
   printMachine();
-  const program = build();
+  const program = compileWithCores("views.cc", path.join(folder, "views"));
   for (const [name, tars, kind] of [
-    ["originals, RandomResizedCrop 224 + flip", values.originals, "resized"],
-    ["224-px records, no resize", values.small, "whole"],
+    ["originals, RandomResizedCrop 224 + flip", given.originals, "resized"],
+    ["224-px records, no resize", given.small, "whole"],
   ] as const) {
     if (tars === undefined) continue;
     const images = await benchImages(tars);
@@ -98,12 +97,12 @@ try {
     row("libjpeg, coefficients only, not resized", rates["libjpeg-coefficients"], undefined);
     for (const codec of ["zstd", "none"] as const satisfies readonly Codec[]) {
       const shards = path.join(folder, `${kind}-${codec}`);
-      const { manifest } = await preprocess({ sources: tars, out: shards, codec });
+      const report = await preprocess({ sources: tars, out: shards, codec });
       row(`kernel, ${codec}`, rates[`dct-${codec}`], rates[`rgb-${codec}`]);
       for (const workers of [1, 2]) {
         const [dct, rgb] = [
-          await loaderRate(manifest, "dct", augment, workers),
-          await loaderRate(manifest, "rgb", augment, workers),
+          await loaderRate(report, "dct", augment, workers),
+          await loaderRate(report, "rgb", augment, workers),
         ];
         row(`loader, ${codec}, ${workers} worker${workers > 1 ? "s, of both" : ""}`, dct.rate, rgb.rate);
         console.log(

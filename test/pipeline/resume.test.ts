@@ -9,6 +9,8 @@ import { type PreprocessOptions, preprocess } from "../../src/index.js";
 import { sampleEntries, sha256 } from "../support/dataset.js";
 import { rejectsWith } from "../support/errors.js";
 import { namesIn, projectRoot, type TarEntries, tarBytes, temporaryFolder, writeTar } from "../support/files.js";
+import { type Hold, heldServer } from "../support/held-server.js";
+import { until } from "../support/until.js";
 
 async function hashes(folder: string): Promise<Record<string, string>> {
   const names = await namesIn(folder);
@@ -49,31 +51,42 @@ async function makeSources(folder: string): Promise<string[]> {
   ]);
 }
 
-async function waitForShards(out: string, count: number, child: ChildProcess): Promise<void> {
-  while (child.exitCode === null) {
+/** The same sources by URLs whose last kilobyte is held: whoever preprocesses them is at work until it is let go or stopped. */
+async function hold(t: TestContext, sources: readonly string[]) {
+  const last = path.basename(sources.at(-1) as string);
+  const end: Hold = (name, _, byteLength) => (name === last ? byteLength - 1024 : undefined);
+  const served = await heldServer(t, path.dirname(sources[0] as string), end);
+  return { served, end, urls: sources.map((source) => served.url(path.basename(source))) };
+}
+
+function waitForShards(out: string, count: number, child: ChildProcess): Promise<boolean> {
+  return until(`there are more than ${count} shards`, async () => {
+    assert.equal(child.exitCode, null, "it is still at work");
     const names = await namesIn(out).catch(() => []);
-    if (names.filter((name) => name.endsWith(".json")).length > count) return;
-    await delay(2);
-  }
+    return names.filter((name) => name.endsWith(".json")).length > count;
+  });
 }
 
 test("kill -9 at any point, again and again: the same bytes, nothing left over", async (t) => {
   const folder = temporaryFolder(t);
-  const sources = await makeSources(folder);
+  const { served, end, urls: sources } = await hold(t, await makeSources(folder));
+  served.release();
   const whole = path.join(folder, "whole");
   await preprocess({ sources, out: whole, ...small });
+  served.hold = end;
   const out = path.join(folder, "out");
-  let kills = 0;
-  for (let shards = 1; ; shards += 2) {
+  // What of the last source is held may hold up all of it.
+  const others = (await namesIn(whole)).filter((name) => /^shard-0000[01]-.*\.arrow$/.test(name)).length;
+  assert.ok(others > 9, `${others} shards`);
+  for (let shards = 1; shards < others; shards += 3) {
     const child = start(sources, out);
     const exit = ended(child);
     await waitForShards(out, shards, child);
-    await delay(shards % 5);
+    await delay(shards % 5); // at another point of its work each time
     child.kill("SIGKILL");
-    if ((await exit) !== "SIGKILL") break;
-    kills++;
+    assert.equal(await exit, "SIGKILL");
   }
-  assert.ok(kills >= 3, `${kills} kills`);
+  served.release();
   const report = await preprocess({ sources, out, ...small });
   assert.equal(report.failed, 1);
   assert.deepEqual(await hashes(out), await hashes(whole));
@@ -82,13 +95,14 @@ test("kill -9 at any point, again and again: the same bytes, nothing left over",
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   test(`${signal}: exit status 130, no half-written file, and the same bytes after another run`, async (t) => {
     const folder = temporaryFolder(t);
-    const sources = await makeSources(folder);
+    const { served, urls: sources } = await hold(t, await makeSources(folder));
     const out = path.join(folder, "out");
     const child = start(sources, out);
     const exit = ended(child);
     await waitForShards(out, 3, child);
     child.kill(signal);
     assert.equal(await exit, 130);
+    served.release();
     const names = await namesIn(out);
     assert.ok(names.every((name) => !name.endsWith(".tmp")) && !names.includes("manifest.json"), names.join());
     const report = await preprocess({ sources, out, ...small });
@@ -114,13 +128,15 @@ test("the number of workers, and the decoder, do not change a byte", async (t) =
 
 test("a second process at the same output is refused while the first one works", async (t) => {
   const folder = temporaryFolder(t);
-  const sources = await makeSources(folder);
+  const { served, urls: sources } = await hold(t, await makeSources(folder));
   const out = path.join(folder, "out");
   const child = start(sources, out);
   const exit = ended(child);
   await waitForShards(out, 1, child);
+  // These look at the sources too, which is not held.
   await rejectsWith("OUTPUT_IN_USE", () => preprocess({ sources, out, ...small }), /another preprocess/);
   await rejectsWith("OUTPUT_IN_USE", () => preprocess({ sources, out, ...small, overwrite: true }));
+  served.release();
   assert.equal(await exit, 0);
   const whole = path.join(folder, "whole");
   await preprocess({ sources, out: whole, ...small });

@@ -9,10 +9,10 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs the built command line; `interruptOn` presses Ctrl-C when stderr says so. */
+/** Runs the built command line; `interruptOn` presses Ctrl-C when stderr says so, `interruptWhen` when it resolves. */
 export function dctstream(
   args: readonly string[],
-  options: { env?: Record<string, string>; interruptOn?: RegExp } = {},
+  options: { env?: Record<string, string>; interruptOn?: RegExp; interruptWhen?: Promise<unknown> } = {},
 ): Promise<Outcome> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [path.join(projectRoot, "dist", "tools", "dctstream.js"), ...args], {
@@ -28,6 +28,7 @@ export function dctstream(
       if (interrupted || !options.interruptOn?.test(stderr)) return;
       interrupted = child.kill("SIGINT");
     });
+    options.interruptWhen?.then(() => child.kill("SIGINT"), reject);
     child.on("error", reject);
     child.on("close", (status) => resolve({ status, stdout, stderr }));
   });

@@ -19,6 +19,28 @@ export type Hold = (name: string, readsBefore: number, byteLength: number) => nu
 
 const holdNothing: Hold = () => undefined;
 
+const isShard = (name: string) => name.endsWith(".arrow");
+
+/** What it returns tells how often shards were read since. */
+export function countReads(served: HeldServer): () => number {
+  let count = 0;
+  served.hold = (name) => {
+    if (isShard(name)) count++;
+    return undefined;
+  };
+  return () => count;
+}
+
+/** Holds the shards from now on when they have been read for `share` of as often as a whole run did: such a run gets about so far and no farther. */
+export function holdPartWay(served: HeldServer, readsOfWhole: number, share = 0.5): void {
+  const reads = countReads(served);
+  const { hold } = served;
+  served.hold = (...read) => {
+    hold(...read);
+    return isShard(read[0]) && reads() > share * readsOfWhole ? 0 : undefined;
+  };
+}
+
 /** Serves with ranges and ETags, for the time of a test. Reads of one byte only look whether the file is there, and are never held. */
 export async function heldServer(t: TestContext, folder: string, hold: Hold = holdNothing): Promise<HeldServer> {
   const reads = new Map<string, number>();

@@ -20,10 +20,10 @@ export async function until<T>(
 }
 
 /** The result of `work`, which must come within the limit. */
-export async function inTime<T>(what: string, work: Promise<T>): Promise<T> {
+export async function inTime<T>(what: string, work: Promise<T>, limitMs = patienceMs): Promise<T> {
   const timer = new AbortController();
-  const late = sleep(patienceMs, undefined, { signal: timer.signal }).then(() => {
-    throw new Error(`waited ${patienceMs / 1000} s in vain until ${what}`);
+  const late = sleep(limitMs, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`waited ${limitMs / 1000} s in vain until ${what}`);
   });
   try {
     return await Promise.race([work, late]);

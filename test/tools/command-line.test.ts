@@ -176,6 +176,8 @@ test("Ctrl-C exits 130 and says how to go on", async (t) => {
     "resnet50-rgb",
     "--out",
     path.join(folder, "run"),
+    "--epochs",
+    "100000",
     "--batch-size",
     "4",
     "--width",

@@ -3,22 +3,25 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
 import type { Profile } from "../../tools/profile/stage.js";
 import { dctstream, lastJson } from "../support/command-line.js";
 import { sampleEntries } from "../support/dataset.js";
 import { temporaryFolder, writeTar } from "../support/files.js";
+import { heldServer } from "../support/held-server.js";
 import { checkShares } from "../support/profiles.js";
+import { freePort } from "../support/s3-server.js";
 import { twoClasses } from "../support/two-classes.js";
+import { until } from "../support/until.js";
 
 const small = ["--width", "0.125", "--input-size", "32", "--batch-size", "8", "--lr", "0.02"];
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
+/** What a run serves at /metrics, as soon as a line of it is there. */
+function metricsWith(line: RegExp, port: number): Promise<string> {
+  return until(`the metrics have ${line}`, async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
+    const text = answer?.ok ? await answer.text() : "";
+    return line.test(text) && text;
+  });
 }
 
 test("a run's config.json is a whole run: given to --config, the same comes out", async (t) => {
@@ -75,9 +78,14 @@ test("a run's config.json is a whole run: given to --config, the same comes out"
 test("Ctrl-C leaves a checkpoint, and the same command goes on after it", async (t) => {
   const folder = temporaryFolder(t);
   const manifest = await twoClasses(folder, 30, "train");
+  await twoClasses(folder, 8, "val");
   const out = path.join(folder, "run");
-  const args = ["train", manifest, "--network", "resnet50-rgb", ...small, "--max-steps", "12", "--out", out, "--json"];
-  const stopped = await dctstream(args, { interruptOn: /step 6\/12/ });
+  // Three steps an epoch, and a validation whose second read of pictures comes to an end only after the interruption.
+  const served = await heldServer(t, folder, (name, reads) => (name.endsWith(".arrow") && reads > 0 ? 0 : undefined));
+  const val = ["--val", served.url("val/manifest.json")];
+  const shape = ["--network", "resnet50-rgb", ...small, "--max-steps", "12"];
+  const args = ["train", manifest, ...val, ...shape, "--out", out, "--json"];
+  const stopped = await dctstream(args, { interruptOn: /step 3\/12/ });
   assert.equal(stopped.status, 130);
   assert.match(
     stopped.stderr,
@@ -85,9 +93,10 @@ test("Ctrl-C leaves a checkpoint, and the same command goes on after it", async 
   );
   const going = lastJson(await dctstream(["evaluate", out, manifest, "--json"]));
   assert.equal(going.samples, 30, "its latest checkpoint can be evaluated meanwhile");
+  served.release();
   const resumed = await dctstream(args);
   const { resumedAt, steps } = lastJson(resumed);
-  assert.ok((resumedAt as number) >= 6);
+  assert.ok((resumedAt as number) >= 3 && (resumedAt as number) < 12, String(resumedAt));
   assert.equal(steps, 12);
   assert.match(resumed.stderr, new RegExp(`going on after step ${resumedAt}`));
   const events = readdirSync(path.join(out, "tensorboard")).map((name) =>
@@ -102,11 +111,14 @@ test("Ctrl-C leaves a checkpoint, and the same command goes on after it", async 
 
 test("preprocess --metrics-port serves its stages, and --profile tells of them", async (t) => {
   const folder = temporaryFolder(t);
-  const source = await writeTar(path.join(folder, "in.tar"), sampleEntries(2500));
+  for (const name of ["a", "b"]) await writeTar(path.join(folder, `${name}.tar`), sampleEntries(200, name));
+  // Of the second source no more comes than the look at it that tells what it is, until the metrics are seen.
+  const served = await heldServer(t, folder, (name, reads) => (name === "b.tar" && reads > 0 ? 0 : undefined));
   const port = await freePort();
   const args = [
     "preprocess",
-    source,
+    served.url("a.tar"),
+    served.url("b.tar"),
     "--out",
     path.join(folder, "shards"),
     "--metrics-port",
@@ -115,16 +127,8 @@ test("preprocess --metrics-port serves its stages, and --profile tells of them",
     "1",
   ];
   const run = dctstream([...args, "--profile", "--trace", path.join(folder, "trace.json"), "--json"]);
-  let text = "";
-  let ended = false;
-  void run.finally(() => {
-    ended = true;
-  });
-  while (!ended && !/^dctstream_stage_images_total\{stage="decode"\} [1-9]/m.test(text)) {
-    const answer = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
-    if (answer?.ok) text = await answer.text();
-    await sleep(5);
-  }
+  const text = await metricsWith(/^dctstream_stage_images_total\{stage="decode"\} [1-9]/m, port);
+  served.release();
   const outcome = await run;
   assert.equal(outcome.status, 0, outcome.stderr);
   const stages = ["storage", "read", "decode", "write", "output"];
@@ -132,7 +136,7 @@ test("preprocess --metrics-port serves its stages, and --profile tells of them",
     assert.match(text, new RegExp(`^dctstream_stage_busy_seconds_total{stage="${stage}"} `, "m"));
   const { profile, samples } = lastJson(outcome) as unknown as { profile: Profile; samples: number };
   checkShares(profile);
-  assert.deepEqual([profile.stages.map(({ name }) => name), samples], [stages, 2500]);
+  assert.deepEqual([profile.stages.map(({ name }) => name), samples], [stages, 400]);
   assert.ok(readFileSync(path.join(folder, "trace.json"), "utf8").includes('"name":"queue: decode"'));
 });
 
@@ -149,23 +153,16 @@ test("--metrics-port serves what the live line shows", async (t) => {
     "resnet50-rgb",
     ...small,
     "--max-steps",
-    "60",
+    "1000000",
     "--metrics-port",
     String(port),
   ];
-  const run = dctstream([...args, "--out", path.join(folder, "run"), "--json"]);
-  let text = "";
-  let ended = false;
-  void run.finally(() => {
-    ended = true;
+  const validated = metricsWith(/^dctstream_val_top1 [01]/m, port);
+  const { status, stderr } = await dctstream([...args, "--out", path.join(folder, "run")], {
+    interruptWhen: validated,
   });
-  while (!ended && !/^dctstream_val_top1 [01]/m.test(text)) {
-    const answer = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
-    if (answer?.ok) text = await answer.text();
-    await sleep(20);
-  }
-  const { status, stderr } = await run;
-  assert.equal(status, 0, stderr);
+  assert.equal(status, 130, stderr);
+  const text = await validated;
   for (const name of ["train_step", "train_loss", "train_images_per_second", "train_input_stall_fraction"])
     assert.match(
       text,

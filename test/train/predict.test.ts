@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { mkdirSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
-import { before, test } from "node:test";
+import { after, before, test } from "node:test";
 import { loadCheckpoint } from "../../src/train/checkpoint.js";
 import { openEngine } from "../../src/train/engine/engine.js";
 import { type Prediction, type PredictOptions, predict } from "../../src/train/predict.js";
@@ -12,8 +13,19 @@ import { projectRoot, temporaryFolder } from "../support/files.js";
 import { cmykKind, makeJpeg } from "../support/jpegs.js";
 import { quickRun, twoClasses, twoClassImage } from "../support/two-classes.js";
 
-async function setUp(t: Parameters<typeof temporaryFolder>[0], network = "late-concat-rfa-thinner") {
-  const folder = temporaryFolder(t);
+/** Trained once for all tests that only read it. */
+const setUps = new Map<string, ReturnType<typeof setUpIn>>();
+const root = mkdtempSync(path.join(tmpdir(), "dctstream-test-"));
+after(() => rmSync(root, { recursive: true, force: true }));
+
+function setUp(network = "late-concat-rfa-thinner") {
+  const made = setUps.get(network) ?? setUpIn(path.join(root, network), network);
+  setUps.set(network, made);
+  return made;
+}
+
+async function setUpIn(folder: string, network: string) {
+  mkdirSync(folder);
   const [manifest, val] = [await twoClasses(folder, 48, "train"), await twoClasses(folder, 20, "val")];
   const checkpoint = path.join(folder, "run");
   await train({ manifest, network, out: checkpoint, ...quickRun, maxSteps: 30 });
@@ -46,9 +58,9 @@ function assertSame(found: readonly Prediction[], expected: readonly Prediction[
 
 before(() => openEngine());
 
-test("files, folders, tars and data sets of the same pictures get the same predictions, in order", async (t) => {
+test("files, folders, tars and data sets of the same pictures get the same predictions, in order", async () => {
   for (const network of ["late-concat-rfa-thinner", "resnet50-rgb"]) {
-    const { folder, val, checkpoint, pictures, tar } = await setUp(t, network);
+    const { folder, val, checkpoint, pictures, tar } = await setUp(network);
     const fromTar = await all(checkpoint, { inputs: [tar], batchSize: 7 });
     assert.equal(fromTar.length, 20);
     assert.deepEqual(
@@ -73,9 +85,10 @@ test("files, folders, tars and data sets of the same pictures get the same predi
 });
 
 test("what cannot be read is an error in its place; other formats and colours are converted", async (t) => {
-  const { checkpoint, pictures, folder } = await setUp(t);
+  const { checkpoint, pictures, folder } = await setUp();
+  const broken = temporaryFolder(t);
   const write = (name: string, bytes: Uint8Array | string) => {
-    const file = path.join(pictures, name);
+    const file = path.join(broken, name);
     writeFileSync(file, bytes);
     return file;
   };
@@ -112,7 +125,7 @@ test("what cannot be read is an error in its place; other formats and colours ar
 });
 
 test("predict on the command line: lines on stdout, a list on stdin, exit status by policy", async (t) => {
-  const { checkpoint, pictures, folder } = await setUp(t);
+  const { checkpoint, pictures, folder } = await setUp();
   const named = await dctstream(["predict", checkpoint, path.join(pictures, "val0{1..3}.jpg"), "--top", "1"]);
   const lines = named.stdout
     .trim()
@@ -143,8 +156,8 @@ test("predict on the command line: lines on stdout, a list on stdin, exit status
     child.stdin.end(`${path.join(pictures, "val01.jpg")}\n\n${path.join(folder, "missing.jpg")}\n`);
   });
   assert.equal(listed.status, 0);
-  const { images, failed } = lastJson({ ...listed, stderr: "" });
-  assert.deepEqual([images, failed], [2, 1]);
+  const counted = lastJson({ ...listed, stderr: "" });
+  assert.deepEqual([counted.images, counted.failed], [2, 1]);
   const strict = await dctstream([
     "predict",
     checkpoint,
@@ -154,9 +167,10 @@ test("predict on the command line: lines on stdout, a list on stdin, exit status
     "fail",
   ]);
   assert.equal(strict.status, 0);
-  writeFileSync(path.join(pictures, "bad.jpg"), "no picture");
-  const bad = await dctstream(["predict", checkpoint, path.join(pictures, "*.jpg"), "--on-error", "fail"]);
-  assert.equal(bad.status, 1);
+  const bad = path.join(temporaryFolder(t), "bad.jpg");
+  writeFileSync(bad, "no picture");
+  const failed = await dctstream(["predict", checkpoint, path.join(pictures, "*.jpg"), bad, "--on-error", "fail"]);
+  assert.equal(failed.status, 1);
   const missing = path.join(folder, "missing.jpg");
   const some = await dctstream(["predict", checkpoint, missing, path.join(pictures, "val01.jpg"), "--json"]);
   assert.equal(some.status, 0, some.stderr);
@@ -166,7 +180,9 @@ test("predict on the command line: lines on stdout, a list on stdin, exit status
 });
 
 test("a network whose weights are not finite is an error, and no score", async (t) => {
-  const { checkpoint, val, tar } = await setUp(t);
+  const { checkpoint: sound, val, tar } = await setUp();
+  const checkpoint = path.join(temporaryFolder(t), "run");
+  cpSync(sound, checkpoint, { recursive: true });
   const weights = path.join(checkpoint, "weights.bin");
   writeFileSync(weights, new Uint8Array(statSync(weights).size).fill(0xff)); // NaN, every one of them
   for (const args of [

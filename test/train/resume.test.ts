@@ -9,6 +9,7 @@ import type { TrainReport } from "../../src/train/report.js";
 import { train } from "../../src/train/trainer.js";
 import { rejectsWith } from "../support/errors.js";
 import { namesIn, projectRoot, temporaryFolder } from "../support/files.js";
+import { countReads, heldServer, holdPartWay } from "../support/held-server.js";
 import { twoClasses } from "../support/two-classes.js";
 
 /** 30 samples in batches of 8: four steps per epoch, the last of them smaller. */
@@ -79,6 +80,8 @@ for (const variant of variants) {
 test("a run that was killed goes on from its last checkpoint with the same losses", async (t) => {
   const folder = temporaryFolder(t);
   const manifest = await twoClasses(folder, 30, "train");
+  await twoClasses(folder, 8, "val");
+  const served = await heldServer(t, folder);
   const run = (out: string, killAt?: RegExp) =>
     new Promise<void>((resolve, reject) => {
       const options = [
@@ -92,8 +95,9 @@ test("a run that was killed goes on from its last checkpoint with the same losse
         "8",
       ];
       const more = ["--lr", "0.02", "--max-steps", "60", "--checkpoint-steps", "3", "--no-drop-last", "--out", out];
+      const val = ["--val", served.url("val/manifest.json")];
       const command = path.join(projectRoot, "dist", "tools", "dctstream.js");
-      const child = spawn(process.execPath, [command, "train", manifest, ...options, ...more], {
+      const child = spawn(process.execPath, [command, "train", manifest, ...val, ...options, ...more], {
         stdio: ["ignore", "ignore", "pipe"],
       });
       let text = "";
@@ -111,14 +115,22 @@ test("a run that was killed goes on from its last checkpoint with the same losse
       .split("\n")
       .flatMap((line) => (line.startsWith('{"kind":"step"') ? [JSON.parse(line).loss as number] : []));
   const [whole, killed] = [path.join(folder, "whole"), path.join(folder, "killed")];
+  const validations = countReads(served); // fifteen, every four steps
   await run(whole);
+  const reads = validations();
+  holdPartWay(served, reads, 4 / 15);
   await run(killed, /checkpoint after step (6|9|12)\b/);
+  served.release();
+  holdPartWay(served, reads, 9 / 15);
   await run(killed, /checkpoint after step 3\d\b/);
+  served.release();
   await run(killed);
   assert.equal(lossesIn(whole).length, 60);
   assert.deepEqual(lossesIn(killed), lossesIn(whole));
   const names = await namesIn(path.join(killed, "checkpoints"));
-  assert.deepEqual(names, ["00000057", "00000060"], "half-written and older checkpoints are gone");
+  const { best } = JSON.parse(readFileSync(path.join(killed, "run.json"), "utf8")) as { best: { step: number } };
+  const kept = [...new Set([best.step, 57, 60])].sort((a, b) => a - b).map((step) => String(step).padStart(8, "0"));
+  assert.deepEqual(names, kept, "half-written and older checkpoints are gone");
 });
 
 test("a run's folder is of one run: others are refused or, when asked to, replace it; what has ended is not done again", async (t) => {

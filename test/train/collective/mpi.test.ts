@@ -4,6 +4,7 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { dctstream, lastJson } from "../../support/command-line.js";
 import { temporaryFolder } from "../../support/files.js";
+import { countReads, heldServer, holdPartWay } from "../../support/held-server.js";
 import { twoHosts } from "../../support/hosts.js";
 import { mpirun } from "../../support/mpi.js";
 import { relativeError } from "../../support/tensors.js";
@@ -108,14 +109,18 @@ const historyOf = (out: string) =>
 
 test("train on two ranks: one report, what it says is what evaluate finds, and a rank that dies ends the job, which resumes", async (t) => {
   const folder = temporaryFolder(t);
-  const [manifest, val] = [await twoClasses(folder, 30, "train"), await twoClasses(folder, 9, "val")];
+  const [manifest, local] = [await twoClasses(folder, 30, "train"), await twoClasses(folder, 9, "val")];
   const [whole, killed] = [path.join(folder, "whole"), path.join(folder, "killed")];
+  const served = await heldServer(t, folder);
+  const val = served.url("val/manifest.json");
+  const validations = countReads(served);
   const run = await mpirun(2, "tools/dctstream.js", trainArguments(manifest, val, whole));
   assert.equal(run.status, 0, run.stderr.slice(-1000));
   assert.equal(run.stdout.trim().split("\n").length, 1, "only rank 0 speaks");
   const report = lastJson(run);
   assert.deepEqual([report.worldSize, report.steps], [2, 40]);
-  const evaluated = lastJson(await dctstream(["evaluate", whole, val, "--json"]));
+  holdPartWay(served, validations());
+  const evaluated = lastJson(await dctstream(["evaluate", whole, local, "--json"]));
   assert.equal(evaluated.top1, report.valTop1);
   assert.ok(Math.abs((evaluated.loss as number) - (report.valLoss as number)) < 1e-4);
 
@@ -129,6 +134,7 @@ test("train on two ranks: one report, what it says is what evaluate finds, and a
   });
   assert.notEqual(died.status, 0);
   assert.match(died.stderr, /rank 1 .*exited on signal 9/s);
+  served.release();
   const resumed = await mpirun(2, "tools/dctstream.js", trainArguments(manifest, val, killed));
   assert.equal(resumed.status, 0, resumed.stderr.slice(-1000));
   assert.ok((lastJson(resumed).resumedAt as number) >= 10);
@@ -139,13 +145,18 @@ test("told to stop, the ranks stop together after a step and leave a checkpoint"
   const folder = temporaryFolder(t);
   const manifest = await twoClasses(folder, 30, "train");
   const [whole, stopped] = [path.join(folder, "whole"), path.join(folder, "stopped")];
-  await mpirun(2, "tools/dctstream.js", trainArguments(manifest, manifest, whole));
+  const served = await heldServer(t, folder);
+  const val = served.url("train/manifest.json");
+  const validations = countReads(served);
+  await mpirun(2, "tools/dctstream.js", trainArguments(manifest, val, whole));
+  holdPartWay(served, validations());
   let told = false;
-  const run = await mpirun(2, "tools/dctstream.js", trainArguments(manifest, manifest, stopped), {
+  const run = await mpirun(2, "tools/dctstream.js", trainArguments(manifest, val, stopped), {
     onStderr: (text) => {
       if (told || !/step 7\/40/.test(text)) return;
       told = true;
       process.kill(rankProcess(stopped, 1), "SIGTERM"); // as a machine that is about to go does: the other learns of it
+      served.release();
     },
   });
   assert.notEqual(run.status, 0);
@@ -153,7 +164,7 @@ test("told to stop, the ranks stop together after a step and leave a checkpoint"
   const { checkpoints } = JSON.parse(readFileSync(path.join(stopped, "run.json"), "utf8"));
   const last = checkpoints.at(-1).step as number;
   assert.ok(last >= 7 && last < 40, String(last));
-  const resumed = await mpirun(2, "tools/dctstream.js", trainArguments(manifest, manifest, stopped));
+  const resumed = await mpirun(2, "tools/dctstream.js", trainArguments(manifest, val, stopped));
   assert.equal(lastJson(resumed).resumedAt, last);
   assert.deepEqual(historyOf(stopped), historyOf(whole));
 });
