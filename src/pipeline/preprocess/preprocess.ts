@@ -1,5 +1,5 @@
 // The write half, wired: sources -> samples -> decoding pool -> writing thread -> shards -> manifest.
-import { type ErrorCode, fromWire, ToolkitError, type WireError } from "../../errors.js";
+import { type ErrorCode, fromWire, ToolkitError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { type Failure, manifestName, type Sidecar, type SidecarBody, shardPrefix } from "../../shards/manifest.js";
 import { countersSince, type StorageCounters, storageCounters } from "../../storage/counters.js";
@@ -297,7 +297,7 @@ class Run {
   /** BAD_CLASSES as soon as two samples disagree on what a number means. */
   private noteClasses({ source, outcomes }: DecidedGroup & { readonly source: number }): void {
     const { url } = this.sources[source] as Source;
-    for (const outcome of outcomes) if (!("failure" in outcome)) this.classes.note(outcome.entry, url, outcome.key);
+    for (const outcome of outcomes) if ("entry" in outcome) this.classes.note(outcome.entry, url, outcome.key);
   }
 
   /** Counts outcomes, and ends the run where the policy says so. */
