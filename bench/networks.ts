@@ -99,7 +99,7 @@ const phaseNames = [...base.phases.keys()];
 if (options.torch !== undefined) {
   const peer = spawnSync(
     options.torch,
-    [new URL("../../bench/peer_resnet50.py", import.meta.url).pathname, String(batch), String(rounds)],
+    [fileURLToPath(new URL("../../bench/peer_resnet50.py", import.meta.url)), String(batch), String(rounds)],
     { encoding: "utf8" },
   );
   if (peer.status !== 0) throw new Error(peer.stderr);

@@ -1,15 +1,15 @@
 // Builds and runs the libFuzzer targets of test/fuzz: the native cores without Node, under the address and undefined-behaviour sanitizers.
 //
-//   node tools/fuzz.mjs [TARGET..] [--seconds S] [--corpus DIR]
+//   node tools/fuzz.mjs [TARGET..] [--seconds S | --runs N] [--corpus DIR]
 //
-// Without a target: all of them, one after another. Starts from the JPEGs in --corpus and the kept findings in test/fuzz/findings/TARGET, and
+// Without a target: all of them, one after another. --runs tries so many inputs, however long the machine takes. Starts from the JPEGs in --corpus and the kept findings in test/fuzz/findings/TARGET, and
 // leaves what it learns in .cache/fuzz/TARGET. Needs clang. A finding is printed and kept beside that corpus; exit status 1.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
 
-const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), "..");
+const root = path.resolve(import.meta.dirname, "..");
 const work = path.join(root, ".cache", "fuzz");
 const targets = ["jpeg", "unpack", "view", "batch"];
 
@@ -35,12 +35,15 @@ function build(names) {
   mkdirSync(objects, { recursive: true });
   const cores = path.join(root, "src", "native");
   const sources = readdirSync(cores).filter((name) => name.endsWith(".cc") && !name.startsWith("binding"));
+  // The shell reads these: relative to the root they have no letters that it reads as anything else, whatever the checkout is called.
+  const relative = (...names) => path.relative(root, path.join(...names));
   const commands = sources.map((name) => {
-    const object = path.join(objects, name.replace(/\.cc$/, ".o"));
-    return `clang++ ${[...flags, "-fsanitize=fuzzer-no-link", "-c", path.join(cores, name), "-o", object].join(" ")}`;
+    const object = relative(objects, name.replace(/\.cc$/, ".o"));
+    return `clang++ ${[...flags, "-fsanitize=fuzzer-no-link", "-c", relative(cores, name), "-o", object].join(" ")}`;
   });
   if (
     run("xargs", ["-P", "2", "-I", "{}", "sh", "-c", "{}"], {
+      cwd: root,
       input: commands.join("\n"),
       stdio: ["pipe", "inherit", "inherit"],
     }) !== 0
@@ -66,7 +69,7 @@ function build(names) {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: "string", default: "600" }, corpus: { type: "string" } },
+  options: { seconds: { type: "string", default: "600" }, runs: { type: "string" }, corpus: { type: "string" } },
 });
 const names = positionals.length > 0 ? positionals : targets;
 for (const name of names) {
@@ -86,10 +89,13 @@ for (const name of names) {
   );
   for (const seed of seeds)
     for (const file of readdirSync(seed)) copyFileSync(path.join(seed, file), path.join(folder, "corpus", file));
+  const amount =
+    values.runs === undefined
+      ? [`-max_total_time=${values.seconds}`, "-timeout=20"]
+      : [`-runs=${values.runs}`, "-timeout=600"];
   const options = [
-    `-max_total_time=${values.seconds}`,
+    ...amount,
     "-max_len=100000",
-    "-timeout=20",
     "-rss_limit_mb=3000",
     "-print_final_stats=1",
     "-print_funcs=0",

@@ -58,7 +58,8 @@ const left: readonly (readonly [RegExp, string])[] = [
 /** Data and short settings in the place of what a command names, in this order. Of the paths the test's folder has one each. */
 const replacements: readonly (readonly [RegExp, string])[] = [
   [/^dctstream /, "npx dctstream "],
-  [/^npm run demo$/, "npm run demo -- --epochs 0.05 --out demo"],
+  // Without its first half, which sets the checkout up that the tests run in.
+  [/^npm run demo$/, "npx dctstream demo --epochs 0.05 --out demo"],
   [/^npm run build$/, 'cd "$PROJECT" && npm run build -- --noEmit'],
   [/^npm run (check\S*)$/, 'cd "$PROJECT" && npm run $1'],
   [/--(originals|small) TARS\.\./g, "--$1 train-000000.tar train-000001.tar"],

@@ -160,7 +160,7 @@ test("an addon that is not built is an error with its cure", async (t) => {
   assert.equal(status, 1);
   assert.match(
     stderr,
-    /^dctstream: ADDON_MISSING: cannot load .*no such file; build it with: node tools\/setup\.mjs\n$/,
+    /^dctstream: ADDON_MISSING: cannot load .*no such file; .*running under Node v[\d.]+ for .*; build it with: node tools\/setup\.mjs\n$/,
   );
 });
 

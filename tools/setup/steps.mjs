@@ -9,8 +9,9 @@ import { fileURLToPath } from "node:url";
 export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 /** Outside the checkout: what is large and the same for all checkouts. */
-export const cacheDir =
-  process.env.DCTSTREAM_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "dctstream");
+export const cacheDir = path.resolve(
+  process.env.DCTSTREAM_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "dctstream"),
+);
 
 /** In the checkout: stamps of the steps done, and what building needs besides. */
 export const setupDir = path.join(root, ".cache", "setup");

@@ -12,11 +12,12 @@ const deps = path.join(packageDir, "deps");
 /** The list of pinned wheels that is to be set up: of the CPU build, or with --gpu of one's own. */
 export function wheelList(gpu, given) {
   const file = given === undefined ? requirementsFile(gpu ? "tensorflow-gpu" : "tensorflow-cpu") : path.resolve(given);
-  if (existsSync(file)) return { kind: gpu ? "gpu" : "cpu", file };
-  const where = given === undefined ? "" : " --gpu-requirements FILE";
+  const where = given === undefined ? "" : ` --gpu-requirements ${file}`;
+  const setup = `node tools/setup.mjs${gpu ? " --gpu" : ""}${where}`;
+  if (existsSync(file)) return { kind: gpu ? "gpu" : "cpu", file, setup };
   throw new SetupError(
     `tensorflow: there is no ${file}: setup downloads only what a list with hashes names, and this project has none of the CUDA wheels, several GB`,
-    `make one where pip reaches an index that you trust: node tools/pin-wheels.mjs tensorflow-gpu; then node tools/setup.mjs --gpu${where}`,
+    `make one where pip reaches an index that you trust: node tools/pin-wheels.mjs tensorflow-gpu${given === undefined ? "" : ` --out ${file}`}; then ${setup}`,
   );
 }
 
@@ -106,7 +107,7 @@ export async function tensorflow(list) {
         prepare: (place) => symlinkSync(deps, path.join(place, "deps"), "dir"),
         // What node-pre-gyp, which the package is otherwise built with, tells its binding.gyp; it makes a copy in the path given.
         flags: ["--module_name=tfjs_binding", "--module_path=./copy", "--napi_build_version=8"],
-        setup: `node tools/setup.mjs${list.kind === "gpu" ? " --gpu" : ""}`,
+        setup: list.setup,
       });
     },
   );

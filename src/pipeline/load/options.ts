@@ -63,10 +63,10 @@ export interface LoaderCacheOptions extends CacheOptions {
 
 /** Options with every default filled in. */
 export type LoaderSettings = {
-  readonly [Name in Exclude<keyof LoaderOptions, "signal" | "cache" | "recorder" | "onWarning" | "classList">]-?: Exclude<
-    LoaderOptions[Name],
-    undefined
-  >;
+  readonly [Name in Exclude<
+    keyof LoaderOptions,
+    "signal" | "cache" | "recorder" | "onWarning" | "classList"
+  >]-?: Exclude<LoaderOptions[Name], undefined>;
 } & Pick<LoaderOptions, "recorder">;
 
 /** INVALID_OPTION for what is out of range. */
