@@ -4,6 +4,7 @@
 //   node dist/bench/networks.js [--batch 8] [--rounds 5] [--networks ID,ID] [--torch PYTHON] [--svg FILE] [--engine webgpu]
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import type { Tensor } from "@tensorflow/tfjs";
 import { type Engine, type EngineName, openEngine } from "../src/train/engine/engine.js";
