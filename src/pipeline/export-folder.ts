@@ -2,9 +2,10 @@
 // it already: nothing is written through them.
 import { lstat, mkdir } from "node:fs/promises";
 import path from "node:path";
-import { ToolkitError } from "../errors.js";
+import { systemError, ToolkitError } from "../errors.js";
 import { InFlight } from "../in-flight.js";
 import { localPath } from "../storage/file.js";
+import { makeFolder } from "../storage/folder.js";
 import { isRemote, joinUrl, putObject } from "../storage/store.js";
 
 /** Files on their way to a service, each of which takes a round trip. */
@@ -23,12 +24,13 @@ export class ExportFolder {
     this.root = remote ? undefined : path.resolve(localPath(folder));
   }
 
-  /** Writes a file. What is in the way of this file alone comes back; OUTPUT_NOT_WRITABLE and what stores throw concern all. */
+  /** Writes a file. What is in the way of this file alone comes back; what the folder itself or the disk refuses is thrown. */
   async add(name: string, bytes: Uint8Array): Promise<ToolkitError | undefined> {
     if (this.root === undefined) {
       await this.writing.add(putObject(joinUrl(this.folder, name), bytes));
       return undefined;
     }
+    await this.makeRoot(this.root);
     try {
       await this.enter(this.root, name.split("/").slice(0, -1));
       await putObject(path.join(this.root, name), bytes);
@@ -52,12 +54,17 @@ export class ExportFolder {
     return this.writing.settle();
   }
 
+  /** The folder that was asked for, which may be reached through links. */
+  private async makeRoot(root: string): Promise<void> {
+    if (this.known.has(root)) return;
+    await makeFolder(root).catch((error) => {
+      throw systemError("cannot make the folder", "create", root, error);
+    });
+    this.known.add(root);
+  }
+
   /** Makes the folders on the way to a file, one below the other. */
   private async enter(root: string, components: readonly string[]): Promise<void> {
-    if (components.length > 0 && !this.known.has(root)) {
-      await makeFolder(root);
-      this.known.add(root);
-    }
     let folder = root;
     for (const component of components) {
       folder = path.join(folder, component);
@@ -79,34 +86,19 @@ function errnoOf(error: unknown): string | undefined {
   return undefined;
 }
 
-/** A folder that may be reached through links, such as the one that was asked for. */
-async function makeFolder(folder: string): Promise<void> {
-  try {
-    await mkdir(folder);
-  } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code === "EEXIST") return;
-    if (code !== "ENOENT" || path.dirname(folder) === folder)
-      throw new ToolkitError("OUTPUT_NOT_WRITABLE", `cannot make the folder: ${message}`, { source: folder, cause });
-    await makeFolder(path.dirname(folder));
-    await enterFolder(folder);
-  }
-}
-
 /** A folder of the export's own: it is there afterwards, and is a folder itself, not a link to one. */
 async function enterFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder);
   } catch (cause) {
-    const { code, message } = cause as NodeJS.ErrnoException;
-    if (code !== "EEXIST")
-      throw new ToolkitError("OUTPUT_NOT_WRITABLE", `cannot make the folder: ${message}`, { source: folder, cause });
+    if ((cause as NodeJS.ErrnoException).code !== "EEXIST")
+      throw systemError("cannot make the folder", "create", folder, cause);
     const found = await lstat(folder);
     if (found.isDirectory()) return;
-    throw found.isSymbolicLink() ? systemError("ELOOP", "a symbolic link") : systemError("ENOTDIR", "a file");
+    throw found.isSymbolicLink() ? inTheWay("ELOOP", "a symbolic link") : inTheWay("ENOTDIR", "a file");
   }
 }
 
-function systemError(code: string, what: string): NodeJS.ErrnoException {
+function inTheWay(code: string, what: string): NodeJS.ErrnoException {
   return Object.assign(new Error(`${what} is in the way`), { code });
 }

@@ -59,10 +59,9 @@ export class BrokenNetwork {
 
   /** With each of the cuts once the command does what it does without any. */
   async recovers(name: string, cuts: readonly Cut[]): Promise<void> {
-    this.proxy.decide = () => undefined;
+    this.proxy.reset();
     const expected = await this.run(name, [], true);
     assert.equal(expected.status, 0, expected.stderr);
-    this.proxy.made.length = 0;
     this.proxy.cutMost(cuts);
     const outcome = await this.run(name, ["--request-timeout", "1", "--retries", "30"]);
     assert.equal(outcome.status, 0, outcome.stderr);

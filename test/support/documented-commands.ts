@@ -46,9 +46,12 @@ export function commandsIn(text: string): string[] {
 /** What is left out, and why. */
 const left: readonly (readonly [RegExp, string])[] = [
   [/^(kubectl|sbatch|srun|docker)\b/, "needs a cluster; the files of deploy/ are checked by test/deploy.test.ts"],
-  [/^npm (test|run test:\w+)$/, "runs the tests, of which this is one"],
+  [/^npm (test|run test:\w+)\b/, "runs the tests, of which this is one"],
+  [/^node tools\/test-on-node\.mjs\b/, "runs the tests; test:nodes does"],
+  [/^node tools\/pin-wheels\.mjs\b/, "changes the lists of wheels"],
   [/^npm run format$/, "changes the sources"],
   [/^(npm run setup|node tools\/setup\.mjs)\b/, "set up the checkout that the tests run in"],
+  [/^python3? test\/fixtures\/pictures\.py\b/, "needs Pillow; test/pipeline compares with what it made"],
   [
     /^python3? test\/fixtures\/golden\.py\b/,
     "needs PyTorch; test/train/engine/golden.test.ts compares with what it made",
@@ -72,7 +75,7 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/ \[none\|train\]/, " none"],
   // PyTorch takes minutes to install: what is compared with it is measured all the same.
   [/ \[--torch PYTHON\]| --torch python3/, ""],
-  [/ \[jpeg unpack view\]| \[--corpus DIR\]| \[classes\] \[samples per class\] \[bytes\] \[batch\]/g, ""],
+  [/ \[jpeg unpack view batch\]| \[--corpus DIR\]| \[classes\] \[samples per class\] \[bytes\] \[batch\]/g, ""],
   [/\[?--seconds 600\]?/, "--seconds 1"],
   [/^(npm run fuzz --|node tools\/fuzz\.mjs)/, "$1 --corpus pictures"],
   [/(bench\/(?:exactness|end-to-end|profile|input-wait|kernels)\.js)$/, "$1 @"],

@@ -26,7 +26,7 @@ export const barrenPhases = ["accepted", "requested", "head"] as const satisfies
 export const allCuts: readonly Cut[] = phases.flatMap((phase) => breaks.map((how) => ({ phase, break: how })));
 
 /** Bytes of an answer that still pass, of phases within one. */
-const bytesBefore: Partial<Record<Phase, number>> = { head: 20, body: 700 };
+const bytesBefore = { head: 20, body: 700 } as const;
 
 export class PhaseProxy {
   /** Cuts that were made, as in "head reset". */
@@ -40,6 +40,8 @@ export class PhaseProxy {
 
   /** Asked for every request, as it begins or as its connection is accepted; undefined lets it pass. May be set at any time. */
   decide: () => Cut | undefined = () => undefined;
+  /** Asked where an answer that passes is longer than 700 bytes. */
+  decideInBody: () => Break | undefined = () => undefined;
 
   get endpoint(): string {
     return `${this.target.protocol}//localhost:${(this.server.address() as AddressInfo).port}`;
@@ -62,17 +64,28 @@ export class PhaseProxy {
   /** Makes each of the given cuts once, at four requests in five: one that is tried ten times comes through. */
   cutMost(cuts: readonly Cut[]): void {
     let requests = 0;
+    // A cut that could not be made, because the connection was not used again, is still to be made.
+    const left = (inBody: boolean) =>
+      cuts.filter((cut) => (cut.phase === "body") === inBody && !this.made.includes(`${cut.phase} ${cut.break}`));
     this.decide = () => {
-      // A cut that could not be made, because the answer was short or the connection was not used again, is still to be made.
-      const left = cuts.filter(({ phase, break: how }) => !this.made.includes(`${phase} ${how}`));
-      return requests++ % 5 === 4 ? undefined : left[requests % left.length];
+      const others = left(false);
+      return requests++ % 5 === 4 ? undefined : others[requests % others.length];
     };
+    this.decideInBody = () => left(true)[0]?.break;
   }
 
   /** Lets `passed` requests through and breaks off all that follow. */
   cutAllAfter(passed: number, cut: Cut): void {
     let requests = 0;
     this.decide = () => (requests++ < passed ? undefined : cut);
+    this.decideInBody = () => undefined;
+  }
+
+  /** Breaks nothing off any more, and forgets what was. */
+  reset(): void {
+    this.decide = () => undefined;
+    this.decideInBody = () => undefined;
+    this.made.length = 0;
   }
 
   private accept(client: Socket): void {
@@ -109,10 +122,15 @@ export class PhaseProxy {
     });
     upstream.on("data", (bytes) => {
       if (broken) return;
-      const within = (cut && bytesBefore[cut.phase]) ?? Number.POSITIVE_INFINITY;
-      const passed = bytes.subarray(0, within - answered);
-      if (passed.length > 0) client.write(passed);
+      const before = answered;
       answered += bytes.length;
+      if (cut?.phase !== "head" && before < bytesBefore.body && answered >= bytesBefore.body) {
+        const how = this.decideInBody();
+        if (how !== undefined) cut = { phase: "body", break: how };
+      }
+      const within = cut?.phase === "head" || cut?.phase === "body" ? bytesBefore[cut.phase] : Number.POSITIVE_INFINITY;
+      const passed = bytes.subarray(0, Math.max(0, within - before));
+      if (passed.length > 0) client.write(passed);
       if (cut !== undefined && answered >= within) breakOff(cut);
     });
     upstream.on("end", () => {
