@@ -478,7 +478,9 @@ test("runs of one base are resumed to the same bytes, wherever they were left", 
   const out = path.join(folder, "out");
   const hashes = async () =>
     Object.fromEntries((await namesIn(out)).map((name) => [name, sha256(readFileSync(path.join(out, name)))]));
-  const options = { sources: [source], out, maxShardBytes: 1, workers: 1 };
+  const classes = path.join(folder, "classes.txt"); // the tar's name and the samples' own numbers, in one list
+  writeFileSync(classes, "n00000000\nn00000001\n");
+  const options = { sources: [source], out, classes, maxShardBytes: 1, workers: 1 };
   const report = await preprocess(options);
   assert.deepEqual(
     [report.samples, report.errors],

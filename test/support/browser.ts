@@ -63,8 +63,16 @@ export class Browser {
       process.kill("SIGKILL");
       await inTime("the browser is gone", gone);
     }
-    // Its helper processes may write for a moment after it.
-    rmSync(this.folder, { recursive: true, force: true, maxRetries: 50, retryDelay: 100 });
+    // Its helper processes may write for a moment after it, also into a folder that has just been emptied.
+    await until("the browser's folder is removed", () => {
+      try {
+        rmSync(this.folder, { recursive: true, force: true });
+        return true;
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOTEMPTY") throw error;
+        return false;
+      }
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

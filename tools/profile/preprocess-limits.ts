@@ -79,7 +79,7 @@ async function writeRate(folder: string): Promise<number> {
   for (const byteLength of [256 << 10, 4 << 20, 64 << 20]) {
     const url = joinUrl(folder, `profile-${randomUUID()}`);
     const began = performance.now();
-    const signal = AbortSignal.timeout(3000 * limitSeconds);
+    const signal = AbortSignal.timeout(Math.ceil(3000 * limitSeconds));
     try {
       await putObject(url, new Uint8Array(byteLength).fill(1), rate === 0 ? {} : { signal });
     } catch (error) {

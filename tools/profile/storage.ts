@@ -152,7 +152,7 @@ async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<R
   const times: number[] = [];
   let bytes = 0;
   const began = performance.now();
-  const late = AbortSignal.timeout(lateMs);
+  const late = AbortSignal.timeout(Math.ceil(lateMs));
   const both = AbortSignal.any([late, signal]);
   setMaxListeners(0, both); // every read listens to it
   const lane = async () => {

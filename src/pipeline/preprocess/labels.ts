@@ -103,8 +103,10 @@ export function labelOf(sample: Companions, rules: LabelRules): LabelResult {
   if (first === undefined) return fault === undefined ? missingLabel(rules) : { problem: "BAD_LABEL", message: fault };
   const expected = rules.classes === undefined ? "a class index" : "a class index or one of the classes' names";
   const most = rules.classesAreGiven ? rules.classes?.count : maxClasses;
-  const reason = /^\s*\d+\s*$/.test(String(first)) ? `: the classes are numbered from 0 to ${(most ?? 0) - 1}` : "";
-  return { problem: "BAD_LABEL", message: `expected ${expected}, found ${describeValue(first)}${reason}` };
+  const found = describeValue(first);
+  const isNumber = /^"?\s*\d+\s*"?$/.test(found);
+  const reason = isNumber ? `: the classes are numbered from 0 to ${(most ?? 0) - 1}` : "";
+  return { problem: "BAD_LABEL", message: `expected ${expected}, found ${found}${reason}` };
 }
 
 function indexOfName(text: string, classes: ClassList | undefined): number | undefined {
