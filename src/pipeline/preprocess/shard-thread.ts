@@ -59,7 +59,7 @@ export class ShardThread {
    */
   async append(group: DecidedGroup, onWritten: () => void): Promise<void> {
     await this.room();
-    if (this.failure !== undefined) throw this.failure;
+    if (this.failure !== undefined) throw this.failure; // of an earlier request, or because the shard was given up
     const buffers = group.overflow.filter((buffer) => buffer !== undefined);
     this.observe(this.request({ kind: "append", group }, buffers).finally(onWritten));
   }

@@ -25,8 +25,8 @@ class Desk {
   constructor(private readonly settings: ShardSettings) {}
 
   /** Ends what is on its way to a service: nobody wants it any more. */
-  abandon(): void {
-    this.abandoning.abort(new ToolkitError("INTERRUPTED", "the shard was given up"));
+  abandon(reason: ToolkitError): void {
+    this.abandoning.abort(reason);
   }
 
   /** What "end" resolves with may be waited for after later requests. */
@@ -47,6 +47,7 @@ class Desk {
         return { sidecars };
       }
       case "abort":
+        this.sequence = undefined;
         await sequence?.abort();
         await this.closing;
         return {};
@@ -73,7 +74,10 @@ function timeRequest(): () => ShardWork {
   };
 }
 
-/** Handles the requests of `port` one after another. After an error every later one but "abort" and "close" is answered with it. */
+/**
+ * Handles the requests of `port` one after another. After an error every later one but "abort" and "close" is answered with it; after "abort",
+ * those that came before it and still wait as well: a shard that lacks what was dropped must never be finished.
+ */
 export function serve(port: MessagePort, settings: ShardSettings): void {
   const desk = new Desk(settings);
   let failed: WireError | undefined;
@@ -83,7 +87,11 @@ export function serve(port: MessagePort, settings: ShardSettings): void {
   };
   let turn = Promise.resolve();
   port.on("message", ({ id, request }: NumberedRequest) => {
-    if (request.kind === "abort") desk.abandon(); // at once: what is under way may wait for a service that does not answer
+    if (request.kind === "abort") {
+      const reason = new ToolkitError("INTERRUPTED", "the shard was given up");
+      failed ??= toWire(reason);
+      desk.abandon(reason); // at once: what is under way may wait for a service that does not answer
+    }
     turn = turn.then(async () => {
       if (failed !== undefined && request.kind !== "abort" && request.kind !== "close") return fail(id, failed);
       try {
