@@ -4,7 +4,7 @@ import { threadsLeft } from "../src/pipeline/thread-pool.js";
 import { within } from "../src/pipeline/within.js";
 
 /** For a command to end in good order. */
-const graceMs = 2000;
+const graceMs = 1500;
 
 /** The same while there is work that only its saving keeps: less than batch systems wait before they kill. */
 const savingGraceMs = 25_000;
