@@ -173,6 +173,7 @@ int main(int argc, char** argv) {
     record.zstd = reader.packed();
     record.facts = reader.facts();
     if (record.facts.color_space != ColorSpace::kYCbCr && record.facts.color_space != ColorSpace::kGrey) continue;
+    if (!resized && (record.facts.width != size || record.facts.height != size)) continue;
     record.jpeg = std::move(jpeg);
     records.push_back(std::move(record));
   }
@@ -187,7 +188,10 @@ int main(int argc, char** argv) {
       record.x = record.y = {0, double(size), double(size), 0, size, false};
     }
   }
-  if (records.empty()) return 2;
+  if (records.empty()) {
+    std::fprintf(stderr, "no image that can be used%s\n", resized ? "" : ": their sides must be those of the views");
+    return 2;
+  }
 
   // Batches of 128 in turns over a few slots, as in a loader: results go to memory, not to the caches.
   constexpr size_t kBatch = 128, kSlots = 3;

@@ -29,7 +29,7 @@ function kernels(program: string, images: readonly Uint8Array[], kind: "resized"
     input: Buffer.concat(framed),
     maxBuffer: 1 << 24,
   });
-  if (done.status !== 0) throw new Error(String(done.stderr));
+  if (done.status !== 0) throw new Error(`${program} ended with ${done.signal ?? done.status}: ${done.stderr}`);
   const lines = String(done.stdout).trim().split("\n");
   return Object.fromEntries(lines.map((line) => line.split(" ")).map(([name, rate]) => [name, Number(rate)]));
 }

@@ -38,6 +38,12 @@ before(async () => {
   };
   for (const [name, key] of ["train-000000", "train-000001", "val-000000", "more"].entries())
     await writeTar(at(`${key}.tar`), sampleEntries(64, `${name}-`));
+  const small = (seed: number) => makeJpeg({ name: "small", width: 224, height: 224, channels: 3 }, seed);
+  for (const i of [0, 1])
+    await writeTar(at(`small-${i}.tar`), [
+      [`${i}.jpg`, small(i)],
+      [`${i}.cls`, "0"],
+    ]);
   for (const i of [0, 1]) copyFileSync(at(`train-00000${i}.tar`), at(`imagenet-wds-00000${i}.tar`));
   await made("preprocess", at("train-*.tar"), "--out", at("shards/train"));
   for (const name of ["val", "test"]) await made("preprocess", at("val-*.tar"), "--out", at("shards", name));
