@@ -46,6 +46,11 @@ function formOf(text: string, scheme: string): string {
   const written = text.replaceAll("\\/", "/"); // as some write JSON
   const [, authority = "", rest = ""] = /^[^:]*:[\\/]*([^\\/?#]*)(.*)$/s.exec(written) ?? [];
   if (authority + rest === "") return text;
+  // A bucket of a tenant, not a user and a password.
+  if (/^s3$/i.test(scheme) && /^[\w.-]+:[\w.-]+$/.test(authority) && !decoded(rest).includes("@")) {
+    const form = formOf(`${scheme}://bucket${rest}`, scheme);
+    return form === `${scheme}://bucket${rest}` ? text : form.replace("bucket", authority);
+  }
   const isFile = scheme.toLowerCase() === "file";
   const raw = isFile ? written : `${scheme}://${authority}${rest}`;
   if (raw.includes("\\") || !URL.canParse(raw)) return unknown;
@@ -74,8 +79,8 @@ const innerUrl = new RegExp(`${anyScheme}:[\\\\/]|(?:${lenientScheme}):\\S`, "i"
 /** A URL, or a user name and password, that a path holds is hidden with all that follows, and so are the parameters of its parts. */
 function publicPath(path: string, literal: boolean): string {
   const plain = decoded(path);
-  if (innerUrl.test(plain) || /:.*@/.test(plain) || (!literal && /[?#]/.test(plain)))
-    return `/${asHash(path.replace(/^\//, ""))}`;
+  const holds = innerUrl.test(plain) || /:.*@/.test(plain) || (!literal && /[?#]/.test(plain));
+  if (holds && (!literal || /[@=]/.test(plain))) return `/${asHash(path.replace(/^\//, ""))}`;
   const parameters = (_: string, text: string) => (literal && !text.includes("=") ? `;${text}` : `;${asHash(text)}`);
   return path.replace(/;([^/]+)/g, parameters);
 }

@@ -144,6 +144,8 @@ test("a URL without secrets stays as it was written, and so does text around it"
     "https://HOST:443/a b/{000..146}.tar",
     "https://host/npm/@scope/x@1.0.tar",
     "s3://bucket/a#1;2?.tar",
+    "s3://tenant:bucket/a.tar",
+    "s3://crawl/http://example.com/a.jpg",
     "12:30:11 key: value, C:\\a\\b, a?b&c",
   ]) {
     assert.equal(publicUrls(text), text);

@@ -16,7 +16,7 @@ export interface Payer {
 /** UNSUPPORTED_URL when there is no bucket in it, or a secret: that is not where those belong, and keys are shown as they are. */
 export function parseS3Url(url: string): S3Place {
   const [, bucket, key = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/is.exec(url) ?? [];
-  if (bucket !== undefined && /[:@]/.test(bucket)) {
+  if (bucket?.includes("@") || (bucket?.includes(":") && key.includes("@"))) {
     const cure = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --s3-profile";
     throw new ToolkitError("UNSUPPORTED_URL", `an s3:// URL has no credentials in it; ${cure}`, { source: url });
   }
