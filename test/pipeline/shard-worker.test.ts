@@ -35,13 +35,17 @@ const [begin, append, end, abort, close]: readonly ShardRequest[] = [
   { kind: "close" },
 ];
 
-test("a source that was given up is never finished, whatever was asked for before or is asked for after", async (t) => {
+test("a source that was given up is never finished, whatever is asked for after; one that was finished before is", async (t) => {
   const [folder, kept] = [temporaryFolder(t), temporaryFolder(t)];
   const requests = [begin, append, abort, append, end, close] as ShardRequest[];
   const refused = await answersTo(folder, requests);
   assert.deepEqual(refused.slice(3, 5), ["INTERRUPTED", "INTERRUPTED"]);
   assert.deepEqual(refused.at(-1), undefined);
   assert.deepEqual(await namesIn(folder), []);
+  const whole = temporaryFolder(t);
+  const before = await answersTo(whole, [begin, append, end, abort, close] as ShardRequest[]);
+  assert.deepEqual(before, [undefined, undefined, undefined, undefined, undefined]);
+  assert.deepEqual(await namesIn(whole), ["shard-00000-00000.json"]);
   assert.deepEqual(await answersTo(kept, [begin, append, end, close] as ShardRequest[]), [
     undefined,
     undefined,

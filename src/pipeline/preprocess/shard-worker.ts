@@ -75,8 +75,8 @@ function timeRequest(): () => ShardWork {
 }
 
 /**
- * Handles the requests of `port` one after another. After an error every later one but "abort" and "close" is answered with it; after "abort",
- * those that came before it and still wait as well: a shard that lacks what was dropped must never be finished.
+ * Handles the requests of `port` one after another. After an error every later one but "abort" and "close" is answered with it. So is what
+ * comes after "abort": it would begin a shard without what was dropped. What came before it is whole, and goes on.
  */
 export function serve(port: MessagePort, settings: ShardSettings): void {
   const desk = new Desk(settings);
@@ -85,15 +85,18 @@ export function serve(port: MessagePort, settings: ShardSettings): void {
     failed ??= toWire(error);
     port.postMessage({ id, error: failed } satisfies ShardAnswer);
   };
+  /** Why what comes from now on is refused. */
+  let dropped: ToolkitError | undefined;
   let turn = Promise.resolve();
   port.on("message", ({ id, request }: NumberedRequest) => {
+    const refusal = dropped;
     if (request.kind === "abort") {
-      const reason = new ToolkitError("INTERRUPTED", "the shard was given up");
-      failed ??= toWire(reason);
-      desk.abandon(reason); // at once: what is under way may wait for a service that does not answer
+      dropped = new ToolkitError("INTERRUPTED", "the shard was given up");
+      desk.abandon(dropped); // at once: what is under way may wait for a service that does not answer
     }
     turn = turn.then(async () => {
-      if (failed !== undefined && request.kind !== "abort" && request.kind !== "close") return fail(id, failed);
+      const problem = failed ?? refusal;
+      if (problem !== undefined && request.kind !== "abort" && request.kind !== "close") return fail(id, problem);
       try {
         const worked = timeRequest();
         const { sidecars, ...rest } = await desk.handle(request);
