@@ -367,12 +367,13 @@ test("several fields a sample: the first dot decides, the others are counted, a 
     ["d.e/000.cls", "3"],
     ["d.e/001.cls", "4"],
     ["d.e/001.rgb.jpg", jpeg(2)],
+    ...Array.from({ length: 100 }, (_, i) => [`d.e/001.${i}.npy`, "numbers"] as const),
   ]);
   assert.deepEqual(await labels(masks), [
     ["d.e/000.jpg", 3],
     ["d.e/001.rgb.jpg", 4],
   ]);
-  assert.deepEqual([masks.failed, masks.ignored], [0, { "another field": 3 }]);
+  assert.deepEqual([masks.failed, masks.ignored], [0, { "another field": 3, "not an image": 100 }]);
   const stereo: TarEntries = [
     ["000.cls", "1"],
     ["000.left.jpg", jpeg(1)],
@@ -464,6 +465,9 @@ test("runs of one base are resumed to the same bytes, wherever they were left", 
     ["s.cls", "0"],
     ["._s.jpg", "apple"],
     ["s.jpg", jpeg(2)],
+    ...Array.from({ length: 70 }, (_, i) => [`s.${i}.zip`, "PK"] as const),
+    ["s.cls", "1"],
+    ["s.jpg", jpeg(2)],
     ["t.1.jpg", jpeg(1)],
     ["t.2.jpg", jpeg(2)],
     cls("t.1"),
@@ -484,7 +488,7 @@ test("runs of one base are resumed to the same bytes, wherever they were left", 
   const report = await preprocess(options);
   assert.deepEqual(
     [report.samples, report.errors],
-    [84, { AMBIGUOUS_SAMPLE: 2, MISSING_IMAGE: 1, UNSUPPORTED_ENTRY: 1 }],
+    [85, { AMBIGUOUS_SAMPLE: 2, MISSING_IMAGE: 1, UNSUPPORTED_ENTRY: 71 }],
   );
   assert.deepEqual(report.ignored, { AppleDouble: 2 });
   const whole = await hashes();

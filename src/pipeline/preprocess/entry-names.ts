@@ -19,6 +19,11 @@ const dataExtensions = new Set(
 
 const archiveName = /\.(?:zip|7z|rar|tgz|tbz2?|txz|tzst|tar(?:\.(?:gz|bz2|xz|zst|lz4))?)$/i;
 
+/** What the names of archives end in: one look instead of a search in each name. */
+const lastLetters = new Set([..."prtzPRTZ24"].map((letter) => letter.charCodeAt(0)));
+
+const mayEndArchive = (path: string) => lastLetters.has(path.charCodeAt(path.length - 1));
+
 /** Why an archive among the files is a failure: it may hold images. */
 export const archiveMessage = "an archive, which may hold images: unpack it, or give it as a source of its own";
 
@@ -39,9 +44,7 @@ export type IgnoreReason =
   | "link to a folder read already"
   | "not a regular file";
 
-/** One look at a name that holds none of them. */
-const anySystemName =
-  /(?:^|\/)(?:\._|\.DS_Store$|__MACOSX(?:\/|$)|\.ipynb_checkpoints(?:\/|$)|@eaDir(?:\/|$)|(?:eh)?thumbs\.db$|desktop\.ini$)/i;
+const systemFolder = /__MACOSX|\.ipynb_checkpoints|@eaDir/i;
 
 const systemNames: readonly (readonly [pattern: RegExp, reason: IgnoreReason])[] = [
   [/(?:^|\/)__MACOSX(?:\/|$)/i, "__MACOSX"],
@@ -53,9 +56,13 @@ const systemNames: readonly (readonly [pattern: RegExp, reason: IgnoreReason])[]
   [/(?:^|\/)desktop\.ini$/i, "desktop.ini"],
 ];
 
+/** What the names of such files and folders begin with, in either case; asked first, because nearly no file is one. */
+const systemBeginnings = "._@tTeEdD";
+
 /** Which of an operating system's or a tool's leavings a path is, whatever its extension; undefined for the others. */
 export function systemReason(path: string): IgnoreReason | undefined {
-  if (!anySystemName.test(path)) return undefined;
+  const slash = path.lastIndexOf("/");
+  if (!systemBeginnings.includes(path.charAt(slash + 1)) && (slash < 0 || !systemFolder.test(path))) return undefined;
   return systemNames.find(([pattern]) => pattern.test(path))?.[1];
 }
 
@@ -81,15 +88,24 @@ export function cleanPath(path: string): string {
     .join("/");
 }
 
-/** Whether a file of that name is meant as an image, readable or not. */
-export function isImageName(path: string): boolean {
-  return isImageExtension(splitName(path).extension) && systemReason(path) === undefined;
+const kinds = new Map<string, "image" | "label">([
+  ...[...jpegExtensions, ...foreignExtensions].map((extension) => [extension, "image"] as const),
+  ...[...labelExtensions].map((extension) => [extension, "label"] as const),
+]);
+
+/** What a file of that name is in a sample: meant as an image, readable or not, or what may say the label. */
+export function sampleKindOf(path: string): "image" | "label" | undefined {
+  const dot = path.lastIndexOf(".");
+  if (dot <= path.lastIndexOf("/") + 1) return undefined;
+  const kind = kinds.get(path.slice(dot).toLowerCase());
+  return kind === undefined || systemReason(path) !== undefined ? undefined : kind;
 }
 
+/** Whether a file of that name is meant as an image, readable or not. */
+export const isImageName = (path: string) => sampleKindOf(path) === "image";
+
 /** Whether a file of that name may say a sample's label. */
-export function isLabelName(path: string): boolean {
-  return labelExtensions.has(splitName(path).extension.toLowerCase()) && systemReason(path) === undefined;
-}
+export const isLabelName = (path: string) => sampleKindOf(path) === "label";
 
 /** Whether a file's first bytes may say that it is an image, although its name does not. */
 export function mayHoldImage(path: string): boolean {
@@ -99,18 +115,13 @@ export function mayHoldImage(path: string): boolean {
 
 /** Whether a file of that name holds other files. */
 export function isArchiveName(path: string): boolean {
-  return archiveName.test(path) && systemReason(path) === undefined;
+  return mayEndArchive(path) && archiveName.test(path) && systemReason(path) === undefined;
 }
 
 export function isTarName(path: string): boolean {
-  return /\.tar$/i.test(path) && systemReason(path) === undefined;
+  return mayEndArchive(path) && /\.tar$/i.test(path) && systemReason(path) === undefined;
 }
 
 export function isJpegExtension(extension: string): boolean {
   return jpegExtensions.has(extension.toLowerCase());
-}
-
-function isImageExtension(extension: string): boolean {
-  const lower = extension.toLowerCase();
-  return jpegExtensions.has(lower) || foreignExtensions.has(lower);
 }

@@ -23,9 +23,13 @@ export async function* groupByKey(
     for (const entry of part) {
       const aside = asideOf(entry, rules);
       if (aside !== undefined) {
-        // After the run's own items: when reading goes on at the run, this entry comes again.
-        if (run === undefined) items.push(aside);
-        else run.setAside(aside, items);
+        if (run === undefined) {
+          before?.addAside();
+          items.push(aside);
+        } else if (!run.setAside(aside)) {
+          run.finish(items);
+          run = undefined;
+        }
         continue;
       }
       const base = baseOf(entry.path);
@@ -53,11 +57,12 @@ function divisionOf({ archive }: TarEntry, division: string | undefined): string
 /** What an entry is that can be no part of a sample. */
 function asideOf(entry: TarEntry, { imageField }: LabelRules): IgnoredEntry | SourceProblem | undefined {
   const { name, path, offset, kind, bytes, problem } = entry;
+  if (bytes !== undefined) return undefined;
   if (isArchiveName(name)) {
     const { code, message } = problem ?? { code: "UNSUPPORTED_ENTRY", message: archiveMessage };
     return { problem: code, key: path, message, entry: name, offset, position: offset };
   }
-  if (bytes !== undefined || problem !== undefined) return undefined;
+  if (problem !== undefined) return undefined;
   const system = systemReason(name);
   // An image that is not read is another field of its sample, which has to know what fields it has.
   if (system === undefined && imageField !== undefined && kind === "file" && isImageName(name)) return undefined;

@@ -2,7 +2,7 @@
 import type { ErrorCode } from "../../errors.js";
 import { keyProblem } from "../../shards/key.js";
 import { isJpegExtension } from "./entry-names.js";
-import { type LabelRules, labelOf } from "./labels.js";
+import { type Companions, type LabelRules, labelOf } from "./labels.js";
 import type { IgnoredEntry, Place, RawSample, SourceItem, SourceProblem } from "./sample.js";
 import type { TarEntry } from "./tar.js";
 
@@ -29,6 +29,9 @@ export interface PartContext {
 
 const decoder = new TextDecoder();
 
+/** Shared by all that have none: nearly every part. */
+const none: never[] = [];
+
 export class KeyPart {
   readonly stem: string;
   readonly position: number;
@@ -36,7 +39,7 @@ export class KeyPart {
   /** Of .cls, .txt and .json at most one each. */
   readonly labels: Member[] = [];
   /** Entries between its files that belong to no sample. */
-  readonly aside: (IgnoredEntry | SourceProblem)[] = [];
+  aside: (IgnoredEntry | SourceProblem)[] = none;
   fate: Fate | undefined;
   private fields = "";
 
@@ -52,6 +55,12 @@ export class KeyPart {
 
   add(member: Member): void {
     (member.isImage ? this.images : this.labels).push(member);
+  }
+
+  /** An entry among its files that belongs to no sample, to be told of after it. */
+  setAside(item: IgnoredEntry | SourceProblem): void {
+    if (this.aside === none) this.aside = [];
+    this.aside.push(item);
   }
 
   /** Whether it has a file of that name already. */
@@ -100,24 +109,31 @@ export class KeyPart {
     division: string | undefined,
     position: number,
   ): RawSample | SourceProblem {
-    const { name, offset, bytes } = entry;
+    const { name, path, offset, bytes } = entry;
     const unread = entry.problem === undefined ? this.labels.find((label) => label.entry.problem)?.entry : entry;
     if (bytes === undefined || unread?.problem !== undefined) return unreadable(unread ?? entry, key, position, bytes);
-    const unfit = keyProblem(key) ?? keyProblem(key + extension);
-    const [cls, txt, json] = [".cls", ".txt", ".json"].map((wanted) => this.textOf(wanted));
-    const label = labelOf({ entry: name, cls, txt, json, jsonName: this.nameOf(".json"), division }, rules);
+    // The path is the key and the extension; a key may be worse than both, as ".." is of "...jpg".
+    const unfit = keyProblem(path) ?? (key.endsWith(".") ? keyProblem(key) : undefined);
     if (unfit !== undefined)
       return { problem: "BAD_KEY", key, message: `a name that ${unfit}`, entry: name, offset, position, image: bytes };
-    return { key, extension, image: bytes, label, json, entry: name, offset, position };
+    const texts = this.texts();
+    const label = labelOf({ entry: name, division, ...texts }, rules);
+    return { key, extension, image: bytes, label, json: texts?.json, entry: name, offset, position };
   }
 
-  private nameOf(extension: string): string | undefined {
-    return this.labels.find((label) => sameExtension(label.extension, extension))?.entry.name;
-  }
-
-  private textOf(extension: string): string | undefined {
-    const member = this.labels.find((label) => sameExtension(label.extension, extension));
-    return member?.entry.bytes && decoder.decode(member.entry.bytes);
+  private texts(): Pick<Companions, "cls" | "txt" | "json" | "jsonName"> | undefined {
+    if (this.labels.length === 0) return undefined;
+    const texts: { cls?: string; txt?: string; json?: string; jsonName?: string } = {};
+    for (const { entry, extension } of this.labels) {
+      const text = decoder.decode(entry.bytes);
+      if (sameExtension(extension, ".cls")) texts.cls = text;
+      else if (sameExtension(extension, ".txt")) texts.txt = text;
+      else {
+        texts.json = text;
+        texts.jsonName = entry.name;
+      }
+    }
+    return texts;
   }
 
   /** No failure for a text alone: it may be a read-me. */

@@ -4,7 +4,7 @@ import { isLabelName, splitName } from "./entry-names.js";
 import { ignore, KeyPart, type Member, problemOf } from "./key-part.js";
 import type { LabelRules } from "./labels.js";
 import type { IgnoredEntry, SourceItem, SourceProblem } from "./sample.js";
-import type { SkippedRun } from "./skipped-run.js";
+import { maxFilesBetween, type SkippedRun } from "./skipped-run.js";
 import type { TarEntry } from "./tar.js";
 
 /** Longer runs are not one sample: `img.0001.jpg` to `img.9999.jpg` are each by themselves. Until it is clear, they are held. */
@@ -18,15 +18,16 @@ export class KeyRun {
   /** Entries before its first part. */
   private lead: (IgnoredEntry | SourceProblem)[] = [];
   private files: number;
+  /** Entries of other kinds since its last file. */
+  private between = 0;
   /** Where its first entry begins. */
   private readonly position: number;
   /** Whether a key went on after another one began. */
   private isInterleaved = false;
   /** Whether its parts were decided together: reading goes on before all of them or after. */
   private areTogether = false;
-  /** Names of images that --image-field leaves out, and the first of them. */
-  private readonly otherFields = new Set<string>();
-  private firstOther: { readonly entry: TarEntry; readonly item: IgnoredEntry } | undefined;
+  /** The first image that --image-field leaves out, and the names of such. */
+  private other: { readonly entry: TarEntry; readonly item: IgnoredEntry; readonly fields: Set<string> } | undefined;
 
   /** `skipped` are files of this run that an earlier reading had done. */
   constructor(
@@ -48,7 +49,7 @@ export class KeyRun {
   }
 
   private addMember(member: Member, entry: TarEntry, items: SourceItem[]): void {
-    const last = this.parts.findLast((part) => part.stem === member.stem);
+    const last = this.parts.length === 0 ? undefined : this.parts.findLast((part) => part.stem === member.stem);
     const repeats = last?.holds(member) ?? this.repeatsSkipped(entry);
     if (last !== undefined && repeats) last.repeats = true;
     // The same key with a second JPEG (a.jpg, a.jpeg) is a second sample, not a replacement.
@@ -60,10 +61,15 @@ export class KeyRun {
     this.bound(items);
   }
 
-  /** An entry that is no part of it, to be told of after what came before it: where that is read again, this entry comes again. */
-  setAside(item: IgnoredEntry | SourceProblem, items: SourceItem[]): void {
-    (this.parts.at(-1)?.aside ?? this.lead).push(item);
-    this.bound(items);
+  /**
+   * An entry that is no part of it, to be told of after what came before it: where that is read again, this entry comes again. False when
+   * there were so many that the run is at its end.
+   */
+  setAside(item: IgnoredEntry | SourceProblem): boolean {
+    const part = this.parts.at(-1);
+    if (part === undefined) this.lead.push(item);
+    else part.setAside(item);
+    return ++this.between <= maxFilesBetween;
   }
 
   /** Decides what is left. */
@@ -93,21 +99,26 @@ export class KeyRun {
   private addOther(entry: TarEntry, items: SourceItem[]): void {
     const item = ignore({ entry }, entry.offset);
     if (!isLabelName(entry.path)) {
-      this.firstOther ??= { entry, item };
-      if (this.otherFields.size < maxFieldsNamed) this.otherFields.add(entry.path.slice(this.base.length + 1));
+      this.other ??= { entry, item, fields: new Set() };
+      const { fields } = this.other;
+      if (fields.size < maxFieldsNamed) fields.add(entry.path.slice(this.base.length + 1));
     }
-    this.setAside(item, items);
+    this.setAside(item);
+    this.bound(items);
   }
 
   private repeatsSkipped({ path }: TarEntry): boolean {
-    return this.skipped !== undefined && this.isLong && splitName(this.skipped.last).key === splitName(path).key;
+    const isLong = this.files + 1 > maxRunFiles; // with this one
+    return this.skipped !== undefined && isLong && splitName(this.skipped.last).key === splitName(path).key;
   }
 
   /** Keeps what is held small: of a long run only the part in hand is. */
   private bound(items: SourceItem[]): void {
     this.files++;
+    this.between = 0;
     if (!this.isLong) return;
     const held = this.parts.at(-1);
+    // Other fields than the one that is asked for may follow it without end.
     const isFull = held === undefined || held.aside.length > maxRunFiles;
     this.giveOut(isFull ? this.parts : this.parts.slice(0, -1), items);
     this.parts = isFull ? [] : [held];
@@ -124,12 +135,12 @@ export class KeyRun {
 
   /** The first image of a sample that has not the field that is asked for stands for the sample. */
   private reportMissingField(): boolean {
-    const { firstOther, parts, rules } = this;
-    if (firstOther === undefined || parts.some(({ images }) => images.length > 0)) return false;
-    const message = `no image ${rules.imageField} in this sample; it has ${[...this.otherFields].join(", ")}`;
-    const failure = problemOf({ entry: firstOther.entry, stem: this.base }, "MISSING_IMAGE", message, this.position);
+    const { other, parts, rules } = this;
+    if (other === undefined || parts.some(({ images }) => images.length > 0)) return false;
+    const message = `no image ${rules.imageField} in this sample; it has ${[...other.fields].join(", ")}`;
+    const failure = problemOf({ entry: other.entry, stem: this.base }, "MISSING_IMAGE", message, this.position);
     for (const aside of [this.lead, ...parts.map((part) => part.aside)]) {
-      const at = aside.indexOf(firstOther.item);
+      const at = aside.indexOf(other.item);
       if (at >= 0) aside[at] = failure;
     }
     for (const part of parts) part.fate = "its labels are used up";
@@ -179,7 +190,8 @@ function joinFields(parts: KeyPart[], base: string): boolean {
   const [sample] = own;
   if (more.length === 0 && own.length === 1 && sample !== undefined) {
     sample.add({ ...only, stem: base, extension: only.entry.path.slice(base.length) });
-    parts.splice(parts.indexOf(bare[0] as KeyPart), 1);
+    const [joined] = parts.splice(parts.indexOf(bare[0] as KeyPart), 1);
+    for (const item of joined?.aside ?? []) sample.setAside(item);
     return true;
   }
   const fields = [only, ...more].slice(0, maxFieldsNamed).map(({ entry }) => entry.path.slice(base.length + 1));

@@ -5,7 +5,7 @@ import type { SourceEntry } from "../../shards/manifest.js";
 import { expandPatterns } from "../../storage/expand.js";
 import { baseName, joinUrl, type ObjectInfo, openStore } from "../../storage/store.js";
 import { listTreeImages, measureClassFolders, readClassFolders, type TreeFacts } from "./class-folders.js";
-import { isImageName, isLabelName, isTarName, mayHoldImage } from "./entry-names.js";
+import { isImageName, isLabelName, isTarName, mayHoldImage, sampleKindOf } from "./entry-names.js";
 import { groupByKey } from "./group.js";
 import { looksLikeImage } from "./image-content.js";
 import { divisionOfInnerTar, divisionOfSource, isImageField } from "./labels.js";
@@ -103,7 +103,10 @@ export async function* readSource(source: Source, options: ReadSourceOptions): A
   async function* entries() {
     const tar = readTar(reader, source.url, {
       maxEntryBytes,
-      wants: (name) => isLabelName(name) || (isImageName(name) && isImageField(name, rules)),
+      wants: (name) => {
+        const kind = sampleKindOf(name);
+        return kind === "label" || (kind === "image" && isImageField(name, rules));
+      },
       wantsHead: (name, head) => mayHoldImage(name) && looksLikeImage(head),
       tellsPassed: true,
       allocate: (byteLength, name) => (isLabelName(name) ? new Uint8Array(byteLength) : allocate(byteLength)),

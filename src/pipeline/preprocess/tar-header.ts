@@ -56,24 +56,26 @@ function number(block: Uint8Array, start: number, length: number): number | unde
 export function parseHeader(block: Uint8Array, offset: number, faults: Faults): Header | undefined {
   let sum = 8 * 0x20; // the checksum field itself counts as spaces
   let any = 0;
-  let high = 0;
   for (let i = 0; i < blockBytes; i++) {
     const byte = block[i] as number;
     any |= byte;
-    if (i >= 148 && i < 156) continue;
-    sum += byte;
-    high += byte >> 7;
+    if (i < 148 || i >= 156) sum += byte;
   }
   if (any === 0) return undefined;
   const stated = number(block, 148, 8);
-  // Old tars add bytes as signed numbers.
-  if (stated !== sum && stated !== sum - 256 * high) throw faults.bad("a header's checksum is wrong", offset);
+  if (stated !== sum && stated !== sum - 256 * highBytes(block))
+    throw faults.bad("a header's checksum is wrong", offset);
   const size = number(block, 124, 12);
   if (size === undefined) throw faults.bad("a header's size is not a number", offset);
   const type = String.fromCharCode(block[156] as number);
   const isPosix = latin.decode(field(block, 257, 6)) === "ustar" && block[262] === 0;
   const prefix = isPosix ? field(block, 345, 155) : undefined;
   return { name: nameOf(field(block, 0, 100), prefix), size, type, extended: type === "S" && block[482] === 1 };
+}
+
+/** Old tars add bytes as signed numbers: each of these is 256 less then. */
+function highBytes(block: Uint8Array): number {
+  return block.reduce((count, byte, i) => count + (i < 148 || i >= 156 ? byte >> 7 : 0), 0);
 }
 
 /** Joined as bytes: a character may be parted between the two. */
