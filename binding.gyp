@@ -2,7 +2,7 @@
   "targets": [{
     "target_name": "dctstream",
     "sources": [
-      "src/native/binding.cc", "src/native/binding_views.cc", "src/native/batch.cc", "src/native/compose.cc", "src/native/sample_reader.cc", "src/native/baseline.cc", "src/native/scan_header.cc", "src/native/streams.cc",
+      "src/native/binding.cc", "src/native/binding_views.cc", "src/native/batch.cc", "src/native/rebuild.cc", "src/native/compose.cc", "src/native/sample_reader.cc", "src/native/baseline.cc", "src/native/scan_header.cc", "src/native/streams.cc",
       "src/native/jpeg_session.cc", "src/native/pixels.cc", "src/native/resize.cc", "src/native/lock.cc", "src/native/deadline.cc",
       "src/native/huffman_tables.cc", "src/native/image_reader.cc",
       "src/native/jpeg.cc", "src/native/encode.cc", "src/native/scan.cc", "src/native/scan_order.cc",

@@ -14,7 +14,7 @@
 #include "encode.h"
 #include "lock.h"
 #include "pixels.h"
-#include "scan.h"
+#include "rebuild.h"
 
 namespace {
 
@@ -315,14 +315,10 @@ Napi::Value RebuildJpeg(const Napi::CallbackInfo& info) {
       !get_grids(info[3], &grids) || !get_codec(info[4], &codec)) {
     return bad_argument(env, "rebuildJpeg(header, trailer, packed, Uint32Array grids, codec)");
   }
-  std::vector<int16_t>& coefficients = scratch->coefficients;
-  coefficients.resize(total_values(grids));
-  if (Status status = unpack_all(&scratch->unpacker, packed, grids, codec, coefficients.data()); !status.ok())
-    return fail(env, status);
-  const std::vector<PlaneView> planes = planes_over(grids, coefficients.data());
   scratch->rebuilt.clear();
-  const Status status =
-      rebuild_jpeg(header.data, header.length, trailer.data, trailer.length, planes, scratch->simd, &scratch->rebuilt);
+  const Status status = rebuild_packed(header.data, header.length, trailer.data, trailer.length,
+                                       {packed.data, packed.length, std::move(grids), codec}, &scratch->unpacker,
+                                       scratch->simd, &scratch->rebuilt);
   return status.ok() ? new_bytes(env, scratch->rebuilt) : fail(env, status);
 }
 

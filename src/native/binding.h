@@ -24,7 +24,6 @@ struct Scratch {
   Viewer viewer{simd};
   SampleReader sample_reader;
   std::vector<PlaneStreams> streams;
-  std::vector<int16_t> coefficients;
   std::vector<uint8_t> packed, rebuilt;
 };
 

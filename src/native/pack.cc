@@ -119,6 +119,9 @@ uint32_t append(const uint8_t* stream, size_t size, ZSTD_CCtx* context, std::vec
   return uint32_t(size);
 }
 
+// A few compressed bytes may stand for any number of empty blocks; no photograph of 200 megapixels takes so much.
+constexpr size_t kMaxPlainBytes = size_t(1) << 28;
+
 constexpr const char* kValuesRunOut = "a frame's values run out before its blocks";
 
 Status corrupt(const char* what) { return Status::failure(Code::kCorruptRecord, what); }
@@ -349,7 +352,10 @@ Status Unpacker::store_plain(std::vector<uint8_t>* out) {
           {cursor.values, cursor.values_end},
           {cursor.escapes, cursor.escapes_end}};
       for (int s = 0; s < kStreams; s++) {
-        put_u32(out->data() + entry + 4 * s, uint32_t(streams[s].second - streams[s].first));
+        const size_t bytes = size_t(streams[s].second - streams[s].first);
+        if (out->size() + bytes > kMaxPlainBytes)
+          return Status::failure(Code::kTooManyPixels, "the image takes too many bytes uncompressed");
+        put_u32(out->data() + entry + 4 * s, uint32_t(bytes));
         out->insert(out->end(), streams[s].first, streams[s].second);
       }
     }

@@ -78,7 +78,7 @@ class Unpacker {
   bool can_dequantise() const { return expand_floats_ != nullptr; }
   Status next_row_dequantised(size_t component, const DequantisedRow& out);
 
-  // Replaces `out` by the packed form of the same coefficients under Codec::kNone.
+  // Replaces `out` by the packed form of the same coefficients under Codec::kNone. TOO_MANY_PIXELS above 256 MiB.
   Status store_plain(std::vector<uint8_t>* out);
 
  private:

@@ -128,14 +128,32 @@ bool put_block(const int16_t* scan, uint64_t mask, int previous_dc, const Huffma
   return complete;
 }
 
-Status check_planes(const ScanHeader& header, const std::vector<PlaneView>& planes, McuGrid* mcus) {
-  if (planes.size() != size_t(header.components)) return cannot("component count differs from the header's");
+class PlaneRows : public BlockRows {
+ public:
+  explicit PlaneRows(const std::vector<PlaneView>& planes) : planes_(planes) {
+    for (const PlaneView& plane : planes) grids_.push_back(plane.grid);
+  }
+
+  const std::vector<Grid>& grids() const override { return grids_; }
+
+  Status read(size_t component, uint32_t first, uint32_t, const int16_t** blocks) override {
+    *blocks = planes_[component].coefficients + size_t(first) * grids_[component].blocks_wide * kBlockSize;
+    return {};
+  }
+
+ private:
+  const std::vector<PlaneView>& planes_;
+  std::vector<Grid> grids_;
+};
+
+Status check_grids(const ScanHeader& header, const std::vector<Grid>& grids, McuGrid* mcus) {
+  if (grids.size() != size_t(header.components)) return cannot("component count differs from the header's");
   if (!mcu_grid_of(header, mcus)) return cannot("impossible size or sampling factors");
   for (int i = 0; i < header.components; i++) {
     const uint32_t h = header.components == 1 ? 1 : header.component[i].h,
                    v = header.components == 1 ? 1 : header.component[i].v;
     // libjpeg's grid can be smaller than whole MCUs for sampling factors that do not divide the largest one.
-    if (planes[i].grid.blocks_wide != mcus->wide * h || planes[i].grid.blocks_high != mcus->high * v) {
+    if (grids[i].blocks_wide != mcus->wide * h || grids[i].blocks_high != mcus->high * v) {
       return cannot("a component's grid is not the scan's");
     }
     if (!header.dc[header.component[i].dc_table].defined || !header.ac[header.component[i].ac_table].defined) {
@@ -145,20 +163,25 @@ Status check_planes(const ScanHeader& header, const std::vector<PlaneView>& plan
   return {};
 }
 
-Status put_scan(const ScanHeader& header, const EncoderTables& tables, const std::vector<PlaneView>& planes,
-                McuGrid mcus, ToScanOrder to_scan_order, std::vector<uint8_t>* out) {
+Status put_scan(const ScanHeader& header, const EncoderTables& tables, BlockRows* rows, McuGrid mcus,
+                ToScanOrder to_scan_order, std::vector<uint8_t>* out) {
   int previous_dc[kMaxComponents] = {};
   uint32_t mcus_until_restart = header.restart_interval;
   uint8_t restart = 0;
   const bool alone = header.components == 1;
   size_t blocks_per_row = 0;
   for (int i = 0; i < header.components; i++)
-    blocks_per_row += size_t(planes[i].grid.blocks_wide) * (alone ? 1 : header.component[i].v);
+    blocks_per_row += size_t(rows->grids()[i].blocks_wide) * (alone ? 1 : header.component[i].v);
   const size_t row_bound = blocks_per_row * kMaxBlockBytes + size_t(mcus.wide) * 4 + 64;
 
   std::vector<uint8_t> row(row_bound);
   BitWriter writer(row.data());
+  const int16_t* blocks[kMaxComponents] = {};
   for (uint32_t my = 0; my < mcus.high; my++) {
+    for (int i = 0; i < header.components; i++) {
+      const uint32_t v = alone ? 1 : header.component[i].v;
+      if (Status s = rows->read(i, my * v, v, &blocks[i]); !s.ok()) return s;
+    }
     for (uint32_t mx = 0; mx < mcus.wide; mx++) {
       if (header.restart_interval != 0 && mcus_until_restart-- == 0) {
         writer.finish();
@@ -172,8 +195,8 @@ Status put_scan(const ScanHeader& header, const EncoderTables& tables, const std
         const uint32_t h = alone ? 1 : component.h, v = alone ? 1 : component.v;
         for (uint32_t y = 0; y < v; y++) {
           for (uint32_t x = 0; x < h; x++) {
-            const size_t index = size_t(my * v + y) * planes[i].grid.blocks_wide + mx * h + x;
-            const int16_t* block = planes[i].coefficients + index * kBlockSize;
+            // Whole MCUs, as check_grids made sure: a row has mcus.wide * h blocks.
+            const int16_t* block = blocks[i] + (size_t(y) * mcus.wide * h + mx * h + x) * kBlockSize;
             int16_t scan[kBlockSize];
             const uint64_t mask = to_scan_order(block, scan);
             if (!put_block(scan, mask, previous_dc[i], tables.dc[component.dc_table], tables.ac[component.ac_table],
@@ -196,19 +219,24 @@ Status put_scan(const ScanHeader& header, const EncoderTables& tables, const std
 
 Status rebuild_jpeg(const uint8_t* header_bytes, size_t header_size, const uint8_t* trailer, size_t trailer_size,
                     const std::vector<PlaneView>& planes, Simd simd, std::vector<uint8_t>* out) {
+  PlaneRows rows(planes);
+  return rebuild_jpeg(header_bytes, header_size, trailer, trailer_size, &rows, simd, out);
+}
+
+Status rebuild_jpeg(const uint8_t* header_bytes, size_t header_size, const uint8_t* trailer, size_t trailer_size,
+                    BlockRows* rows, Simd simd, std::vector<uint8_t>* out) {
   const auto header = std::make_unique<ScanHeader>();
   if (Status status = parse_scan_header(header_bytes, header_size, header.get()); !status.ok()) return status;
   if (header->end != header_size) return cannot("bytes after the start-of-scan segment");
   McuGrid mcus{};
-  if (Status status = check_planes(*header, planes, &mcus); !status.ok()) return status;
+  if (Status status = check_grids(*header, rows->grids(), &mcus); !status.ok()) return status;
   const auto tables = std::make_unique<EncoderTables>();
   for (int i = 0; i < 4; i++) {
     if (header->dc[i].defined) make_codes(header->dc[i], &tables->dc[i]);
     if (header->ac[i].defined) make_codes(header->ac[i], &tables->ac[i]);
   }
   out->insert(out->end(), header_bytes, header_bytes + header_size);
-  if (Status status = put_scan(*header, *tables, planes, mcus, to_scan_order_for(simd), out); !status.ok())
-    return status;
+  if (Status status = put_scan(*header, *tables, rows, mcus, to_scan_order_for(simd), out); !status.ok()) return status;
   out->insert(out->end(), trailer, trailer + trailer_size);
   return {};
 }

@@ -3,7 +3,7 @@
 import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../errors.js";
 import { type Codec, crc32c } from "../../native/index.js";
-import { maxReads, readChecked } from "../../shards/checked-read.js";
+import { checkIsThere, maxReads, readChecked } from "../../shards/checked-read.js";
 import type { Dataset } from "../../shards/dataset.js";
 import { expandedPlaces, joinExpanded } from "../../shards/expanded.js";
 import type { EpochPlan } from "../../shards/plan.js";
@@ -253,6 +253,9 @@ export class RunReader {
     const key = `${shard?.sha256}-${dataset.offsets[unit.first]}-${unit.count}${expands ? "-x" : ""}`;
     const found = await this.fromCache(key, unit, expands ? "none" : codec);
     if (found !== undefined) return found;
+    const start = dataset.offsets[unit.first] as number;
+    const url = joinUrl(dataset.manifest.folder, shard?.name as string);
+    await checkIsThere(url, { start, end: start + unit.bytes }, this.signal);
     const buffer = buffers.take(sizeClass(unit.bytes));
     try {
       const bytes = new Uint8Array(buffer, 0, unit.bytes);
