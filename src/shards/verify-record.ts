@@ -1,12 +1,19 @@
 // Whether a record says of its file what the file says itself: read anew, it must give the same image, whatever the record's checksums are.
 import { ToolkitError } from "../errors.js";
-import { type Codec, type JpegRecord, readJpeg, readOrientation, unpackCoefficients } from "../native/index.js";
+import {
+  type Codec,
+  type JpegFacts,
+  type JpegRecord,
+  readJpeg,
+  readOrientation,
+  unpackCoefficients,
+} from "../native/index.js";
 import { recordFlags } from "./flags.js";
 import type { SampleRecord } from "./record.js";
 import { restoreJpeg } from "./restore.js";
 
-/** CORRUPT_RECORD when it is another image than the record says; TOO_MANY_PIXELS, and what reading a JPEG throws. */
-export function verifyRecord(sample: SampleRecord, codec: Codec, source: string, maxPixels: number): void {
+/** What its file says. CORRUPT_RECORD when it is another image than the record says; TOO_MANY_PIXELS, and what reading a JPEG throws. */
+export function verifyRecord(sample: SampleRecord, codec: Codec, source: string, maxPixels: number): JpegFacts {
   const { width, height, key } = sample;
   if (width * height > maxPixels) {
     const message = `${width} x ${height} pixels, at most ${maxPixels} are verified: --max-pixels raises that`;
@@ -15,7 +22,7 @@ export function verifyRecord(sample: SampleRecord, codec: Codec, source: string,
   const file = restoreJpeg(sample, codec, source);
   const found = readJpeg(file, maxPixels, codec);
   const difference = differenceBetween(sample, found, codec) ?? orientationProblem(sample, file);
-  if (difference === undefined) return;
+  if (difference === undefined) return found;
   throw new ToolkitError("CORRUPT_RECORD", `its file has other ${difference} than the record`, { source, key });
 }
 

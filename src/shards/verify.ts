@@ -7,7 +7,7 @@ import { type LoadedManifest, parseSidecar, readManifest, type Sidecar, sidecarN
 import { readShard, sha256Of } from "./reader.js";
 import type { RecordBatchView } from "./record-view.js";
 import { indexHolds, type SampleIndex } from "./sample-index.js";
-import { mergeStatistics } from "./statistics.js";
+import { mergeStatistics, StatisticSums } from "./statistics.js";
 import { verifyRecord } from "./verify-record.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
 
@@ -64,6 +64,8 @@ class ShardVerifier {
   statistics: readonly string[] | undefined;
   private readonly source: string;
   private readonly classes: ReadonlySet<number>;
+  /** Of the records that were read anew. */
+  private readonly sums = new StatisticSums();
 
   constructor(
     private readonly manifest: LoadedManifest,
@@ -87,7 +89,17 @@ class ShardVerifier {
       if (asToolkitError(error).code === "MISSING_SHARD") return 0;
     }
     // Even when the file's checksum is wrong, the records say which samples are affected.
-    return (await this.verifyRecords().catch((error) => this.note(error))) ?? 0;
+    const before = this.corrupt.length;
+    const good = (await this.verifyRecords().catch((error) => this.note(error))) ?? 0;
+    if (this.corrupt.length === before && sidecar !== undefined && (this.options.rebuild ?? true))
+      this.verifyStatistics(sidecar);
+    return good;
+  }
+
+  /** Networks are normalised by them. */
+  private verifyStatistics({ statistics }: Sidecar): void {
+    if (JSON.stringify(statistics) === JSON.stringify(this.sums.toStrings())) return;
+    this.note(new ToolkitError("BAD_MANIFEST", "its sidecar's statistics are not those of its records"));
   }
 
   private note(error: unknown, key?: string): undefined {
@@ -158,7 +170,8 @@ class ShardVerifier {
       throw new ToolkitError("CORRUPT_RECORD", `the manifest has no class ${sample.label}, its label`, facts);
     if (index !== undefined && !indexHolds(index.index, index.first + inShard, sample))
       throw new ToolkitError("CORRUPT_INDEX", "the index says something else of this sample", facts);
-    if (options.rebuild ?? true) verifyRecord(sample, batch.codec, source, options.maxPixels ?? 100_000_000);
+    if (options.rebuild ?? true)
+      this.sums.add(verifyRecord(sample, batch.codec, source, options.maxPixels ?? 100_000_000).frequencies);
     return sample.packed.length;
   }
 }

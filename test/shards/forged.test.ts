@@ -5,8 +5,15 @@ import { test } from "node:test";
 import { openDataset } from "../../src/shards/dataset.js";
 import { recordFlags } from "../../src/shards/flags.js";
 import { findSample, inspect } from "../../src/shards/inspect.js";
-import { type LoadedManifest, type Manifest, parseManifest, readManifest } from "../../src/shards/manifest.js";
+import {
+  type LoadedManifest,
+  type Manifest,
+  parseManifest,
+  readManifest,
+  type Sidecar,
+} from "../../src/shards/manifest.js";
 import type { SampleRecord } from "../../src/shards/record.js";
+import { mergeStatistics } from "../../src/shards/statistics.js";
 import { verify } from "../../src/shards/verify.js";
 import { configureStorage } from "../../src/storage/store.js";
 import { makeDataset } from "../support/dataset.js";
@@ -87,6 +94,19 @@ test("frequencies that are not those of the statistics are found", async (t) => 
     for (const component of frequencies) component.std[3] = 1e6;
   });
   assert.match(JSON.stringify((await verify(manifest)).corrupt), /frequencies are not what/);
+});
+
+test("statistics that are not those of the records are found, though the manifest's frequencies follow from them", async (t) => {
+  const { manifest } = await makeDataset(temporaryFolder(t), 16);
+  const folder = path.dirname(manifest);
+  const file = path.join(folder, "shard-00000-00000.json");
+  const sidecar = JSON.parse(readFileSync(file, "utf8")) as Sidecar;
+  const statistics = sidecar.statistics.map((sum, i) => (i === 3 ? String(2 * Number(sum)) : sum));
+  writeFileSync(file, JSON.stringify({ ...sidecar, statistics }));
+  sealDataset(folder, (sealed) => Object.assign(sealed, { frequencies: mergeStatistics([statistics]) }));
+  const found = async (rebuild: boolean) => (await verify(manifest, { rebuild })).corrupt.map(({ message }) => message);
+  assert.deepEqual(await found(true), ["its sidecar's statistics are not those of its records"]);
+  assert.deepEqual(await found(false), [], "they come from the images");
 });
 
 test("numbers of a manifest that cannot be true together are refused before anything is made of that size", async (t) => {

@@ -43,14 +43,20 @@ async function readAll(folder: string): Promise<MutationAnswer> {
       await inspect(path.join(data, "shard-00000-00000.arrow"));
       return "ok";
     }),
-    export: await outcomeOf(async () => ((await exportImages({ manifest: data, out })).refused === 0 ? "ok" : "refused")),
+    export: await outcomeOf(async () =>
+      (await exportImages({ manifest: data, out })).refused === 0 ? "ok" : "refused",
+    ),
     loader: await outcomeOf(() => readEpoch(data)),
   };
   const { user, system } = process.cpuUsage(began);
   const files = existsSync(out) ? readdirSync(out, { recursive: true, withFileTypes: true }) : [];
   const exported = files
     .filter((entry) => entry.isFile())
-    .map((entry) => createHash("sha256").update(readFileSync(path.join(entry.parentPath, entry.name))).digest("hex"));
+    .map((entry) =>
+      createHash("sha256")
+        .update(readFileSync(path.join(entry.parentPath, entry.name)))
+        .digest("hex"),
+    );
   const strange = [
     ...readdirSync(folder).filter((name) => name !== "data" && name !== "out"),
     ...readdirSync(path.dirname(out)).filter((name) => name !== "files"),
@@ -60,7 +66,13 @@ async function readAll(folder: string): Promise<MutationAnswer> {
 
 async function readEpoch(manifest: string): Promise<string> {
   const view = { kind: "dct", size: 32, augment: "none" } as const;
-  await using loader = await Loader.open(manifest, { view, batchSize: 4, workers: 1, dropLast: false, onBadSample: "skip" });
+  await using loader = await Loader.open(manifest, {
+    view,
+    batchSize: 4,
+    workers: 1,
+    dropLast: false,
+    onBadSample: "skip",
+  });
   for await (const batch of loader.epoch(0)) batch.release();
   return Object.keys(loader.skipped).length === 0 ? "ok" : Object.keys(loader.skipped).join(" ");
 }

@@ -25,7 +25,17 @@ const deep = `${"[".repeat(5000)}${"]".repeat(5000)}`;
 /** What a field of a JSON document may be set to, as JSON. */
 const jsonValues = [
   ...["0", "-1", "1", "0.5", "2147483647", "4294967295", "4294967296", "9007199254740991", "1e308", "1e999", "null"],
-  ...["true", "[]", "{}", '""', '"../../x"', '"/etc/passwd"', '"http://127.0.0.1:1/x"', '"file:///etc/passwd"', '"\\u001b[2J"'],
+  ...[
+    "true",
+    "[]",
+    "{}",
+    '""',
+    '"../../x"',
+    '"/etc/passwd"',
+    '"http://127.0.0.1:1/x"',
+    '"file:///etc/passwd"',
+    '"\\u001b[2J"',
+  ],
   ...['"__proto__"', `"${"x".repeat(100_000)}"`, deep, `[${"0,".repeat(10_000)}0]`],
 ];
 
@@ -49,7 +59,12 @@ const firstShard = (manifest: Manifest) => manifest.shards[0] as Manifest["shard
 const changes: readonly Change[] = [
   function metadataOfBatch(folder, manifest, random) {
     const { offset, coefficients } = pick(random, firstShard(manifest).batches);
-    return changeBytes(path.join(folder, firstShard(manifest).name), random, offset, offset + Math.min(1500, coefficients));
+    return changeBytes(
+      path.join(folder, firstShard(manifest).name),
+      random,
+      offset,
+      offset + Math.min(1500, coefficients),
+    );
   },
   function columnsOfBatch(folder, manifest, random) {
     const { offset, byteLength } = pick(random, firstShard(manifest).batches);
@@ -69,7 +84,12 @@ const changes: readonly Change[] = [
       : changeBytes(path.join(folder, manifest.index.name), random, Math.max(0, end - 3000), end);
   },
   function cutFile(folder, manifest, random) {
-    const name = pick(random, [firstShard(manifest).name, manifest.index.name, "manifest.json", "shard-00000-00000.json"]);
+    const name = pick(random, [
+      firstShard(manifest).name,
+      manifest.index.name,
+      "manifest.json",
+      "shard-00000-00000.json",
+    ]);
     const bytes = readFileSync(path.join(folder, name));
     const length = random.below(bytes.length);
     writeFileSync(path.join(folder, name), bytes.subarray(0, length));
@@ -97,7 +117,10 @@ function changeJson(file: string, random: Random): string {
   const marker = "a place for what JSON.stringify would not write";
   holder[name] = marker;
   const value = pick(random, jsonValues);
-  writeFileSync(file, JSON.stringify(document).replace(JSON.stringify(marker), () => value));
+  writeFileSync(
+    file,
+    JSON.stringify(document).replace(JSON.stringify(marker), () => value),
+  );
   return `${name} = ${value.slice(0, 40)} in ${path.basename(file)}`;
 }
 

@@ -20,7 +20,9 @@ const dataCodes = new Set([
 
 /** CPU time of the process, by the system's own count: a machine under load is slow, but it does not count. */
 function cpuSecondsOf(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "").split(" ");
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
@@ -40,7 +42,8 @@ class Child {
     return new Promise((resolve, reject) => {
       const watch = setInterval(() => {
         const busy = counts && child.exitCode === null ? cpuSecondsOf(pid) - began : 0;
-        if (busy > limits.cpuSeconds || Date.now() - started > limits.wallMs) end(new Error(`it hangs: ${busy} s of CPU`));
+        if (busy > limits.cpuSeconds || Date.now() - started > limits.wallMs)
+          end(new Error(`it hangs: ${busy} s of CPU`));
       }, 500);
       const end = (result: MutationAnswer | Error) => {
         clearInterval(watch);
@@ -64,7 +67,11 @@ class Child {
 }
 
 /** Fails with every case that was not answered as it should be; the seed and the number make it again. */
-export async function runMutations(folder: string, count: number, seed: number): Promise<Readonly<Record<string, number>>> {
+export async function runMutations(
+  folder: string,
+  count: number,
+  seed: number,
+): Promise<Readonly<Record<string, number>>> {
   const bases = await Promise.all(
     (["zstd", "none"] as const).map(async (codec) => {
       const home = path.join(folder, codec);
@@ -97,7 +104,11 @@ export async function runMutations(folder: string, count: number, seed: number):
   return outcomes;
 }
 
-function judge(answer: MutationAnswer, originals: ReadonlySet<string>, outcomes: Record<string, number>): string | undefined {
+function judge(
+  answer: MutationAnswer,
+  originals: ReadonlySet<string>,
+  outcomes: Record<string, number>,
+): string | undefined {
   const { steps, exported, strange, peakMB } = answer;
   for (const [step, outcome] of Object.entries(steps)) {
     const key = `${step}: ${outcome.slice(0, 40)}`;
@@ -109,7 +120,9 @@ function judge(answer: MutationAnswer, originals: ReadonlySet<string>, outcomes:
   if (steps["verify"] !== "ok") return undefined;
   if (steps["export"] !== "ok") return `verify is content, export says ${steps["export"]}`;
   if (steps["loader"] !== "ok") return `verify is content, the loader says ${steps["loader"]}`;
-  return exported.every((file) => originals.has(file)) ? undefined : "verify is content with files that are not the originals";
+  return exported.every((file) => originals.has(file))
+    ? undefined
+    : "verify is content with files that are not the originals";
 }
 
 const sha256 = (bytes: Uint8Array | string) => createHash("sha256").update(bytes).digest("hex");
