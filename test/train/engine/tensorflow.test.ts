@@ -15,7 +15,8 @@ import { networks } from "../../../src/train/networks/definitions.js";
 import { labelledSamples, stepSettings } from "../../../src/train/plain-step.js";
 import { Stepper } from "../../../src/train/step.js";
 import { rejectsWith } from "../../support/errors.js";
-import { assertSameSteps, oneStep, pattern, relativeError } from "../../support/tensors.js";
+import { quickNetworks, testFusedStep } from "../../support/fused-step.js";
+import { pattern, relativeError } from "../../support/tensors.js";
 
 const engine = await openEngine();
 const { tf } = engine;
@@ -28,17 +29,8 @@ function fusedOps(own: boolean): FusedOps {
   return new FusedOps(kernels, new PrivateMemory(kernels), own);
 }
 
-for (const { id } of networks) {
-  test(`${id}: a fused training step gives tfjs's loss, gradients and weights; the frozen network its predictions`, async () => {
-    const before = tf.memory().numTensors;
-    await assertSameSteps(
-      (seed) => oneStep(engine, id, { seed }),
-      (seed) => oneStep(engine, id, { seed, stock: true }),
-      1e-4,
-    );
-    assert.equal(tf.memory().numTensors, before, "nothing is left behind");
-  });
-}
+// The others are in test/long.
+for (const id of quickNetworks) testFusedStep(id);
 
 /** y, gradients of everything that goes in, moving statistics. */
 function batchNorm(own: boolean, options: { relu: boolean; residual: boolean; shape: number[]; shift?: number }) {
