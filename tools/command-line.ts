@@ -5,8 +5,8 @@ import { asToolkitError } from "../src/errors.js";
 import { printableJson, printableLines } from "../src/printable.js";
 import { publicUrls } from "../src/public-url.js";
 import { version } from "../src/version.js";
-import type { Command } from "./command.js";
-import { readConfig } from "./config.js";
+import type { Command, CommandEntry } from "./command.js";
+import { commands } from "./commands/index.js";
 import { Interruption } from "./interruption.js";
 import { Output } from "./output.js";
 import { storageOptionsFrom, withStorageOptions } from "./storage-options.js";
@@ -42,13 +42,13 @@ export async function main(args: readonly string[]): Promise<number> {
   return code;
 }
 
-const nameOf = ({ usage }: Pick<Command, "usage">) => usage.split(" ")[0] ?? "";
+const nameOf = ({ usage }: Pick<CommandEntry, "usage">) => usage.split(" ")[0] ?? "";
 
 async function parse(args: readonly string[], session: Session): Promise<number> {
-  // Loaded here, so that an addon that is not built is an error with its cure like any other.
-  const { commands } = await import("./commands/index.js");
-  await session.interruption.watch();
-  checkCommandName(args[0], commands.map(nameOf));
+  checkCommandName(args);
+  const configParser = args.some((argument) => argument.startsWith("--config"))
+    ? (await import("./config.js")).readConfig
+    : undefined;
   let outcome: number = exitCodes.done;
   let parser: Argv = yargs()
     .scriptName("dctstream")
@@ -62,18 +62,21 @@ async function parse(args: readonly string[], session: Session): Promise<number>
     .parserConfiguration({ "camel-case-expansion": true })
     .exitProcess(false)
     .fail((message, error, instance) => {
-      // yargs reports what a configuration file's parser threw as an error of its own.
-      if (error) throw error.name === "YError" ? new UsageError(error.message) : error;
+      if (error) throw asUsage(error);
       throw new UsageError(explainUsage(message, instance));
     });
-  const add = (to: Argv, command: Command) => {
+  const add = (to: Argv, entry: CommandEntry) => {
+    let command: Command;
+    const options = async (sub: Argv) => {
+      command = await entry.load();
+      // Groups are printed in the order of their making: a command's own options come first.
+      return withCommonOptions(command.options(sub.group(["help", "version"], "Options:")), configParser);
+    };
     const handler = async (parsed: Record<string, unknown>) => {
-      refuseRepeated(command, parsed);
+      refuseRepeated(entry.usage, command.lists, parsed);
       outcome = await runCommand(command, parsed, session);
     };
-    // Groups are printed in the order of their making: a command's own options come first.
-    const options = (sub: Argv) => withCommonOptions(command.options(sub.group(["help", "version"], "Options:")));
-    return to.command(command.usage, command.describe, options, handler);
+    return to.command(entry.usage, entry.describe, options, handler);
   };
   for (const entry of commands) {
     if (!("commands" in entry)) {
@@ -86,21 +89,29 @@ async function parse(args: readonly string[], session: Session): Promise<number>
     parser = parser.command(entry.usage, entry.describe, nested);
   }
   let asked = "";
-  await parser.parseAsync([...args], {}, (_error, _argv, text) => {
+  const print = (_error: unknown, _argv: unknown, text: string) => {
     asked = text; // --help and --version
+  };
+  await parser.parseAsync([...args], {}, print).catch((error: Error) => {
+    throw asUsage(error);
   });
   if (asked !== "") await session.output.finish(`${asked}\n`);
   return outcome;
 }
 
+/** yargs reports what a configuration file's parser threw as an error of its own. */
+function asUsage(error: Error): Error {
+  return error.name === "YError" ? new UsageError(error.message) : error;
+}
+
 /** yargs collects an option that is given twice in a list; only `<name..>` and `[name..]` are meant to be one. */
-function refuseRepeated(command: Command, parsed: Record<string, unknown>): void {
-  const lists = [/[<[](\w+)\.\.[>\]]/.exec(command.usage)?.[1], ...(command.lists ?? []), "_"];
+function refuseRepeated(usage: string, more: Command["lists"], parsed: Record<string, unknown>): void {
+  const lists = [/[<[](\w+)\.\.[>\]]/.exec(usage)?.[1], ...(more ?? []), "_"];
   const repeated = Object.keys(parsed).find((name) => Array.isArray(parsed[name]) && !lists.includes(name));
   if (repeated !== undefined) throw new UsageError(`option --${repeated} is given more than once`);
 }
 
-function withCommonOptions(parser: Argv): Argv {
+function withCommonOptions(parser: Argv, configParser?: (file: string) => Record<string, unknown>): Argv {
   return withStorageOptions(parser)
     .option("json", {
       type: "boolean",
@@ -111,7 +122,7 @@ function withCommonOptions(parser: Argv): Argv {
       type: "string",
       describe: "YAML or JSON file with values for the options",
       config: true,
-      configParser: readConfig,
+      ...(configParser && { configParser }),
       requiresArg: true,
     });
 }
@@ -121,6 +132,7 @@ async function runCommand(
   parsed: Record<string, unknown>,
   { interruption, output, endings }: Session,
 ): Promise<number> {
+  await interruption.watch();
   interruption.signal.throwIfAborted();
   const { closeStorage, configureStorage } = await import("../src/storage/store.js"); // needs the addon, as commands do
   configureStorage(storageOptionsFrom(parsed));
@@ -139,9 +151,25 @@ async function runCommand(
   return ok ? exitCodes.done : exitCodes.failed;
 }
 
-function checkCommandName(name: string | undefined, known: readonly string[]): void {
-  if (name === undefined || name.startsWith("-")) return;
-  if (!known.includes(name)) throw new UsageError(`unknown command ${name}; did you mean ${closest(name, known)}?`);
+/** The command, and the one of a group, must be among those that there are. */
+function checkCommandName([name, ofGroup]: readonly string[]): void {
+  if (name === undefined) {
+    const width = Math.max(...commands.map((entry) => nameOf(entry).length));
+    const lines = commands.map((entry) => `  ${nameOf(entry).padEnd(width)}  ${entry.describe}`);
+    throw new UsageError(["name a command:", ...lines].join("\n"));
+  }
+  checkName(name, commands.map(nameOf));
+  const group = commands.find((entry) => nameOf(entry) === name);
+  if (group === undefined || !("commands" in group) || ofGroup === undefined || ofGroup.startsWith("-")) return;
+  checkName(
+    `${name} ${ofGroup}`,
+    group.commands.map((entry) => `${name} ${nameOf(entry)}`),
+  );
+}
+
+function checkName(name: string, known: readonly string[]): void {
+  if (name.startsWith("-") || known.includes(name)) return;
+  throw new UsageError(`unknown command ${name}; did you mean ${closest(name, known)}?`);
 }
 
 /** Adds the nearest known option to what yargs says of an unknown one. */

@@ -26,20 +26,25 @@ export interface CommandResult {
 }
 
 export interface Command {
-  /** The yargs command string, as in `preprocess <sources..>`. */
-  readonly usage: string;
-  readonly describe: string;
   options(parser: Argv): Argv;
   /** Options that take several values, beside the positional ones. */
   readonly lists?: readonly string[];
   run(args: Record<string, unknown>, context: CommandContext): Promise<CommandResult>;
 }
 
+/** What --help says of a command, and the command itself when it is asked for. */
+export interface CommandEntry {
+  /** The yargs command string, as in `preprocess <sources..>`. */
+  readonly usage: string;
+  readonly describe: string;
+  readonly load: () => Promise<Command>;
+}
+
 /** Commands under a name of their own, as in `profile read`. */
 export interface CommandGroup {
   readonly usage: string;
   readonly describe: string;
-  readonly commands: readonly Command[];
+  readonly commands: readonly CommandEntry[];
 }
 
 /** Parsed arguments as the command declared them; yargs has checked their types. */

@@ -1,6 +1,6 @@
 // Ctrl-C and SIGTERM, and what nobody caught: one signal that ends the work in good order, and an end to the process when that takes too long.
 import { ToolkitError } from "../src/errors.js";
-import { threadsLeft } from "../src/pipeline/thread-pool.js";
+import { stuckThreads } from "../src/pipeline/stuck-threads.js";
 import { within } from "../src/pipeline/within.js";
 
 /** For a command to end in good order. */
@@ -67,7 +67,7 @@ export class Interruption {
   end(code: number): void {
     this.native?.unwatchInterrupts();
     process.off("SIGINT", this.onSignal).off("SIGTERM", this.onSignal).off("uncaughtException", this.onCrash);
-    if (this.signal.aborted || threadsLeft() > 0) this.native?.exitWithin(lastMs, code);
+    if (this.signal.aborted || stuckThreads.count > 0) this.native?.exitWithin(lastMs, code);
   }
 
   private readonly onSignal = (name: NodeJS.Signals) => {

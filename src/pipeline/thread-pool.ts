@@ -2,6 +2,7 @@
 // code, which nobody can stop.
 import { Piscina } from "piscina";
 import { asToolkitError, ToolkitError } from "../errors.js";
+import { stuckThreads } from "./stuck-threads.js";
 import { within } from "./within.js";
 
 export interface ThreadPoolOptions {
@@ -17,13 +18,6 @@ export interface ThreadPoolOptions {
 
 /** How long threads may take to end: they do at once unless they are in native code. */
 const endMs = 500;
-
-let left = 0;
-
-/** Threads that had not ended when their pools were closed. The process can end by `exitWithin` only. */
-export function threadsLeft(): number {
-  return left;
-}
 
 export class ThreadPool {
   private readonly pool: Piscina;
@@ -78,9 +72,9 @@ export class ThreadPool {
     const threads = this.pool.threads.length;
     const ended = this.pool.destroy();
     if (await within(endMs, ended)) return;
-    left += threads;
+    stuckThreads.count += threads;
     const count = () => {
-      left -= threads;
+      stuckThreads.count -= threads;
     };
     ended.then(count, count);
   }

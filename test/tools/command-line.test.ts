@@ -4,6 +4,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { PNG } from "pngjs";
+import { commands } from "../../tools/commands/index.js";
 import { parseSize } from "../../tools/quantity.js";
 import { dctstream, lastJson } from "../support/command-line.js";
 import { sampleEntries } from "../support/dataset.js";
@@ -75,7 +76,8 @@ test("wrong usage exits 2 and says what was meant", async () => {
     assert.match(stderr, message);
     assert.equal(stdout, "");
   };
-  await wrong([], /name a command/);
+  await wrong([], /name a command:\n +preprocess +Read images.*\n( .*\n)+Run with --help/);
+  await wrong(["profile", "raed", "x"], /unknown command profile raed; did you mean profile read/);
   await wrong(["verfy", "x"], /unknown command verfy; did you mean verify/);
   await wrong(
     ["preprocess", "x", "--out", "y", "--compresion", "none"],
@@ -107,8 +109,7 @@ test("failures exit 1 with the code; with --json the error is an object on stdou
 test("help lists every command and its options", async () => {
   const help = await dctstream(["--help"]);
   assert.equal(help.status, 0);
-  for (const command of ["preprocess", "verify", "inspect", "export", "train", "evaluate", "demo"])
-    assert.match(help.stdout, new RegExp(`dctstream ${command}`));
+  for (const { usage } of commands) assert.ok(help.stdout.includes(`dctstream ${usage}`), usage);
   assert.match((await dctstream(["train", "--help"])).stdout, /--input-size/);
 });
 

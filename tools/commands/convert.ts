@@ -21,8 +21,6 @@ import { argument, type Command } from "../command.js";
 const extension = ".safetensors";
 
 export const convertCommand: Command = {
-  usage: "convert <from> <to>",
-  describe: "A checkpoint to a .safetensors file with PyTorch's names and layouts, or such a file to a checkpoint",
   options: (parser) =>
     parser
       .positional("from", { type: "string", demandOption: true, describe: `A checkpoint, or a ${extension} file` })

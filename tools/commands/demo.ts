@@ -24,8 +24,6 @@ const networks = [
 ] as const;
 
 export const demoCommand: Command = {
-  usage: "demo",
-  describe: "Make a small labelled JPEG set, preprocess it, train a pixel and a DCT network and write an HTML report",
   options: (parser) =>
     parser
       .option("out", {

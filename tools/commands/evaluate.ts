@@ -23,8 +23,6 @@ const shownMistakes = 24;
 const shownRows = 10;
 
 export const evaluateCommand: Command = {
-  usage: "evaluate <checkpoint> <manifest>",
-  describe: "Top-1, top-5, accuracy per class and the most frequent confusions of a trained network",
   options: (parser) =>
     withEngineOptions(withReadOptions(parser))
       .positional("checkpoint", {

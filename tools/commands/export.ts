@@ -5,8 +5,6 @@ import { argument, type Command } from "../command.js";
 import { withProgress } from "../progress.js";
 
 export const exportCommand: Command = {
-  usage: "export <manifest>",
-  describe: "Rebuild the original JPEG files, byte for byte",
   options: (parser) =>
     parser
       .positional("manifest", {

@@ -8,8 +8,6 @@ import { argument, type Command, type CommandResult } from "../command.js";
 import { formatBytes } from "../quantity.js";
 
 export const inspectCommand: Command = {
-  usage: "inspect <target>",
-  describe: "Say what is inside a data set or a shard, or render one sample",
   options: (parser) =>
     parser
       .positional("target", {

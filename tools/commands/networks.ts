@@ -8,8 +8,6 @@ import { networkOptionsFrom, withNetworkOptions } from "../network-options.js";
 import { table } from "../table.js";
 
 export const networksCommand: Command = {
-  usage: "networks [id]",
-  describe: "The networks there are: inputs, parameters, multiply-accumulates, receptive fields; the layers of one",
   options: (parser) =>
     withNetworkOptions(parser.positional("id", { type: "string", describe: "Show this network's layers" }))
       .option("classes", { type: "number", default: 1000, requiresArg: true, describe: "Outputs" })

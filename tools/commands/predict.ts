@@ -16,8 +16,6 @@ import { parseSize } from "../quantity.js";
 const progressImages = 10_000;
 
 export const predictCommand: Command = {
-  usage: "predict <checkpoint> [files..]",
-  describe: "What a trained network takes images for: one JSON line each, the likeliest classes first",
   options: (parser) =>
     withEngineOptions(parser)
       .positional("checkpoint", {

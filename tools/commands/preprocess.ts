@@ -16,8 +16,6 @@ import { formatBytes } from "../quantity.js";
 import { renderProfile } from "../report/profile.js";
 
 export const preprocessCommand: Command = {
-  usage: "preprocess <sources..>",
-  describe: "Read images from tars or class folders once and write coefficient shards and a manifest",
   options: (parser) =>
     withMetricsOptions(
       withProfileOption(withPreprocessOptions(parser)),

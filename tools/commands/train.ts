@@ -23,8 +23,6 @@ import { renderTraining } from "../report/training.js";
 import { configFile, trainOptionsFrom, withTrainOptions } from "../train-options.js";
 
 export const trainCommand: Command = {
-  usage: "train [manifest]",
-  describe: "Train a pixel or DCT network from coefficient shards, or go on with a run",
   options: (parser) =>
     withMetricsOptions(
       withProfileOption(

@@ -5,8 +5,6 @@ import { argument, type Command } from "../command.js";
 import { withProgress } from "../progress.js";
 
 export const verifyCommand: Command = {
-  usage: "verify <manifest>",
-  describe: "Check every checksum, count and record of a data set; exit 1 and the names if anything is off",
   options: (parser) =>
     parser
       .positional("manifest", {

@@ -15,8 +15,6 @@ import { renderComparison } from "../../report/comparison.js";
 import { table } from "../../table.js";
 
 export const profileCompareCommand: Command = {
-  usage: "compare <manifest>",
-  describe: "Pixels from JPEG, pixels from coefficients and DCT, each with a network of the same family",
   options: (parser) =>
     withSecondsOption(withEngineOptions(parser))
       .positional("manifest", {

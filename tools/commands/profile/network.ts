@@ -18,8 +18,6 @@ import { formatShare } from "../../quantity.js";
 import { renderProfile } from "../../report/profile.js";
 
 export const profileNetworkCommand: Command = {
-  usage: "network <network>",
-  describe: "Steps of a network on one batch in memory: the most that faster input could win",
   options: (parser) =>
     withProfileOptions(withEngineOptions(withNetworkOptions(parser)))
       .positional("network", {

@@ -9,8 +9,6 @@ import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from 
 const sweepable = ["workers"] as const;
 
 export const profilePreprocessCommand: Command = {
-  usage: "preprocess <sources..>",
-  describe: "Some seconds of preprocessing, again and again where the sources are short; what it writes is removed",
   lists: sweepLists,
   options: (parser) =>
     withSweepOption(withProfileOptions(withPreprocessOptions(parser)), sweepable)

@@ -10,8 +10,6 @@ import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from 
 import { readOptionsFrom, withReadOptions } from "../../storage-options.js";
 
 export const profileReadCommand: Command = {
-  usage: "read <manifest>",
-  describe: "The loader, with a consumer that takes every batch at once",
   lists: sweepLists,
   options: (parser) =>
     withSweepOption(withProfileOptions(withNetworkOptions(withReadOptions(parser))))

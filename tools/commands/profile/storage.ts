@@ -9,8 +9,6 @@ import { renderStorage } from "../../report/storage.js";
 import { table } from "../../table.js";
 
 export const profileStorageCommand: Command = {
-  usage: "storage <url>",
-  describe: "What a disk or a service gives: latency and bytes a second, by the size of reads and how many at a time",
   options: (parser) =>
     withProfileOptions(parser)
       .positional("url", {

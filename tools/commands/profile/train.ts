@@ -12,9 +12,6 @@ import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from 
 import { readOptionsFrom, withReadOptions } from "../../storage-options.js";
 
 export const profileTrainCommand: Command = {
-  usage: "train <manifest>",
-  describe:
-    "Some steps of a training run beside the stages that feed them, and what faster input or a faster device could win",
   lists: sweepLists,
   options: (parser) =>
     withSweepOption(withProfileOptions(withEngineOptions(withNetworkOptions(withReadOptions(parser)))))
