@@ -5,8 +5,8 @@
 #include "../../src/native/baseline.h"
 #include "../../src/native/frequency_stats.h"
 #include "../../src/native/pixels.h"
+#include "../../src/native/rebuild.h"
 #include "../../src/native/resize.h"
-#include "../../src/native/scan.h"
 #include "fuzz.h"
 
 using namespace dctstream;
@@ -71,7 +71,22 @@ void check_statistics(const Jpeg& jpeg, const std::vector<PlaneStreams>& streams
   require(std::memcmp(&first, &other, sizeof(first)) == 0, "statistics differ between SIMD levels");
 }
 
-void check_packing(const Jpeg& jpeg, const std::vector<PlaneStreams>& streams) {
+// From planes and by rows from the packed form: the same file, or neither.
+void check_rebuilding(const std::vector<uint8_t>& file, const Jpeg& jpeg, const PackedImage& image) {
+  const uint8_t* trailer = file.data() + jpeg.trailer_start;
+  const size_t trailer_size = file.size() - jpeg.trailer_start;
+  std::vector<uint8_t> from_planes, by_rows;
+  const bool all =
+      rebuild_jpeg(file.data(), jpeg.header_bytes, trailer, trailer_size, jpeg.planes(), Simd::kScalar, &from_planes)
+          .ok();
+  Unpacker unpacker(best_simd());
+  const bool rows =
+      rebuild_packed(file.data(), jpeg.header_bytes, trailer, trailer_size, image, &unpacker, best_simd(), &by_rows)
+          .ok();
+  require(all == rows && (!all || from_planes == by_rows), "by rows another file is rebuilt than from planes");
+}
+
+void check_packing(const std::vector<uint8_t>& file, const Jpeg& jpeg, const std::vector<PlaneStreams>& streams) {
   std::vector<Grid> grids;
   for (const JpegComponent& component : jpeg.components) grids.push_back(component.stored);
   Packer packer;
@@ -80,6 +95,7 @@ void check_packing(const Jpeg& jpeg, const std::vector<PlaneStreams>& streams) {
     require(packer.pack(streams, codec, &packed).ok(), "packing fails");
     packed.shrink_to_fit();
     require(unpack_at_all_levels(packed, grids, codec) == jpeg.coefficients, "what was packed comes back otherwise");
+    check_rebuilding(file, jpeg, {packed.data(), packed.size(), grids, codec});
   }
 }
 
@@ -110,7 +126,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!read) return 0;
   const std::vector<PlaneStreams> streams = gather(jpeg, best_simd());
   check_statistics(jpeg, streams);
-  check_packing(jpeg, streams);
+  check_packing(file, jpeg, streams);
   check_resize(jpeg, streams);
   return 0;
 }
