@@ -1,0 +1,3 @@
+import { testFuzzTargets } from "../support/fuzz-runs.js";
+
+testFuzzTargets(10_000);
