@@ -6,7 +6,7 @@ import type { Tensor } from "@tensorflow/tfjs";
 import { alone } from "../src/train/collective/collective.js";
 import { GradientSum } from "../src/train/collective/gradient-sum.js";
 import { openCollective } from "../src/train/collective/open-collective.js";
-import { openEngine } from "../src/train/engine/engine.js";
+import { openEngine } from "../src/train/engine/open-engine.js";
 import { variableOf } from "../src/train/engine/layer-graph.js";
 import { buildNetwork } from "../src/train/networks/build.js";
 import { labelledSamples, stepSettings } from "../src/train/plain-step.js";

@@ -1,81 +1,9 @@
-// The one error class of the toolkit and its closed set of codes. Callers switch on `code`; people read `message`.
+// The one error class of the toolkit. Callers switch on `code`; people read `message`.
 import { inspect } from "node:util";
+import { type ErrorCode, errorCodes } from "./error-codes.js";
 import { printable } from "./printable.js";
 import { publicUrl, publicUrls } from "./public-url.js";
 import { type Access, meaningOf } from "./system-errors.js";
-
-export const errorCodes = [
-  "ACCESS_DENIED",
-  "ADDON_MISSING",
-  "AMBIGUOUS_SAMPLE",
-  "AMBIGUOUS_SOURCES",
-  "BAD_CHECKPOINT",
-  "BAD_CLASSES",
-  "BAD_IMAGE",
-  "BAD_JPEG",
-  "BAD_KEY",
-  "BAD_LABEL",
-  "BAD_LABELS",
-  "BAD_MANIFEST",
-  "BAD_STATE",
-  "BAD_TAR",
-  "CANNOT_REBUILD",
-  "CHECKSUM_MISMATCH",
-  "CLASSES_DIFFER",
-  "CORRUPT_RECORD",
-  "CORRUPT_INDEX",
-  "CORRUPT_SHARD",
-  "EMPTY_TAR",
-  "ENDPOINT_UNREACHABLE",
-  "ENTRY_TOO_LARGE",
-  "INTERNAL",
-  "INTERRUPTED",
-  "INVALID_ARGUMENT",
-  "INVALID_OPTION",
-  "IO_ERROR",
-  "MISSING_IMAGE",
-  "MISSING_LABEL",
-  "MISSING_SHARD",
-  "MISSING_SIDECAR",
-  "MPI_FAILED",
-  "MPI_MISSING",
-  "NOT_A_JPEG",
-  "NOT_FOUND",
-  "NO_CREDENTIALS",
-  "NO_GPU",
-  "NO_LABELS",
-  "NO_SAMPLES",
-  "NO_SOURCES",
-  "NO_SUCH_BUCKET",
-  "NUMERIC_OVERFLOW",
-  "OBJECT_CHANGED",
-  "OBJECT_EXISTS",
-  "OUTPUT_HOLDS_ANOTHER_DATASET",
-  "OUTPUT_HOLDS_ANOTHER_RUN",
-  "OUTPUT_IN_USE",
-  "OUTPUT_NOT_WRITABLE",
-  "OUT_OF_MEMORY",
-  "OUT_OF_SPACE",
-  "STATE_MISMATCH",
-  "TENSORFLOW_MISSING",
-  "THREAD_ENDED",
-  "TOO_MANY_ERRORS",
-  "TOO_MANY_OPEN_FILES",
-  "TOO_MANY_PIXELS",
-  "TOO_MANY_SCANS",
-  "TRUNCATED_TAR",
-  "UNKNOWN_KEY",
-  "UNKNOWN_NETWORK",
-  "UNSUPPORTED_ENTRY",
-  "UNSUPPORTED_IMAGE",
-  "UNSUPPORTED_JPEG",
-  "UNSUPPORTED_MANIFEST_VERSION",
-  "UNSUPPORTED_URL",
-  "WEBGPU_MISSING",
-  "WRONG_REGION",
-] as const;
-
-export type ErrorCode = (typeof errorCodes)[number];
 
 /** Where something went wrong, in the words of the input. */
 export interface ErrorFacts {

@@ -1,5 +1,6 @@
 // The public surface: what other programs may import. test/index.test.ts holds the list.
-export { type ErrorCode, errorCodes, ToolkitError } from "./errors.js";
+export { type ErrorCode, errorCodes } from "./error-codes.js";
+export { ToolkitError } from "./errors.js";
 export type {
   Codec,
   DecoderChoice,
@@ -48,22 +49,16 @@ export type { SampleRecord } from "./shards/record.js";
 export type { RecordBatchView } from "./shards/record-view.js";
 export { type Selection, type SelectionOptions, selectSamples } from "./shards/selection.js";
 export { type VerifyOptions, type VerifyReport, verify } from "./shards/verify.js";
-export type { CacheCounters } from "./storage/cache.js";
+export type { CacheCounters } from "./storage/disk/cache.js";
 export { type StorageCounters, storageCounters } from "./storage/counters.js";
-export type { HttpOptions } from "./storage/http.js";
-export type { S3Options } from "./storage/s3-client.js";
+export type { HttpOptions } from "./storage/http/store.js";
+export type { S3Options } from "./storage/s3/client.js";
 export { closeStorage, configureStorage, type StorageOptions } from "./storage/store.js";
 export { loadCheckpoint, readCheckpointInfo } from "./train/checkpoint.js";
 export type { Collective } from "./train/collective/collective.js";
 export { openCollective } from "./train/collective/open-collective.js";
-export {
-  type DeviceChoice,
-  type Engine,
-  type EngineName,
-  type EngineOptions,
-  type MomentumSettings,
-  openEngine,
-} from "./train/engine/engine.js";
+export { type DeviceChoice, type Engine, type EngineName, type EngineOptions, type MomentumSettings } from "./train/engine/engine.js";
+export { openEngine } from "./train/engine/open-engine.js";
 export type { FrozenNetwork } from "./train/engine/frozen-network.js";
 export { type EvaluateOptions, type EvaluateReport, evaluateModel, type Mistake } from "./train/evaluate.js";
 export { buildNetwork, findNetwork, type Network, type NetworkOptions } from "./train/networks/build.js";

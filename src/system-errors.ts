@@ -1,5 +1,5 @@
 // What errors of the operating system and of Node mean in our codes, in one place: whatever the machine refuses, the caller hears what and why.
-import type { ErrorCode } from "./errors.js";
+import type { ErrorCode } from "./error-codes.js";
 
 /** What was being done: reading, making or replacing something under a name, or writing bytes to what is open. */
 export type Access = "read" | "create" | "write";

@@ -1,7 +1,8 @@
 // Loads a compiled .node file, or says why it cannot be loaded: what it was built for, what runs now, and the command that cures it.
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { type ErrorCode, ToolkitError } from "../errors.js";
+import type { ErrorCode } from "../error-codes.js";
+import { ToolkitError } from "../errors.js";
 
 /** What an error about a file that cannot be loaded says, and how. */
 export interface AddonHelp {

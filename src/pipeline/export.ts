@@ -6,7 +6,7 @@ import { readShard } from "../shards/reader.js";
 import type { SampleRecord } from "../shards/record.js";
 import type { RecordBatchView } from "../shards/record-view.js";
 import { restoreJpeg } from "../shards/restore.js";
-import { joinUrl } from "../storage/store.js";
+import { joinUrl } from "../storage/url.js";
 import { ExportFolder } from "./export-folder.js";
 import { ExportNames } from "./export-names.js";
 import { TarWriter } from "./tar-writer.js";

@@ -1,6 +1,7 @@
 // Entries -> a tar object, published whole or not at all. The same entries give the same bytes.
 import { pack } from "tar-stream";
-import { type ObjectWriter, openStore } from "../storage/store.js";
+import type { ObjectWriter } from "../storage/object-store.js";
+import { openStore } from "../storage/store.js";
 
 export class TarWriter {
   private readonly tar = pack();

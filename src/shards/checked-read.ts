@@ -2,7 +2,8 @@
 import { ToolkitError } from "../errors.js";
 import { crc32c } from "../native/index.js";
 import { countRetry } from "../storage/counters.js";
-import { type ByteRange, openStore } from "../storage/store.js";
+import type { ByteRange } from "../storage/object-store.js";
+import { openStore } from "../storage/store.js";
 
 export const maxReads = 5;
 

@@ -1,6 +1,6 @@
 // An opened data set: its manifest, its index, and where every sample's bytes lie.
 import { ToolkitError } from "../errors.js";
-import { joinUrl } from "../storage/store.js";
+import { joinUrl } from "../storage/url.js";
 import { checkIsThere, readWithCrc } from "./checked-read.js";
 import { type LoadedManifest, readManifest } from "./manifest.js";
 import { hex } from "./record-view.js";

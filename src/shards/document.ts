@@ -1,6 +1,7 @@
 // JSON documents of ours (manifest, sidecar, checkpoint): text -> checked value, with an error that says where and what.
 import type { z } from "zod";
-import { type ErrorCode, ToolkitError } from "../errors.js";
+import type { ErrorCode } from "../error-codes.js";
+import { ToolkitError } from "../errors.js";
 
 /** `code` when the text is no JSON. */
 export function parseJson(text: string, source: string, code: ErrorCode): unknown {

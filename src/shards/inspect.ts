@@ -1,7 +1,7 @@
 // What is inside a data set or a shard, counted; and one sample as a picture.
 import { ToolkitError } from "../errors.js";
 import { type Codec, renderForm, unchangedColor } from "../native/index.js";
-import { joinUrl } from "../storage/store.js";
+import { joinUrl } from "../storage/url.js";
 import { recordFlags } from "./flags.js";
 import { type LoadedManifest, readManifest } from "./manifest.js";
 import { readShard, readShardFile } from "./reader.js";

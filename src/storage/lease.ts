@@ -5,7 +5,7 @@ import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ToolkitError } from "../errors.js";
-import type { CreateOptions, Lock, ObjectInfo, ObjectWriter } from "./store.js";
+import type { CreateOptions, Lock, ObjectInfo, ObjectWriter } from "./object-store.js";
 
 const prefix = "dctstream.lock.";
 const renewMs = 4000;

@@ -5,7 +5,9 @@
 //   checkpoints/STEP/     a checkpoint that the run can go on from
 //   checkpoint.json, model.json, weights.bin   at the end: the trained network
 import { ToolkitError } from "../errors.js";
-import { baseName, joinUrl, openStore, putObject, readText } from "../storage/store.js";
+import { baseName, joinUrl } from "../storage/url.js";
+import { openStore } from "../storage/store.js";
+import { putObject, readText } from "../storage/objects.js";
 import { type CheckpointInfo, checkpointFiles, type ModelFiles, writeCheckpoint } from "./checkpoint.js";
 import { differenceOf, type RunConfig } from "./options.js";
 import type { TrainReport } from "./report.js";

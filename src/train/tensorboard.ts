@@ -1,6 +1,6 @@
 // Scalars for TensorBoard, through TensorFlow's own writer of event files.
 import { ToolkitError } from "../errors.js";
-import { isRemote, joinUrl } from "../storage/store.js";
+import { isRemote, joinUrl } from "../storage/url.js";
 import type { Engine } from "./engine/engine.js";
 import { loadTensorflow } from "./engine/tensorflow.js";
 import type { TrainSettings } from "./options.js";

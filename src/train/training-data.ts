@@ -6,7 +6,7 @@ import type { LoaderState } from "../pipeline/load/state.js";
 import { addCounters, type PipelineCounters } from "../pipeline/stage-clock.js";
 import type { Dataset } from "../shards/dataset.js";
 import type { LoadedManifest } from "../shards/manifest.js";
-import type { CacheCounters } from "../storage/cache.js";
+import type { CacheCounters } from "../storage/disk/cache.js";
 import type { Collective } from "./collective/collective.js";
 import { type NetworkInput, viewOf } from "./input.js";
 import { stepStage } from "./meter.js";

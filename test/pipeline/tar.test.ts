@@ -5,7 +5,8 @@ import { cleanPath, splitName } from "../../src/pipeline/preprocess/entry-names.
 import { groupByKey } from "../../src/pipeline/preprocess/group.js";
 import { type Companions, type LabelRules, labelOf } from "../../src/pipeline/preprocess/labels.js";
 import { isSample, type SourceItem } from "../../src/pipeline/preprocess/sample.js";
-import { readTar as readTarFrom, type TarEntry } from "../../src/pipeline/preprocess/tar.js";
+import { readTar as readTarFrom } from "../../src/pipeline/preprocess/tar.js";
+import type { TarEntry } from "../../src/pipeline/preprocess/tar-entry.js";
 import { rejectsWith } from "../support/errors.js";
 import { tarBytes } from "../support/files.js";
 

@@ -14,7 +14,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ToolkitError } from "../../src/errors.js";
-import { DiskCache } from "../../src/storage/cache.js";
+import { DiskCache } from "../../src/storage/disk/cache.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";
 
 const bytesOf = (key: number, byteLength = 1000) => new Uint8Array(byteLength).fill(key);

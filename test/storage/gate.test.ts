@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { RequestGate } from "../../src/storage/gate.js";
+import { RequestGate } from "../../src/storage/remote/gate.js";
 
 /** The most of `count` requests that were under way at once. */
 async function mostActive(gate: RequestGate, count: number): Promise<number> {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseS3Url } from "../../src/storage/s3-place.js";
+import { parseS3Url } from "../../src/storage/s3/url.js";
 import { rejectsWith } from "../support/errors.js";
 
 const place = async (url: string) => parseS3Url(url);

@@ -1,7 +1,7 @@
 // A training step of the fused operations beside the same of tfjs's own.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { assertSameSteps, oneStep } from "./tensors.js";
 
 /** One of each kind of beginning and of block. */

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import type { Tensor } from "@tensorflow/tfjs-node-gpu";
 import { readManifest } from "../../src/shards/manifest.js";
 import { loadCheckpoint } from "../../src/train/checkpoint.js";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { evaluateModel } from "../../src/train/evaluate.js";
 import type { StepReport } from "../../src/train/report.js";
 import { train } from "../../src/train/trainer.js";

@@ -6,7 +6,7 @@ import type { Tensor } from "@tensorflow/tfjs";
 import { readManifest } from "../../src/shards/manifest.js";
 import type { Collective } from "../../src/train/collective/collective.js";
 import { openCollective } from "../../src/train/collective/open-collective.js";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { variableOf } from "../../src/train/engine/layer-graph.js";
 import { networkInput } from "../../src/train/input.js";
 import { buildNetwork, findNetwork } from "../../src/train/networks/build.js";

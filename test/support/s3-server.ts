@@ -15,7 +15,7 @@ import {
   PutObjectCommand,
   S3Client,
 } from "@aws-sdk/client-s3";
-import type { S3Options } from "../../src/storage/s3-client.js";
+import type { S3Options } from "../../src/storage/s3/client.js";
 import { FaultProxy } from "./fault-proxy.js";
 import { patienceMs, until } from "./until.js";
 

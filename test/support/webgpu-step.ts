@@ -1,7 +1,8 @@
 // A training step on WebGPU beside the same on TensorFlow.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Engine, openEngine } from "../../src/train/engine/engine.js";
+import type { Engine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { useSwiftshader } from "./swiftshader.js";
 import { assertSameSteps, oneStep } from "./tensors.js";
 

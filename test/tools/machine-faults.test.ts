@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import type { ErrorCode } from "../../src/errors.js";
+import type { ErrorCode } from "../../src/error-codes.js";
 import { train } from "../../src/train/trainer.js";
 import { makeDataset, sampleEntries } from "../support/dataset.js";
 import { projectRoot, temporaryFolder, writeTar } from "../support/files.js";

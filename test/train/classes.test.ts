@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { readManifest } from "../../src/shards/manifest.js";
 import { loadCheckpoint } from "../../src/train/checkpoint.js";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { evaluateModel } from "../../src/train/evaluate.js";
 import type { RunStart } from "../../src/train/options.js";
 import { train } from "../../src/train/trainer.js";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { loadCheckpoint } from "../../src/train/checkpoint.js";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { type Prediction, type PredictOptions, predict } from "../../src/train/predict.js";
 import { train } from "../../src/train/trainer.js";
 import { dctstream, lastJson } from "../support/command-line.js";

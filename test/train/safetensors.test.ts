@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Tensor } from "@tensorflow/tfjs";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { buildNetwork } from "../../src/train/networks/build.js";
 import { encodeSafetensors, parseSafetensors, type StoredTensors } from "../../src/train/safetensors.js";
 import { exportWeights, importWeights } from "../../src/train/weights.js";

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Tensor } from "@tensorflow/tfjs";
 import { saveCheckpoint } from "../../src/train/checkpoint.js";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { buildNetwork } from "../../src/train/networks/build.js";
 import { networks } from "../../src/train/networks/definitions.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";

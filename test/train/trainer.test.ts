@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { train } from "../../src/train/trainer.js";
 import { rejectsWith } from "../support/errors.js";
 import { temporaryFolder } from "../support/files.js";

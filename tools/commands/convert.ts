@@ -1,7 +1,7 @@
 // dctstream convert
 import { ToolkitError } from "../../src/errors.js";
 import { readClasses } from "../../src/pipeline/preprocess/classes.js";
-import { putObject, readObject } from "../../src/storage/store.js";
+import { putObject, readObject } from "../../src/storage/objects.js";
 import {
   type CheckpointInfo,
   checkpointText,
@@ -10,7 +10,7 @@ import {
   readCheckpointInfo,
   saveCheckpoint,
 } from "../../src/train/checkpoint.js";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { networkInput } from "../../src/train/input.js";
 import { networkClasses } from "../../src/train/network-classes.js";
 import { buildNetwork, findNetwork } from "../../src/train/networks/build.js";

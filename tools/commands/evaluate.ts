@@ -2,9 +2,9 @@
 import { printable } from "../../src/printable.js";
 import { compareClasses } from "../../src/shards/dataset-classes.js";
 import { readManifest } from "../../src/shards/manifest.js";
-import { putObject } from "../../src/storage/store.js";
+import { putObject } from "../../src/storage/objects.js";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { type Precision, precisions } from "../../src/train/engine/frozen-network.js";
 import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js";
 import { classesOfNetwork } from "../../src/train/network-classes.js";

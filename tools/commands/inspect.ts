@@ -3,7 +3,7 @@ import { PNG } from "pngjs";
 import { invalidOption } from "../../src/errors.js";
 import { printable } from "../../src/printable.js";
 import { findSample, type Inspection, inspect, renderSample, samplingName } from "../../src/shards/inspect.js";
-import { putObject } from "../../src/storage/store.js";
+import { putObject } from "../../src/storage/objects.js";
 import { argument, type Command, type CommandResult } from "../command.js";
 import { formatBytes } from "../quantity.js";
 

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { invalidOption, ToolkitError } from "../../src/errors.js";
 import { printableJson } from "../../src/printable.js";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/checkpoint.js";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { type Precision, precisions } from "../../src/train/engine/frozen-network.js";
 import { predict } from "../../src/train/predict.js";
 import { argument, type Command } from "../command.js";

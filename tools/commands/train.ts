@@ -1,7 +1,8 @@
 // dctstream train
 import { asToolkitError } from "../../src/errors.js";
 import { readManifest } from "../../src/shards/manifest.js";
-import { joinUrl, readText } from "../../src/storage/store.js";
+import { joinUrl } from "../../src/storage/url.js";
+import { readText } from "../../src/storage/objects.js";
 import type { Collective } from "../../src/train/collective/collective.js";
 import { openCollective } from "../../src/train/collective/open-collective.js";
 import { parseHistory } from "../../src/train/history.js";

@@ -2,7 +2,7 @@
 import { encodeJpeg } from "../../src/native/index.js";
 import { TarWriter } from "../../src/pipeline/tar-writer.js";
 import { randomFor } from "../../src/shards/random.js";
-import { joinUrl } from "../../src/storage/store.js";
+import { joinUrl } from "../../src/storage/url.js";
 import { type DemoImage, demoClasses, makeDemoImage } from "./images.js";
 
 export interface DemoDataset {

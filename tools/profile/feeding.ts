@@ -1,11 +1,10 @@
 // The stages that feed whoever uses batches, as a profile tells of them: what limits them here, and what other settings would bring.
-import type { LoaderOptions } from "../../src/pipeline/load/options.js";
-import { taskSamples } from "../../src/pipeline/load/options.js";
+import { type LoaderOptions, taskSamples } from "../../src/pipeline/load/options.js";
 import { maxReadsInFlight } from "../../src/pipeline/load/run-reader.js";
 import { formOf, slotBytes, viewBytes } from "../../src/pipeline/load/slot.js";
 import type { ViewOptions } from "../../src/pipeline/load/view.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
-import { isRemote } from "../../src/storage/store.js";
+import { isRemote } from "../../src/storage/url.js";
 import { formatBytes } from "../quantity.js";
 import { loneReadMs, memoryCopyRate, shardReadRate, unpackingWithoutCompression } from "./limits.js";
 import { coresOf, type Measured } from "./measure.js";

@@ -5,8 +5,9 @@ import { copyBytes, expandPacked, type StoredImage, unpackCoefficients } from ".
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { readShard } from "../../src/shards/reader.js";
 import { storageCounters } from "../../src/storage/counters.js";
-import { localPath } from "../../src/storage/file.js";
-import { isRemote, joinUrl, openStore } from "../../src/storage/store.js";
+import { localPath } from "../../src/storage/disk/store.js";
+import { isRemote, joinUrl } from "../../src/storage/url.js";
+import { openStore } from "../../src/storage/store.js";
 import { medianOf } from "./quantile.js";
 
 /** Bytes a second that one thread copies in memory that no cache holds. */

@@ -1,6 +1,6 @@
 // Where a finished profile goes: stdout, a page, a trace.
 import type { PipelineCounters } from "../../src/pipeline/stage-clock.js";
-import { putObject } from "../../src/storage/store.js";
+import { putObject } from "../../src/storage/objects.js";
 import { argument, type CommandContext, type CommandResult } from "../command.js";
 import { renderProfile } from "../report/profile.js";
 import { type Measured, startMeasuring } from "./measure.js";

@@ -9,7 +9,7 @@ import type { Recorder } from "../../src/pipeline/stage-clock.js";
 import { outputCount } from "../../src/shards/class-list.js";
 import { countableClasses } from "../../src/shards/dataset-classes.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
-import { openEngine } from "../../src/train/engine/engine.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { networkInput, viewOf } from "../../src/train/input.js";
 import { stepStage } from "../../src/train/meter.js";
 import { findNetwork } from "../../src/train/networks/build.js";

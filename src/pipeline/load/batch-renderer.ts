@@ -1,11 +1,12 @@
 // Planned batches -> finished ones: spread over the view threads in tasks, put together on the calling thread.
 import { setMaxListeners } from "node:events";
-import { type ErrorCode, fromWire, isErrorCode, ToolkitError } from "../../errors.js";
+import type { ErrorCode } from "../../error-codes.js";
+import { fromWire, isErrorCode, ToolkitError } from "../../errors.js";
 import { type BatchFailure, type MixedPair, openFileLimit, type ViewForm } from "../../native/index.js";
 import type { Dataset } from "../../shards/dataset.js";
 import type { Random } from "../../shards/random.js";
 import { placeOf } from "../../shards/search.js";
-import { joinUrl } from "../../storage/store.js";
+import { joinUrl } from "../../storage/url.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { epochMs } from "../stage-clock.js";
 import { ThreadPool } from "../thread-pool.js";

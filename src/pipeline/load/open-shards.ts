@@ -1,7 +1,7 @@
 // The shards that a view thread has open. Every thread opens its own: files belong to the thread that opened them, and end with it.
 import { closeSync, openSync } from "node:fs";
 import { systemError, ToolkitError } from "../../errors.js";
-import { localPath } from "../../storage/file.js";
+import { localPath } from "../../storage/disk/store.js";
 import { isMissing, isOutOfFiles } from "../../system-errors.js";
 
 export class OpenShards {

@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { invalidOption, type ToolkitError } from "../../errors.js";
 import type { ClassList } from "../../shards/class-list.js";
 import { defaultShuffleBytes } from "../../shards/plan.js";
-import type { CacheOptions } from "../../storage/cache.js";
+import type { CacheOptions } from "../../storage/disk/cache.js";
 import type { Recorder } from "../stage-clock.js";
 import { mixesPairs } from "./augment.js";
 import { checkViewOptions, trainingPolicy, type ViewOptions } from "./view.js";

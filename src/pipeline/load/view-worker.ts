@@ -14,7 +14,7 @@ import {
 import { type Random, randomFamily } from "../../shards/random.js";
 import { parseSampleIndex, storedComponents } from "../../shards/sample-index.js";
 import { placeOf } from "../../shards/search.js";
-import { joinUrl } from "../../storage/store.js";
+import { joinUrl } from "../../storage/url.js";
 import { timeWork } from "../stage-clock.js";
 import { drawColor, drawErasedBox } from "./augment.js";
 import type { ViewWork } from "./load-clock.js";

@@ -1,9 +1,10 @@
 // A folder of class folders -> samples: each file of the tree read, or counted as what it is.
 import { createHash } from "node:crypto";
-import type { ErrorCode } from "../../errors.js";
+import type { ErrorCode } from "../../error-codes.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { keyProblem } from "../../shards/key.js";
-import { isRemote, openStore } from "../../storage/store.js";
+import { isRemote } from "../../storage/url.js";
+import { openStore } from "../../storage/store.js";
 import { watched } from "../stage-clock.js";
 import { isImageFile, ownFault, type TreeEntry, walkClassFolders } from "./class-tree.js";
 import { isArchiveName, splitName } from "./entry-names.js";

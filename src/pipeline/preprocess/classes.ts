@@ -3,7 +3,7 @@
 import { type ErrorFacts, invalidOption, ToolkitError } from "../../errors.js";
 import { ClassList, isSynset, maxClasses, strayLabel } from "../../shards/class-list.js";
 import type { ClassEntry } from "../../shards/manifest.js";
-import { readText } from "../../storage/store.js";
+import { readText } from "../../storage/objects.js";
 
 export { ClassList, isSynset } from "../../shards/class-list.js";
 

@@ -4,7 +4,7 @@ import { KeyRun } from "./key-run.js";
 import { divisionOfInnerTar, type LabelRules } from "./labels.js";
 import type { IgnoredEntry, SourceItem, SourceProblem } from "./sample.js";
 import type { SkippedRun } from "./skipped-run.js";
-import type { TarEntry } from "./tar.js";
+import type { TarEntry } from "./tar-entry.js";
 
 /**
  * Every entry becomes a sample or part of one, a problem, or is ignored for a reason. `skipped` are the files before the

@@ -1,10 +1,10 @@
 // The files of one key: an image and what is said about it, on the way to becoming a sample, a failure, or ignored.
-import type { ErrorCode } from "../../errors.js";
+import type { ErrorCode } from "../../error-codes.js";
 import { keyProblem } from "../../shards/key.js";
 import { isJpegExtension } from "./entry-names.js";
 import { type Companions, type LabelRules, labelOf } from "./labels.js";
 import type { IgnoredEntry, Place, RawSample, SourceItem, SourceProblem } from "./sample.js";
-import type { TarEntry } from "./tar.js";
+import type { TarEntry } from "./tar-entry.js";
 
 /** One file of a key. */
 export interface Member {

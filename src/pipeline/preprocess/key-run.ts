@@ -5,7 +5,7 @@ import { ignore, KeyPart, type Member, problemOf } from "./key-part.js";
 import type { LabelRules } from "./labels.js";
 import type { IgnoredEntry, SourceItem, SourceProblem } from "./sample.js";
 import { maxFilesBetween, type SkippedRun } from "./skipped-run.js";
-import type { TarEntry } from "./tar.js";
+import type { TarEntry } from "./tar-entry.js";
 
 /** Longer runs are not one sample: `img.0001.jpg` to `img.9999.jpg` are each by themselves. Until it is clear, they are held. */
 const maxRunFiles = 64;

@@ -1,11 +1,16 @@
 // What class a sample is of: from a file of labels, its companions, or the folder or tar that it lies in.
 import { ToolkitError } from "../../errors.js";
 import { maxClasses } from "../../shards/class-list.js";
-import { baseName, readText } from "../../storage/store.js";
+import { baseName } from "../../storage/url.js";
+import { readText } from "../../storage/objects.js";
 import { type ClassList, isSynset } from "./classes.js";
 import { baseOf } from "./entry-names.js";
 import { parseJsonText } from "./json-text.js";
-import type { LabelResult } from "./sample.js";
+
+/** A label, or why there is none; `name` and `synset` where the source says them. */
+export type LabelResult =
+  | { readonly index: number; readonly name?: string | undefined; readonly synset?: string | undefined }
+  | { readonly problem: "MISSING_LABEL" | "BAD_LABEL"; readonly message: string };
 
 /** A sample's name and the files beside it. */
 export interface Companions {

@@ -1,6 +1,6 @@
 // The stages of preprocessing: storage, read (tars into samples, on the calling thread), decode, write (record batches and their checksums, on
 // a thread of its own), output.
-import { storageActivity } from "../../storage/activity.js";
+import { storageActivity } from "../../storage/remote/activity.js";
 import {
   epochMs,
   PipelineClock,

@@ -1,9 +1,11 @@
 // The write half, wired: sources -> samples -> decoding pool -> writing thread -> shards -> manifest.
-import { type ErrorCode, fromWire, ToolkitError } from "../../errors.js";
+import type { ErrorCode } from "../../error-codes.js";
+import { fromWire, ToolkitError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { type Failure, manifestName, type Sidecar, type SidecarBody, shardPrefix } from "../../shards/manifest.js";
 import { countersSince, type StorageCounters, storageCounters } from "../../storage/counters.js";
-import { joinUrl, storageOptions } from "../../storage/store.js";
+import { joinUrl } from "../../storage/url.js";
+import { storageOptions } from "../../storage/store.js";
 import { type LockedWork, withLock } from "../../storage/with-lock.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { type PipelineCounters, watched } from "../stage-clock.js";

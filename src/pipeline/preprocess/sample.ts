@@ -1,7 +1,7 @@
 // A sample on its way from its source to the decoder.
-import type { ErrorCode } from "../../errors.js";
+import type { ErrorCode } from "../../error-codes.js";
 import type { IgnoreReason } from "./entry-names.js";
-import type { LabelRules } from "./labels.js";
+import type { LabelResult, LabelRules } from "./labels.js";
 
 /** Where something lies: the entry's name as the source has it, and its byte offset there; a file of a folder has none. */
 export interface Place {
@@ -20,11 +20,6 @@ export interface RawSample extends Place {
   /** Where reading goes on when everything before this sample is done: a position for the source's reader. */
   readonly position: number;
 }
-
-/** A label, or why there is none; `name` and `synset` where the source says them. */
-export type LabelResult =
-  | { readonly index: number; readonly name?: string | undefined; readonly synset?: string | undefined }
-  | { readonly problem: "MISSING_LABEL" | "BAD_LABEL"; readonly message: string };
 
 /** Something a source held that cannot become a sample; reported, never dropped silently. */
 export interface SourceProblem extends Place {

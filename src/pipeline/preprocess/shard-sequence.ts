@@ -12,7 +12,7 @@ import {
 import { shardSchema } from "../../shards/record.js";
 import { StatisticSums } from "../../shards/statistics.js";
 import { ShardWriter } from "../../shards/writer.js";
-import { joinUrl } from "../../storage/store.js";
+import { joinUrl } from "../../storage/url.js";
 import type { DecidedGroup, Outcome, ShardSettings } from "./shard-task.js";
 import { ResultSlab } from "./slab.js";
 

@@ -4,7 +4,7 @@ import { type MessagePort, parentPort, threadId, workerData } from "node:worker_
 import { ToolkitError, toWire, type WireError } from "../../errors.js";
 import { threadCpuMs } from "../../native/index.js";
 import type { SidecarBody } from "../../shards/manifest.js";
-import { storageActivity } from "../../storage/activity.js";
+import { storageActivity } from "../../storage/remote/activity.js";
 import { type StorageCounters, storageCounters } from "../../storage/counters.js";
 import { closeStorage, configureStorage } from "../../storage/store.js";
 import { epochMs } from "../stage-clock.js";

@@ -1,7 +1,7 @@
 // One tar while it is read: where it ends, what was said of all its entries, and the parts of it that are not entries.
 import { ToolkitError } from "../../errors.js";
 import type { ByteReader, Waits } from "./byte-reader.js";
-import type { TarEntry, TarOptions } from "./tar.js";
+import type { TarEntry, TarOptions } from "./tar-entry.js";
 import { blockBytes, type Extension, type Faults, type Header, parseLongName, parsePax } from "./tar-header.js";
 
 /** Names and pax records of this size are an attack or damage. */

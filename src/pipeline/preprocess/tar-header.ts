@@ -1,6 +1,6 @@
 // The 512 bytes before each entry of a tar, and the pax records that say more about it: POSIX ustar, pax and GNU.
 import type { ToolkitError } from "../../errors.js";
-import { textOfName } from "../../storage/file-name.js";
+import { textOfName } from "../../storage/disk/file-name.js";
 
 export const blockBytes = 512;
 

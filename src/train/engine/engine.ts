@@ -1,7 +1,5 @@
 // What the trainer asks of a numeric backend, whichever it is.
-import { availableParallelism } from "node:os";
 import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
-import { invalidOption } from "../../errors.js";
 import type { FreezeOptions, FrozenNetwork } from "./frozen-network.js";
 import type { Tf } from "./tensorflow.js";
 import type { PassHooks } from "./training-pass.js";
@@ -39,23 +37,4 @@ export interface Engine {
   updateMomentum(weight: Variable, velocity: Variable, gradient: Tensor, settings: MomentumSettings): void;
   /** The model for inference alone: batch normalisation folded into convolutions, these fused with what follows. */
   freeze(model: LayersModel, options?: FreezeOptions): Promise<FrozenNetwork>;
-}
-
-/** TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, INVALID_OPTION. An engine is shared by all who open it and lives as long as the process. */
-export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { engine = "tensorflow", device = "auto", share } = options;
-  if (!deviceChoices.includes(device)) throw invalidOption("device", deviceChoices.join(", "), device);
-  if (share !== undefined) {
-    // TensorFlow reads both once, when it is loaded.
-    process.env.TF_NUM_INTRAOP_THREADS ??= String(Math.max(1, Math.floor(availableParallelism() / share.of)));
-    process.env.CUDA_VISIBLE_DEVICES ??= String(share.index);
-  }
-  switch (engine) {
-    case "tensorflow":
-      return (await import("./tensorflow-engine.js")).openTensorflow(device);
-    case "webgpu":
-      return (await import("./webgpu-engine.js")).openWebgpu(device);
-    default:
-      throw invalidOption("engine", engineNames.join(", "), engine);
-  }
 }

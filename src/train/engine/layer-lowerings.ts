@@ -1,8 +1,8 @@
 // What each kind of layer is in TensorFlow's operations.
 import type { Variable } from "@tensorflow/tfjs";
 import { foldedConvolution, normalization } from "./folding.js";
-import type { Lowering } from "./inference-graph.js";
 import { type Layer, weightOf, worksOnChannels } from "./layer-graph.js";
+import type { Lowering } from "./lowering.js";
 
 /** Appends a layer's nodes and returns the name of its value. */
 export type Lower = (graph: Lowering, name: string, layer: Layer, inputs: readonly string[], index: number) => string;
@@ -67,7 +67,7 @@ const conv2d: Lower = (graph, name, layer, [input = ""], index) => {
   const bias = graph.constant(`${name}/bias`, folded.bias, [folded.bias.length]);
   const sum = graph.node("BiasAdd", `${name}/biased`, [conv, bias], imageFormat);
   if (folded.covers === undefined) return activationOf(layer)?.(graph, name, layer, [sum], index) ?? sum;
-  graph.cover(folded.covers, sum);
+  graph.set(folded.covers, sum);
   return sum;
 };
 

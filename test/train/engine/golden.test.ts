@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { openEngine } from "../../../src/train/engine/engine.js";
+import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { oneStep, pattern, relativeError } from "../../support/tensors.js";
 
 /** Norm, and projection on a pattern. */

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Tensor, Variable } from "@tensorflow/tfjs";
-import { openEngine } from "../../../src/train/engine/engine.js";
+import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { FusedOps } from "../../../src/train/engine/fused-ops.js";
 import { inferenceGraph } from "../../../src/train/engine/inference-graph.js";
 import { Kernels } from "../../../src/train/engine/kernels.js";

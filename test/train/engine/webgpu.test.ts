@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openEngine } from "../../../src/train/engine/engine.js";
+import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { rejectsWith } from "../../support/errors.js";
 import { testOnWebgpu } from "../../support/webgpu-step.js";
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { LayersModel, SymbolicTensor, Tensor } from "@tensorflow/tfjs";
-import { openEngine } from "../../../src/train/engine/engine.js";
+import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { buildNetwork } from "../../../src/train/networks/build.js";
 import { dctMatrix } from "../../../src/train/networks/dct-basis.js";
 import { foldRgbStem } from "../../../src/train/networks/fold-stem.js";

@@ -1,6 +1,6 @@
 // dctstream profile network
 import { readCheckpointInfo } from "../../../src/train/checkpoint.js";
-import { openEngine } from "../../../src/train/engine/engine.js";
+import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { type Precision, precisions } from "../../../src/train/engine/frozen-network.js";
 import { findNetwork } from "../../../src/train/networks/build.js";
 import { networks } from "../../../src/train/networks/definitions.js";

@@ -1,7 +1,8 @@
 // The one retry policy: what is tried again, how often and after how long. Transports say what failed; this says what follows.
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ErrorCode, ToolkitError } from "../errors.js";
-import { countRetry, type RetryCause } from "./counters.js";
+import type { ErrorCode } from "../../error-codes.js";
+import { ToolkitError } from "../../errors.js";
+import { countRetry, type RetryCause } from "../counters.js";
 
 export interface RetryOptions {
   /** Attempts in a row that bring nothing, before the error is final. Default 10: about half a minute. */

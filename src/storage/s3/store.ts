@@ -1,26 +1,18 @@
 // s3://bucket/key: any service that speaks S3. Keys are taken literally: `s3://b/a b+c%20d` names the object "a b+c%20d".
-import { ToolkitError } from "../errors.js";
-import type { BodyStream } from "./body.js";
-import { RequestGate } from "./gate.js";
-import { KnownObjects } from "./known-objects.js";
-import { LeaseKeeper } from "./lease.js";
-import { type RangeAnswer, RangeReader, rangeAnswer } from "./ranges.js";
-import { RetryPolicy } from "./retry.js";
-import { S3Connection, type S3Options, type S3Session } from "./s3-client.js";
-import { S3Listing } from "./s3-list.js";
-import { getSmallObject, headObject } from "./s3-objects.js";
-import { type Payer, parseS3Url, type S3Place } from "./s3-place.js";
-import { S3Writer } from "./s3-writer.js";
-import type {
-  ByteRange,
-  CreateOptions,
-  ListOptions,
-  Lock,
-  ObjectInfo,
-  ObjectStore,
-  ObjectWriter,
-  StreamOptions,
-} from "./store.js";
+import { ToolkitError } from "../../errors.js";
+import type { BodyStream } from "../http/body.js";
+import { RequestGate } from "../remote/gate.js";
+import { KnownObjects } from "../remote/known-objects.js";
+import { LeaseKeeper } from "../lease.js";
+import { type RangeAnswer, rangeAnswer } from "../remote/range-source.js";
+import { RangeReader } from "../remote/ranges.js";
+import { RetryPolicy } from "../remote/retry.js";
+import { S3Connection, type S3Options, type S3Session } from "./client.js";
+import { S3Listing } from "./list.js";
+import { getSmallObject, headObject } from "./objects.js";
+import { type Payer, parseS3Url, type S3Place } from "./url.js";
+import { S3Writer } from "./writer.js";
+import type { ByteRange, CreateOptions, ListOptions, Lock, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "../object-store.js";
 
 export class S3Store implements ObjectStore {
   private readonly connection: S3Connection;

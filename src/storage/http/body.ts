@@ -1,50 +1,10 @@
 // The answer to a GET, its body read at the pace of its reader, and closed by it.
 import { Readable } from "node:stream";
-import { copyBytes } from "../native/index.js";
+import { copyBytes } from "../../native/index.js";
+import type { Body } from "../remote/exchange.js";
 import { asTransient } from "./network-errors.js";
-import { TransientError } from "./retry.js";
+import { TransientError } from "../remote/retry.js";
 import { whenSilent } from "./silence.js";
-
-export interface GetRequest {
-  /** As in "https://host:port". */
-  readonly origin: string;
-  /** With the query, escaped as it is to be sent: keys of objects may look like relative paths, which nobody must resolve. */
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-export interface ResponseHead {
-  readonly status: number;
-  /** Names in lower case. */
-  readonly headers: Readonly<Record<string, string>>;
-}
-
-export interface Body {
-  /**
-   * Fills `target` with the next bytes; resolves with how many, fewer than asked for only at the end. `onBytes` hears of every piece as it
-   * lands, also of a read that fails later. One call at a time. TransientError.
-   */
-  read(target: Uint8Array, onBytes?: (byteLength: number) => void): Promise<number>;
-  /** Must be called. Its connection is used again when everything has been read, and ended otherwise. */
-  close(): void;
-}
-
-export interface BodyAnswer extends ResponseHead {
-  readonly body: Body;
-}
-
-/** Skipped at once. */
-const skipBytes = 256 << 10;
-
-/** Reads and drops: the answer of a server that ignores ranges begins before what is wanted. */
-export async function skip(body: Body, byteLength: number): Promise<void> {
-  const scratch = new Uint8Array(Math.min(byteLength, skipBytes));
-  for (let left = byteLength; left > 0; ) {
-    const bytes = await body.read(scratch.subarray(0, left));
-    if (bytes === 0) throw new TransientError("short-body", "the answer ended early");
-    left -= bytes;
-  }
-}
 
 /** A stream as a body. */
 export class ReadableBody implements Body {

@@ -1,6 +1,6 @@
 // Which version of each object was seen last: what reads of an object that are far apart must be reads of.
-import { ToolkitError } from "../errors.js";
-import type { ObjectInfo } from "./store.js";
+import { ToolkitError } from "../../errors.js";
+import type { ObjectInfo } from "../object-store.js";
 
 export function objectChanged(source: string): ToolkitError {
   const message = "the object was replaced while it was being read; run again when nothing writes it";

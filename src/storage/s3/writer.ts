@@ -1,16 +1,16 @@
 // Writing an object to S3: one PUT when it is small, a multipart upload otherwise. Until the last request nothing is visible; memory is bounded
 // by the parts under way.
 import type { CompletedPart } from "@aws-sdk/client-s3";
-import { ToolkitError } from "../errors.js";
-import { InFlight } from "../in-flight.js";
-import { copyBytes } from "../native/index.js";
-import { writing } from "./activity.js";
-import { count } from "./counters.js";
-import type { S3Connection, S3Session } from "./s3-client.js";
-import { isConditionFailed, isMissing, isNotImplemented } from "./s3-errors.js";
-import { getSmallObject, headObject } from "./s3-objects.js";
-import type { Payer, S3Place } from "./s3-place.js";
-import type { CreateOptions, ObjectInfo, ObjectWriter } from "./store.js";
+import { ToolkitError } from "../../errors.js";
+import { InFlight } from "../../in-flight.js";
+import { copyBytes } from "../../native/index.js";
+import { writing } from "../remote/activity.js";
+import { count } from "../counters.js";
+import type { S3Connection, S3Session } from "./client.js";
+import { isConditionFailed, isMissing, isNotImplemented } from "./errors.js";
+import { getSmallObject, headObject } from "./objects.js";
+import type { Payer, S3Place } from "./url.js";
+import type { CreateOptions, ObjectInfo, ObjectWriter } from "../object-store.js";
 
 /** Of the first thousand parts; each thousand after that is of twice the size. S3 takes 10,000 parts, so this reaches its largest object. */
 const partBytes = 8 << 20;

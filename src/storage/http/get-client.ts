@@ -1,9 +1,8 @@
 // GETs over a pool of GetConnections, one origin's kept apart from another's.
-import type { Body, BodyAnswer, GetRequest, ResponseHead } from "./body.js";
-import { countRetry } from "./counters.js";
+import type { Body, BodyAnswer, GetRequest, ResponseHead, TimeoutOptions } from "../remote/exchange.js";
+import { countRetry } from "../counters.js";
 import { GetConnection } from "./get-connection.js";
-import type { TimeoutOptions } from "./http-client.js";
-import { TransientError } from "./retry.js";
+import { TransientError } from "../remote/retry.js";
 
 /** Statuses whose answers have no body, whatever their headers say. */
 const bodiless = new Set([204, 304]);

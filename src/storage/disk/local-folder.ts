@@ -1,9 +1,9 @@
 // What lies in a folder of the disk, whatever its names are made of, with what cannot be read: links to nothing, pipes, devices.
 import type { Dirent } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
-import { isMissing } from "../system-errors.js";
+import { isMissing } from "../../system-errors.js";
 import { bytePath, urlInFolder } from "./file-name.js";
-import type { ObjectInfo } from "./store.js";
+import type { ObjectInfo } from "../object-store.js";
 
 /** Looks at files under way: each takes one of the few threads that Node has for the disk. */
 const looksInFlight = 64;

@@ -1,14 +1,15 @@
 // http(s):// objects, to read: any web server, a presigned URL, a model hub that redirects. Servers without ranges are read in one piece.
 import querystring from "node:querystring";
-import { ToolkitError } from "../errors.js";
-import { isHashed, publicUrl } from "../public-url.js";
-import type { BodyAnswer } from "./body.js";
-import { RequestGate } from "./gate.js";
-import { HttpClient, type TimeoutOptions } from "./http-client.js";
-import { KnownObjects, objectChanged } from "./known-objects.js";
-import { type RangeAnswer, RangeReader, rangeAnswer } from "./ranges.js";
-import { parseRetryAfter, type RetryOptions, RetryPolicy, TransientError } from "./retry.js";
-import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "./store.js";
+import { ToolkitError } from "../../errors.js";
+import { isHashed, publicUrl } from "../../public-url.js";
+import type { BodyAnswer, TimeoutOptions } from "../remote/exchange.js";
+import { RequestGate } from "../remote/gate.js";
+import { HttpClient } from "./http-client.js";
+import { KnownObjects, objectChanged } from "../remote/known-objects.js";
+import { type RangeAnswer, rangeAnswer } from "../remote/range-source.js";
+import { RangeReader } from "../remote/ranges.js";
+import { parseRetryAfter, type RetryOptions, RetryPolicy, TransientError } from "../remote/retry.js";
+import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "../object-store.js";
 
 export interface HttpOptions {
   readonly retry?: RetryOptions;

@@ -1,8 +1,9 @@
 // What an S3 request's failure means, in words that name the bucket, the key and what to do, and whether it is worth another attempt.
-import { type ErrorCode, ToolkitError } from "../errors.js";
-import { objectChanged } from "./known-objects.js";
-import { parseRetryAfter, TransientError } from "./retry.js";
-import type { S3Place } from "./s3-place.js";
+import type { ErrorCode } from "../../error-codes.js";
+import { ToolkitError } from "../../errors.js";
+import { objectChanged } from "../remote/known-objects.js";
+import { parseRetryAfter, TransientError } from "../remote/retry.js";
+import type { S3Place } from "./url.js";
 
 /** What the SDK's errors carry; a HEAD's have no name of use, because a HEAD has no body to say it. */
 interface ServiceError {

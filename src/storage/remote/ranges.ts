@@ -1,34 +1,18 @@
 // Bytes of a remote object, whatever happens on the way: an answer that breaks, stalls or ends early is continued at its byte, on the same
 // version of the object. Transports say how one request is made; everything that makes requests dependable is here.
-import { ToolkitError } from "../errors.js";
-import { mapOrdered } from "../map-ordered.js";
+import { ToolkitError } from "../../errors.js";
+import { mapOrdered } from "../../map-ordered.js";
 import { reading } from "./activity.js";
-import { type Body, type BodyAnswer, type ResponseHead, skip } from "./body.js";
+import { skip } from "./exchange.js";
 import { ReadCoalescer } from "./coalesce.js";
-import { count } from "./counters.js";
+import { count } from "../counters.js";
 import type { RequestGate } from "./gate.js";
 import { checkVersion, type KnownObjects } from "./known-objects.js";
+import type { RangeAnswer, RangeSource, ReadRequest } from "./range-source.js";
 import { PartBuffers } from "./part-buffers.js";
 import { type RetryPolicy, TransientError } from "./retry.js";
 import { readSequentially } from "./sequential.js";
-import type { ByteRange, ObjectInfo, StreamOptions } from "./store.js";
-
-/** What a GET for a range brought: `body` is the object's bytes from `start` to `end`, of `total` in all. */
-export interface RangeAnswer {
-  readonly start: number;
-  /** Undefined when the server does not say how many bytes it sends. */
-  readonly end: number | undefined;
-  readonly total: number | undefined;
-  /** The ETag, or what else changes with the object; undefined where the server tells nothing. */
-  readonly version: string | undefined;
-  readonly body: Body;
-}
-
-/** One object, and how to ask for its bytes once. Throws TransientError for what is worth another attempt. */
-export interface RangeSource {
-  readonly url: string;
-  get(range: ByteRange, version: string | undefined, signal: AbortSignal | undefined): Promise<RangeAnswer>;
-}
+import type { ByteRange, ObjectInfo, StreamOptions } from "../object-store.js";
 
 /** A range larger than this is read by several requests at once: what S3 recommends for throughput is 8 to 16 MiB. */
 const partBytes = 8 << 20;
@@ -36,15 +20,6 @@ const partBytes = 8 << 20;
 const partsInFlight = 8;
 /** Parts of a stream of which only the beginning is wanted. */
 const peekBytes = 256 << 10;
-
-export interface ReadRequest {
-  readonly source: RangeSource;
-  readonly range: ByteRange;
-  readonly target: Uint8Array;
-  /** The version that the bytes must be of; the first answer's when undefined. */
-  readonly version: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 export class RangeReader {
   private readonly buffers = new PartBuffers(partBytes);
@@ -153,33 +128,4 @@ function checkReaches({ total }: RangeAnswer, end: number, source: string): void
   if (total === undefined || total >= end) return;
   const facts = { source, offset: total };
   throw new ToolkitError("IO_ERROR", `expected bytes up to ${end}, found the end of the object`, facts);
-}
-
-/**
- * The answer to a ranged GET as what it holds. A 200 is the whole object, whatever was asked for. Anything that cannot be trusted is a
- * TransientError: something between us and the server made it up.
- */
-export function rangeAnswer(answer: BodyAnswer, wanted: ByteRange, version: string | undefined): RangeAnswer {
-  try {
-    return { ...rangeOf(answer, wanted), version, body: answer.body };
-  } catch (error) {
-    answer.body.close();
-    throw error;
-  }
-}
-
-function rangeOf({ status, headers }: ResponseHead, wanted: ByteRange): Pick<RangeAnswer, "start" | "end" | "total"> {
-  const length = headers["content-length"] === undefined ? undefined : Number(headers["content-length"]);
-  const bad = (found: string) =>
-    new TransientError("bad-answer", `asked for bytes ${wanted.start}-${wanted.end - 1}, the answer is ${found}`);
-  const encoding = headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") throw bad(`encoded as ${encoding}`);
-  if (status === 200) return { start: 0, end: length, total: length };
-  const found = headers["content-range"];
-  const [, from, to, total] = /^bytes (\d+)-(\d+)\/(\d+|\*)$/.exec(found ?? "") ?? [];
-  if (status !== 206 || from === undefined) throw bad(`status ${status} with content-range ${found}`);
-  const [start, end] = [Number(from), Number(to) + 1];
-  if (start !== wanted.start || end > wanted.end || (length !== undefined && length !== end - start))
-    throw bad(`content-range ${found} of ${length} bytes`);
-  return { start, end, total: total === "*" ? undefined : Number(total) };
 }

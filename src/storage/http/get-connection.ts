@@ -2,11 +2,10 @@
 // buffer per 64 KiB and copies it twice; at network speed that, and collecting the garbage, is most of its time.
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectSecure } from "node:tls";
-import { copyBytes } from "../native/index.js";
-import type { GetRequest, ResponseHead } from "./body.js";
-import type { TimeoutOptions } from "./http-client.js";
+import { copyBytes } from "../../native/index.js";
+import type { GetRequest, ResponseHead, TimeoutOptions } from "../remote/exchange.js";
 import { asTransient } from "./network-errors.js";
-import { TransientError } from "./retry.js";
+import { TransientError } from "../remote/retry.js";
 import { whenSilent } from "./silence.js";
 
 /** Heads, and the beginnings of bodies that come with them. */

@@ -1,5 +1,5 @@
 // s3://bucket/key taken apart. Keys are literal: nothing in them is decoded.
-import { ToolkitError } from "../errors.js";
+import { ToolkitError } from "../../errors.js";
 
 export interface S3Place {
   readonly url: string;

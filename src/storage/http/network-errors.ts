@@ -1,6 +1,6 @@
 // What the network's errors mean for a retry.
-import { ToolkitError } from "../errors.js";
-import { TransientError } from "./retry.js";
+import { ToolkitError } from "../../errors.js";
+import { TransientError } from "../remote/retry.js";
 
 const connectCodes = new Set([
   "ECONNREFUSED",

@@ -5,8 +5,8 @@ import { closeSync } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemError, ToolkitError } from "../errors.js";
-import { crc32c, lockPath } from "../native/index.js";
+import { systemError, ToolkitError } from "../../errors.js";
+import { crc32c, lockPath } from "../../native/index.js";
 import { makeFolder } from "./folder.js";
 
 export interface CacheOptions {

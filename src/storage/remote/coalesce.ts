@@ -1,6 +1,6 @@
 // Small reads of one object that are asked for together become one request: a service charges by the request, and each costs a round trip.
-import { copyBytes } from "../native/index.js";
-import type { ReadRequest } from "./ranges.js";
+import { copyBytes } from "../../native/index.js";
+import type { ReadRequest } from "./range-source.js";
 
 /** Reads of at least this go their own way: together they would be no faster. */
 const smallBytes = 1 << 20;

@@ -2,21 +2,13 @@
 // Bodies are handed out unread; whoever gets one reads or destroys it.
 import type { Readable } from "node:stream";
 import { Agent } from "undici";
-import { type BodyAnswer, type GetRequest, ReadableBody, type ResponseHead } from "./body.js";
-import { count } from "./counters.js";
+import type { BodyAnswer, GetRequest, ResponseHead, TimeoutOptions } from "../remote/exchange.js";
+import { ReadableBody } from "./body.js";
+import { count } from "../counters.js";
 import { GetClient } from "./get-client.js";
 import { asTransient } from "./network-errors.js";
-import { TransientError } from "./retry.js";
+import { TransientError } from "../remote/retry.js";
 import { whenSilent } from "./silence.js";
-
-export interface TimeoutOptions {
-  /** For a connection, TLS included. Default 10 s. */
-  readonly connectMs?: number;
-  /** From a request to the head of its answer. Default 30 s; uploads have more by their size. */
-  readonly firstByteMs?: number;
-  /** Without a byte while somebody waits for one. Default 20 s. */
-  readonly stallMs?: number;
-}
 
 export interface HttpRequest extends GetRequest {
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";

@@ -2,14 +2,15 @@
 // client, retries are our own.
 import { Readable } from "node:stream";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
-import { invalidOption } from "../errors.js";
-import { publicUrl } from "../public-url.js";
-import { BodyStream } from "./body.js";
-import type { RequestGate } from "./gate.js";
-import { HttpClient, type HttpRequest, type TimeoutOptions } from "./http-client.js";
-import { type RetryOptions, type RetryPolicy, TransientError } from "./retry.js";
-import { type Doing, explainS3Error } from "./s3-errors.js";
-import type { S3Place } from "./s3-place.js";
+import { invalidOption } from "../../errors.js";
+import { publicUrl } from "../../public-url.js";
+import { BodyStream } from "../http/body.js";
+import type { RequestGate } from "../remote/gate.js";
+import { HttpClient, type HttpRequest } from "../http/http-client.js";
+import type { TimeoutOptions } from "../remote/exchange.js";
+import { type RetryOptions, type RetryPolicy, TransientError } from "../remote/retry.js";
+import { type Doing, explainS3Error } from "./errors.js";
+import type { S3Place } from "./url.js";
 
 export interface S3Options {
   /** The service, when it is not AWS, as in "http://localhost:9000". Default: what AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile say. */

@@ -1,0 +1,23 @@
+// The choice of an engine by its name.
+import { availableParallelism } from "node:os";
+import { invalidOption } from "../../errors.js";
+import { deviceChoices, type Engine, type EngineOptions, engineNames } from "./engine.js";
+
+/** TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, INVALID_OPTION. An engine is shared by all who open it and lives as long as the process. */
+export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
+  const { engine = "tensorflow", device = "auto", share } = options;
+  if (!deviceChoices.includes(device)) throw invalidOption("device", deviceChoices.join(", "), device);
+  if (share !== undefined) {
+    // TensorFlow reads both once, when it is loaded.
+    process.env.TF_NUM_INTRAOP_THREADS ??= String(Math.max(1, Math.floor(availableParallelism() / share.of)));
+    process.env.CUDA_VISIBLE_DEVICES ??= String(share.index);
+  }
+  switch (engine) {
+    case "tensorflow":
+      return (await import("./tensorflow-engine.js")).openTensorflow(device);
+    case "webgpu":
+      return (await import("./webgpu-engine.js")).openWebgpu(device);
+    default:
+      throw invalidOption("engine", engineNames.join(", "), engine);
+  }
+}
