@@ -9,8 +9,8 @@ import { openCollective } from "../src/train/collective/open-collective.js";
 import { openEngine } from "../src/train/engine/open-engine.js";
 import { variableOf } from "../src/train/engine/layer-graph.js";
 import { buildNetwork } from "../src/train/networks/build.js";
-import { labelledSamples, stepSettings } from "../src/train/plain-step.js";
-import { Stepper } from "../src/train/step.js";
+import { labelledSamples, stepSettings } from "../src/train/step/plain-step.js";
+import { Stepper } from "../src/train/step/step.js";
 import { printMachine } from "./images.js";
 import { usually } from "./settings.js";
 

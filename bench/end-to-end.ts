@@ -8,7 +8,7 @@ import sharp from "sharp";
 import { Loader } from "../src/pipeline/load/loader.js";
 import { imagenetScaling } from "../src/pipeline/load/slot.js";
 import { readManifest } from "../src/shards/manifest.js";
-import { toTensors } from "../src/train/batch.js";
+import { toTensors } from "../src/train/step/batch.js";
 import { openEngine } from "../src/train/engine/open-engine.js";
 import { type Precision, precisions } from "../src/train/engine/frozen-network.js";
 import { networkInput, viewOf } from "../src/train/input.js";

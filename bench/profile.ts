@@ -8,7 +8,7 @@ import path from "node:path";
 import { Loader } from "../src/pipeline/load/loader.js";
 import { preprocess } from "../src/pipeline/preprocess/preprocess.js";
 import { readManifest } from "../src/shards/manifest.js";
-import { train } from "../src/train/trainer.js";
+import { train } from "../src/train/run/trainer.js";
 import { throughputOf } from "../tools/profile/measure.js";
 import { predict } from "../tools/profile/model.js";
 import { profilePreprocess } from "../tools/profile/preprocess.js";

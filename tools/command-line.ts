@@ -9,7 +9,7 @@ import type { Command, CommandEntry } from "./command.js";
 import { commands } from "./commands/index.js";
 import { Interruption } from "./interruption.js";
 import { Output } from "./output.js";
-import { storageOptionsFrom, withStorageOptions } from "./storage-options.js";
+import { storageOptionsFrom, withStorageOptions } from "./options/storage-options.js";
 
 const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
@@ -47,7 +47,7 @@ const nameOf = ({ usage }: Pick<CommandEntry, "usage">) => usage.split(" ")[0] ?
 async function parse(args: readonly string[], session: Session): Promise<number> {
   checkCommandName(args);
   const configParser = args.some((argument) => argument.startsWith("--config"))
-    ? (await import("./config.js")).readConfig
+    ? (await import("./options/config.js")).readConfig
     : undefined;
   let outcome: number = exitCodes.done;
   let parser: Argv = yargs()

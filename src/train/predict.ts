@@ -11,7 +11,7 @@ import { publicUrl } from "../public-url.js";
 import { type LoadedManifest, manifestName, readManifest } from "../shards/manifest.js";
 import { joinUrl } from "../storage/url.js";
 import { openStore } from "../storage/store.js";
-import { type BatchInput, inputTensors } from "./batch.js";
+import { type BatchInput, inputTensors } from "./step/batch.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import { notFinite } from "./evaluate.js";

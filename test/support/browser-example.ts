@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { train } from "../../src/train/trainer.js";
+import { train } from "../../src/train/run/trainer.js";
 import { Browser } from "./browser.js";
 import { projectRoot, temporaryFolder } from "./files.js";
 import { quickRun, twoClasses, twoClassImage } from "./two-classes.js";

@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import type { TrainOptions } from "../../src/train/options.js";
 import type { TrainReport } from "../../src/train/report.js";
-import { train } from "../../src/train/trainer.js";
+import { train } from "../../src/train/run/trainer.js";
 import { temporaryFolder } from "./files.js";
 import { twoClasses } from "./two-classes.js";
 

@@ -11,9 +11,9 @@ import { variableOf } from "../../src/train/engine/layer-graph.js";
 import { networkInput } from "../../src/train/input.js";
 import { buildNetwork, findNetwork } from "../../src/train/networks/build.js";
 import { resolveTrainOptions } from "../../src/train/options.js";
-import { labelledSamples, stepSettings } from "../../src/train/plain-step.js";
-import { Stepper } from "../../src/train/step.js";
-import { TrainingData } from "../../src/train/training-data.js";
+import { labelledSamples, stepSettings } from "../../src/train/step/plain-step.js";
+import { Stepper } from "../../src/train/step/step.js";
+import { TrainingData } from "../../src/train/run/training-data.js";
 import { pattern } from "./tensors.js";
 
 const globalBatch = 8;

@@ -5,7 +5,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { PNG } from "pngjs";
 import { commands } from "../../tools/commands/index.js";
-import { parseSize } from "../../tools/quantity.js";
+import { parseSize } from "../../tools/options/quantity.js";
 import { dctstream, lastJson } from "../support/command-line.js";
 import { sampleEntries } from "../support/dataset.js";
 import { rejectsWith } from "../support/errors.js";

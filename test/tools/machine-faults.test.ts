@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "nod
 import path from "node:path";
 import { test } from "node:test";
 import type { ErrorCode } from "../../src/error-codes.js";
-import { train } from "../../src/train/trainer.js";
+import { train } from "../../src/train/run/trainer.js";
 import { makeDataset, sampleEntries } from "../support/dataset.js";
 import { projectRoot, temporaryFolder, writeTar } from "../support/files.js";
 import { quickRun, twoClasses, twoClassImage } from "../support/two-classes.js";

@@ -12,7 +12,7 @@ import type { PipelineCounters } from "../../src/pipeline/stage-clock.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import { closeStorage, configureStorage, openStore } from "../../src/storage/store.js";
 import { putObject } from "../../src/storage/objects.js";
-import { stepStage } from "../../src/train/meter.js";
+import { stepStage } from "../../src/train/run/meter.js";
 import { type Measured, startMeasuring } from "../../tools/profile/measure.js";
 import { profilePreprocessing } from "../../tools/profile/preprocess.js";
 import { Recording } from "../../tools/profile/recording.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { learningRateAt, progressiveSize, type Recipe, scaledLearningRate } from "../../src/train/recipe.js";
+import { learningRateAt, progressiveSize, type Recipe, scaledLearningRate } from "../../src/train/step/recipe.js";
 
 const recipe: Recipe = {
   learningRate: scaledLearningRate(256),

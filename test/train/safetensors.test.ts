@@ -3,8 +3,8 @@ import { test } from "node:test";
 import type { Tensor } from "@tensorflow/tfjs";
 import { openEngine } from "../../src/train/engine/open-engine.js";
 import { buildNetwork } from "../../src/train/networks/build.js";
-import { encodeSafetensors, parseSafetensors, type StoredTensors } from "../../src/train/safetensors.js";
-import { exportWeights, importWeights } from "../../src/train/weights.js";
+import { encodeSafetensors, parseSafetensors, type StoredTensors } from "../../src/train/saved/safetensors.js";
+import { exportWeights, importWeights } from "../../src/train/saved/weights.js";
 import { rejectsWith } from "../support/errors.js";
 import { namedWeights, pattern } from "../support/tensors.js";
 

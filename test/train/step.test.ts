@@ -5,9 +5,9 @@ import type { LoadedBatch } from "../../src/pipeline/load/loaded-batch.js";
 import { openEngine } from "../../src/train/engine/open-engine.js";
 import { layerWeights } from "../../src/train/engine/layer-graph.js";
 import { type Network, findNetwork } from "../../src/train/networks/build.js";
-import { stepSettings } from "../../src/train/plain-step.js";
-import { Stepper, type StepSettings } from "../../src/train/step.js";
-import { targetsOf } from "../../src/train/targets.js";
+import { stepSettings } from "../../src/train/step/plain-step.js";
+import { Stepper, type StepSettings } from "../../src/train/step/step.js";
+import { targetsOf } from "../../src/train/step/targets.js";
 import { rejectsWith } from "../support/errors.js";
 import { pattern, relativeError } from "../support/tensors.js";
 

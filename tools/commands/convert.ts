@@ -9,13 +9,13 @@ import {
   parseCheckpointInfo,
   readCheckpointInfo,
   saveCheckpoint,
-} from "../../src/train/checkpoint.js";
+} from "../../src/train/saved/checkpoint.js";
 import { openEngine } from "../../src/train/engine/open-engine.js";
 import { networkInput } from "../../src/train/input.js";
-import { networkClasses } from "../../src/train/network-classes.js";
+import { networkClasses } from "../../src/train/saved/network-classes.js";
 import { buildNetwork, findNetwork } from "../../src/train/networks/build.js";
-import { encodeSafetensors, parseSafetensors } from "../../src/train/safetensors.js";
-import { exportWeights, importWeights } from "../../src/train/weights.js";
+import { encodeSafetensors, parseSafetensors } from "../../src/train/saved/safetensors.js";
+import { exportWeights, importWeights } from "../../src/train/saved/weights.js";
 import { argument, type Command } from "../command.js";
 
 const extension = ".safetensors";

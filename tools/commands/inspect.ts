@@ -5,7 +5,7 @@ import { printable } from "../../src/printable.js";
 import { findSample, type Inspection, inspect, renderSample, samplingName } from "../../src/shards/inspect.js";
 import { putObject } from "../../src/storage/objects.js";
 import { argument, type Command, type CommandResult } from "../command.js";
-import { formatBytes } from "../quantity.js";
+import { formatBytes } from "../options/quantity.js";
 
 export const inspectCommand: Command = {
   options: (parser) =>

@@ -4,7 +4,7 @@ import { type NetworkDefinition, networks } from "../../src/train/networks/defin
 import { layersOf, type NetworkShape } from "../../src/train/networks/layers-of.js";
 import { fieldHalfWay, type LayerSummary, summarize, totals } from "../../src/train/networks/summary.js";
 import { argument, type Command } from "../command.js";
-import { networkOptionsFrom, withNetworkOptions } from "../network-options.js";
+import { networkOptionsFrom, withNetworkOptions } from "../options/network-options.js";
 import { table } from "../table.js";
 
 export const networksCommand: Command = {

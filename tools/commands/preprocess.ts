@@ -5,14 +5,14 @@ import { printable } from "../../src/printable.js";
 import { argument, type Command } from "../command.js";
 import { serveMetrics, withMetricsOptions } from "../metrics.js";
 import { placeOf } from "../place.js";
-import { preprocessOptionsFrom, withPreprocessOptions } from "../preprocess-options.js";
+import { preprocessOptionsFrom, withPreprocessOptions } from "../options/preprocess-options.js";
 import { RunProfile, writePage } from "../profile/output.js";
 import { profilePreprocessing } from "../profile/preprocess.js";
 import { measurePreprocessLimits } from "../profile/preprocess-limits.js";
 import { describeProfile } from "../profile/text.js";
-import { withProfileOption } from "../profile-options.js";
+import { withProfileOption } from "../options/profile-options.js";
 import { withProgress } from "../progress.js";
-import { formatBytes } from "../quantity.js";
+import { formatBytes } from "../options/quantity.js";
 import { renderProfile } from "../report/profile.js";
 
 export const preprocessCommand: Command = {

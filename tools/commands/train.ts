@@ -5,11 +5,11 @@ import { joinUrl } from "../../src/storage/url.js";
 import { readText } from "../../src/storage/objects.js";
 import type { Collective } from "../../src/train/collective/collective.js";
 import { openCollective } from "../../src/train/collective/open-collective.js";
-import { parseHistory } from "../../src/train/history.js";
+import { parseHistory } from "../../src/train/run/history.js";
 import { type RunStart, resolveTrainOptions, type TrainOptions } from "../../src/train/options.js";
 import type { EpochReport, StepReport, TrainReport } from "../../src/train/report.js";
-import { historyName } from "../../src/train/run-folder.js";
-import { train } from "../../src/train/trainer.js";
+import { historyName } from "../../src/train/run/run-folder.js";
+import { train } from "../../src/train/run/trainer.js";
 import { describeClasses } from "../class-text.js";
 import { argument, type Command, type CommandContext } from "../command.js";
 import { serveMetrics, withMetricsOptions } from "../metrics.js";
@@ -17,11 +17,11 @@ import { measureLimits } from "../profile/feeding.js";
 import { RunProfile, writePage } from "../profile/output.js";
 import { describeProfile } from "../profile/text.js";
 import { feedingOf, profileSteps } from "../profile/train.js";
-import { withProfileOption } from "../profile-options.js";
+import { withProfileOption } from "../options/profile-options.js";
 import { ProgressLine } from "../progress-line.js";
-import { formatBytes, formatDuration, formatShare } from "../quantity.js";
+import { formatBytes, formatDuration, formatShare } from "../options/quantity.js";
 import { renderTraining } from "../report/training.js";
-import { configFile, trainOptionsFrom, withTrainOptions } from "../train-options.js";
+import { configFile, trainOptionsFrom, withTrainOptions } from "../options/train-options.js";
 
 export const trainCommand: Command = {
   options: (parser) =>

@@ -5,7 +5,7 @@ import { formOf, slotBytes, viewBytes } from "../../src/pipeline/load/slot.js";
 import type { ViewOptions } from "../../src/pipeline/load/view.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { isRemote } from "../../src/storage/url.js";
-import { formatBytes } from "../quantity.js";
+import { formatBytes } from "../options/quantity.js";
 import { loneReadMs, memoryCopyRate, shardReadRate, unpackingWithoutCompression } from "./limits.js";
 import { coresOf, type Measured } from "./measure.js";
 import { bestWorkers, type Change, type Option, recommend, type Station } from "./model.js";

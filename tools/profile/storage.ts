@@ -7,7 +7,7 @@ import { countersSince, storageCounters } from "../../src/storage/counters.js";
 import { isRemote } from "../../src/storage/url.js";
 import type { ObjectInfo } from "../../src/storage/object-store.js";
 import { openStore } from "../../src/storage/store.js";
-import { formatBytes } from "../quantity.js";
+import { formatBytes } from "../options/quantity.js";
 import { coresOf, startMeasuring } from "./measure.js";
 import { medianOf, quantilesOf } from "./quantile.js";
 import type { Cores } from "./stage.js";

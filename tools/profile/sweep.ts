@@ -1,8 +1,8 @@
 // Other settings, predicted and then run: whether the model can be trusted on this machine.
 import { invalidOption } from "../../src/errors.js";
 import { argument } from "../command.js";
-import { sweepNames } from "../profile-options.js";
-import { parseSize } from "../quantity.js";
+import { sweepNames } from "../options/profile-options.js";
+import { parseSize } from "../options/quantity.js";
 import { type Change, predict, type Station } from "./model.js";
 import type { SweepRun } from "./stage.js";
 

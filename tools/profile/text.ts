@@ -1,5 +1,5 @@
 // A profile as text: the verdict, a table of the stages, what to change.
-import { formatBytes, formatShare as share } from "../quantity.js";
+import { formatBytes, formatShare as share } from "../options/quantity.js";
 import { table } from "../table.js";
 import type { Profile, Recommendation, Stage, SweepRun } from "./stage.js";
 import { percent, rate } from "./verdict.js";

@@ -5,7 +5,7 @@ import { publicUrl } from "../../src/public-url.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import type { EvaluateReport } from "../../src/train/evaluate.js";
 import { describeClasses } from "../class-text.js";
-import { formatShare } from "../quantity.js";
+import { formatShare } from "../options/quantity.js";
 import { escapeHtml } from "./charts.js";
 import { cell, renderPage, row } from "./page.js";
 

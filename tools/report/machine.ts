@@ -4,7 +4,7 @@ import { publicUrls } from "../../src/public-url.js";
 import { version } from "../../src/version.js";
 import type { Cores } from "../profile/stage.js";
 import { percent, rate } from "../profile/verdict.js";
-import { formatBytes } from "../quantity.js";
+import { formatBytes } from "../options/quantity.js";
 import { factTable, section } from "./page.js";
 
 /** The command, the machine and what it can do: without them figures say nothing. */

@@ -3,7 +3,7 @@ import type { Lane, Recording, Span } from "../profile/recording.js";
 import type { Profile, Stage } from "../profile/stage.js";
 import { describeRecommendation } from "../profile/text.js";
 import { percent, rate } from "../profile/verdict.js";
-import { formatBytes, formatShare } from "../quantity.js";
+import { formatBytes, formatShare } from "../options/quantity.js";
 import { escapeHtml, type Series, stackChart, timelineChart } from "./charts.js";
 import { machineSection } from "./machine.js";
 import { cell, renderPage, row, section, wideTable } from "./page.js";

@@ -5,12 +5,12 @@ import { readManifest } from "../../../src/shards/manifest.js";
 import { findNetwork } from "../../../src/train/networks/build.js";
 import { layersOf } from "../../../src/train/networks/layers-of.js";
 import { argument, type Command } from "../../command.js";
-import { engineOptionsFrom, withEngineOptions } from "../../engine-options.js";
+import { engineOptionsFrom, withEngineOptions } from "../../options/engine-options.js";
 import { type Comparison, profileCompare } from "../../profile/compare.js";
 import { writePage } from "../../profile/output.js";
 import { rate } from "../../profile/verdict.js";
-import { profileSeconds, withSecondsOption } from "../../profile-options.js";
-import { formatBytes, parseSize } from "../../quantity.js";
+import { profileSeconds, withSecondsOption } from "../../options/profile-options.js";
+import { formatBytes, parseSize } from "../../options/quantity.js";
 import { renderComparison } from "../../report/comparison.js";
 import { table } from "../../table.js";
 

@@ -3,8 +3,8 @@ import { argument, type Command } from "../../command.js";
 import { writePage, writeTrace } from "../../profile/output.js";
 import { Recording } from "../../profile/recording.js";
 import { profileStorage, type StorageProfile } from "../../profile/storage.js";
-import { profileSeconds, withProfileOptions } from "../../profile-options.js";
-import { formatBytes } from "../../quantity.js";
+import { profileSeconds, withProfileOptions } from "../../options/profile-options.js";
+import { formatBytes } from "../../options/quantity.js";
 import { renderStorage } from "../../report/storage.js";
 import { table } from "../../table.js";
 
