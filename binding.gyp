@@ -2,14 +2,14 @@
   "targets": [{
     "target_name": "dctstream",
     "sources": [
-      "src/native/binding.cc", "src/native/binding_views.cc", "src/native/batch.cc", "src/native/rebuild.cc", "src/native/compose.cc", "src/native/sample_reader.cc", "src/native/baseline.cc", "src/native/scan_header.cc", "src/native/streams.cc",
-      "src/native/jpeg_session.cc", "src/native/pixels.cc", "src/native/resize.cc", "src/native/lock.cc", "src/native/deadline.cc",
-      "src/native/huffman_tables.cc", "src/native/image_reader.cc",
-      "src/native/jpeg.cc", "src/native/encode.cc", "src/native/scan.cc", "src/native/scan_order.cc",
-      "src/native/pack.cc", "src/native/expand.cc", "src/native/view.cc", "src/native/resample.cc", "src/native/crc32c.cc",
-      "src/native/frequency_stats.cc", "src/native/simd.cc", "src/native/status.cc"
+      "src/native/base/crc32c.cc", "src/native/base/deadline.cc", "src/native/base/lock.cc", "src/native/base/simd.cc", "src/native/base/status.cc",
+      "src/native/packed/expand.cc", "src/native/packed/pack.cc", "src/native/packed/sample_reader.cc", "src/native/packed/scan_order.cc", "src/native/packed/streams.cc",
+      "src/native/jpeg/baseline.cc", "src/native/jpeg/encode.cc", "src/native/jpeg/frequency_stats.cc", "src/native/jpeg/huffman_tables.cc", "src/native/jpeg/jpeg.cc", "src/native/jpeg/jpeg_session.cc", "src/native/jpeg/pixels.cc", "src/native/jpeg/rebuild.cc", "src/native/jpeg/scan.cc", "src/native/jpeg/scan_header.cc",
+      "src/native/view/compose.cc", "src/native/view/resample.cc", "src/native/view/resize.cc", "src/native/view/view.cc",
+      "src/native/batch.cc", "src/native/image_reader.cc",
+      "src/native/node/binding.cc", "src/native/node/binding_views.cc"
     ],
-    "include_dirs": ["node_modules/node-addon-api"],
+    "include_dirs": ["src/native", "node_modules/node-addon-api"],
     "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],
     "cflags!": ["-fno-exceptions"],
     "cflags_cc!": ["-fno-exceptions", "-fno-rtti", "-std=gnu++17"],

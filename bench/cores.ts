@@ -10,8 +10,11 @@ const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..")
 export function compileWithCores(file: string, program: string): string {
   const native = path.join(root, "src", "native");
   // Those that bind the cores to Node need its headers.
-  const cores = readdirSync(native).filter((name) => name.endsWith(".cc") && !name.startsWith("binding"));
-  const flags = ["-std=c++17", "-O3", "-fno-math-errno", "-Wno-psabi"];
+  const sourcesBelow = readdirSync(native, { recursive: true, encoding: "utf8" }).filter((name) =>
+    name.endsWith(".cc"),
+  );
+  const cores = sourcesBelow.filter((name) => !name.startsWith("node/"));
+  const flags = ["-std=c++17", "-O3", "-fno-math-errno", "-Wno-psabi", `-I${native}`];
   const level = process.arch === "x64" ? ["-march=x86-64-v2"] : [];
   const sources = [path.join(root, "bench", file), ...cores.map((name) => path.join(native, name))];
   execFileSync("g++", [...flags, ...level, ...sources, "-ljpeg", "-lzstd", "-pthread", "-o", program]);

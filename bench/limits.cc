@@ -8,8 +8,8 @@
 #include <thread>
 #include <vector>
 
-#include "../src/native/baseline.h"
-#include "../src/native/jpeg.h"
+#include "../src/native/jpeg/baseline.h"
+#include "../src/native/jpeg/jpeg.h"
 #include "images.h"
 
 using namespace dctstream;

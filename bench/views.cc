@@ -20,8 +20,8 @@
 #endif
 
 #include "../src/native/image_reader.h"
-#include "../src/native/jpeg_session.h"
-#include "../src/native/view.h"
+#include "../src/native/jpeg/jpeg_session.h"
+#include "../src/native/view/view.h"
 #include "images.h"
 
 using namespace dctstream;

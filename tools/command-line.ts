@@ -8,8 +8,8 @@ import { version } from "../src/version.js";
 import type { Command, CommandEntry } from "./command.js";
 import { commands } from "./commands/index.js";
 import { Interruption } from "./interruption.js";
-import { Output } from "./output.js";
 import { storageOptionsFrom, withStorageOptions } from "./options/storage-options.js";
+import { Output } from "./output.js";
 
 const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 

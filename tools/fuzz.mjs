@@ -19,6 +19,7 @@ const flags = [
   "-O1",
   "-g",
   "-Wno-psabi",
+  "-Isrc/native",
   ...(process.arch === "x64" ? ["-march=x86-64-v2"] : []),
   ...sanitizers,
 ];
@@ -34,12 +35,21 @@ function build(names) {
   const objects = path.join(work, "objects");
   mkdirSync(objects, { recursive: true });
   const cores = path.join(root, "src", "native");
-  const sources = readdirSync(cores).filter((name) => name.endsWith(".cc") && !name.startsWith("binding"));
+  const below = readdirSync(cores, { recursive: true }).filter((name) => name.endsWith(".cc"));
+  const sources = below.filter((name) => !name.startsWith("node/"));
   // The shell reads these: relative to the root they have no letters that it reads as anything else, whatever the checkout is called.
   const relative = (...names) => path.relative(root, path.join(...names));
+  const objectOf = (name) => path.join(objects, `${path.basename(name, ".cc")}.o`);
   const commands = sources.map((name) => {
-    const object = relative(objects, name.replace(/\.cc$/, ".o"));
-    return `clang++ ${[...flags, "-fsanitize=fuzzer-no-link", "-c", relative(cores, name), "-o", object].join(" ")}`;
+    const compile = [
+      ...flags,
+      "-fsanitize=fuzzer-no-link",
+      "-c",
+      relative(cores, name),
+      "-o",
+      relative(objectOf(name)),
+    ];
+    return `clang++ ${compile.join(" ")}`;
   });
   if (
     run("xargs", ["-P", "2", "-I", "{}", "sh", "-c", "{}"], {
@@ -50,19 +60,9 @@ function build(names) {
   )
     throw new Error("the native cores do not compile with clang");
   for (const name of names) {
-    const link = [
-      path.join(root, "test", "fuzz", `${name}.cc`),
-      ...sources.map((s) => path.join(objects, s.replace(/\.cc$/, ".o"))),
-    ];
-    const status = run("clang++", [
-      ...flags,
-      "-fsanitize=fuzzer",
-      ...link,
-      "-ljpeg",
-      "-lzstd",
-      "-o",
-      path.join(work, name, "target"),
-    ]);
+    const link = [path.join(root, "test", "fuzz", `${name}.cc`), ...sources.map(objectOf)];
+    const output = ["-ljpeg", "-lzstd", "-o", path.join(work, name, "target")];
+    const status = run("clang++", [...flags, "-fsanitize=fuzzer", ...link, ...output], { cwd: root });
     if (status !== 0) throw new Error(`the fuzz target ${name} does not compile`);
   }
 }

@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "compose.h"
-#include "sample_reader.h"
-#include "view.h"
+#include "packed/sample_reader.h"
+#include "view/compose.h"
+#include "view/view.h"
 
 namespace dctstream {
 

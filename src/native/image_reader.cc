@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "scan.h"
+#include "jpeg/scan.h"
 
 namespace dctstream {
 

@@ -3,11 +3,11 @@
 #pragma once
 #include <vector>
 
-#include "baseline.h"
-#include "frequency_stats.h"
-#include "jpeg.h"
-#include "pack.h"
-#include "resize.h"
+#include "jpeg/baseline.h"
+#include "jpeg/frequency_stats.h"
+#include "jpeg/jpeg.h"
+#include "packed/pack.h"
+#include "view/resize.h"
 
 namespace dctstream {
 

@@ -4,10 +4,10 @@ import { lstat, mkdir } from "node:fs/promises";
 import path from "node:path";
 import { systemError, ToolkitError } from "../errors.js";
 import { InFlight } from "../in-flight.js";
-import { localPath } from "../storage/disk/store.js";
 import { makeFolder } from "../storage/disk/folder.js";
-import { isRemote, joinUrl } from "../storage/url.js";
+import { localPath } from "../storage/disk/store.js";
 import { putObject } from "../storage/objects.js";
+import { isRemote, joinUrl } from "../storage/url.js";
 
 /** Files on their way to a service, each of which takes a round trip. */
 const remoteWritesInFlight = 24;

@@ -2,9 +2,9 @@
 // presence means that everything it names is there.
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
-import { parentUrl } from "../storage/url.js";
 import { putObject, readText } from "../storage/objects.js";
 import { storageOptions } from "../storage/store.js";
+import { parentUrl } from "../storage/url.js";
 import { version } from "../version.js";
 import { layoutProblem, nameProblem } from "./check-manifest.js";
 import { checkDocument, parseJson } from "./document.js";

@@ -1,9 +1,9 @@
 // Checks that a data set on disk is what its manifest says: every file, checksum, count and record, and that these agree with each other.
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../errors.js";
 import { publicUrl } from "../public-url.js";
-import { joinUrl } from "../storage/url.js";
-import { openStore } from "../storage/store.js";
 import { readText } from "../storage/objects.js";
+import { openStore } from "../storage/store.js";
+import { joinUrl } from "../storage/url.js";
 import { openDataset } from "./dataset.js";
 import { type LoadedManifest, parseSidecar, readManifest, type Sidecar, sidecarName } from "./manifest.js";
 import { readShard, sha256Of } from "./reader.js";

@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { type RecordBatch, RecordBatchFileWriter, RecordBatchWriter, type Schema } from "apache-arrow";
 import { crc32c } from "../native/index.js";
-import { joinUrl } from "../storage/url.js";
 import type { ObjectWriter } from "../storage/object-store.js";
 import { openStore } from "../storage/store.js";
+import { joinUrl } from "../storage/url.js";
 import type { SampleRecord } from "./record.js";
 import { RecordBatchBuilder } from "./record-batch.js";
 import { SampleIndexBuilder } from "./sample-index.js";

@@ -4,8 +4,8 @@ import picomatch from "picomatch";
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import { publicUrl } from "../public-url.js";
-import { baseName, isRemote, joinUrl } from "./url.js";
 import { openStore } from "./store.js";
+import { baseName, isRemote, joinUrl } from "./url.js";
 
 /** Looks at services' objects, and lists of their folders, at a time. */
 const looksInFlight = 16;

@@ -3,9 +3,9 @@ import { ToolkitError } from "../errors.js";
 import { FileStore } from "./disk/store.js";
 import { type HttpOptions, HttpStore } from "./http/store.js";
 import type { ObjectStore } from "./object-store.js";
+import type { S3Options } from "./s3/client.js";
 import { S3Store } from "./s3/store.js";
 import { schemeOf } from "./url.js";
-import type { S3Options } from "./s3/client.js";
 
 export interface StorageOptions {
   readonly s3?: S3Options;

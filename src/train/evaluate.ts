@@ -7,13 +7,13 @@ import type { LoaderCacheOptions } from "../pipeline/load/options.js";
 import type { ClassComparison, ClassList, ClassMap } from "../shards/class-list.js";
 import { classesOf } from "../shards/dataset-classes.js";
 import type { LoadedManifest } from "../shards/manifest.js";
-import { type BatchTensors, toTensors } from "./step/batch.js";
 import { alone, type Collective } from "./collective/collective.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import type { Tf } from "./engine/tensorflow.js";
 import { type NetworkInput, viewOf } from "./input.js";
 import { classesOfNetwork, type NetworkClasses } from "./saved/network-classes.js";
+import { type BatchTensors, toTensors } from "./step/batch.js";
 
 /** What evaluation must know of a network, as a checkpoint says it: its input, and what its outputs mean. */
 export type EvaluatedNetwork = NetworkInput & NetworkClasses & { readonly folder?: string | undefined };

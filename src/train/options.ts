@@ -9,8 +9,8 @@ import { publicUrl } from "../public-url.js";
 import type { ClassComparison } from "../shards/class-list.js";
 import type { DeviceChoice, EngineName } from "./engine/engine.js";
 import { findNetwork } from "./networks/build.js";
-import { type Schedule, scaledLearningRate, schedules, usualWarmupEpochs } from "./step/recipe.js";
 import type { CheckpointReport, EpochReport, StepReport } from "./report.js";
+import { type Schedule, scaledLearningRate, schedules, usualWarmupEpochs } from "./step/recipe.js";
 
 export interface TrainOptions {
   readonly manifest: string;

@@ -9,13 +9,13 @@ import { isImageName } from "../pipeline/preprocess/entry-names.js";
 import { isTarUrl } from "../pipeline/preprocess/sources.js";
 import { publicUrl } from "../public-url.js";
 import { type LoadedManifest, manifestName, readManifest } from "../shards/manifest.js";
-import { joinUrl } from "../storage/url.js";
 import { openStore } from "../storage/store.js";
-import { type BatchInput, inputTensors } from "./step/batch.js";
+import { joinUrl } from "../storage/url.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import { notFinite } from "./evaluate.js";
 import { type NetworkInput, viewOf } from "./input.js";
+import { type BatchInput, inputTensors } from "./step/batch.js";
 
 export interface PredictOptions {
   /** Images, tars, folders and manifests: paths, URLs and patterns; read as they come. */

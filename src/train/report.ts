@@ -1,8 +1,8 @@
 // What a training run tells while it goes and when it has ended.
 import type { PipelineCounters } from "../pipeline/stage-clock.js";
 import type { ClassComparison } from "../shards/class-list.js";
-import type { CacheCounters } from "../storage/disk/cache.js";
 import type { StorageCounters } from "../storage/counters.js";
+import type { CacheCounters } from "../storage/disk/cache.js";
 
 export interface StepReport {
   /** Counts from 1. */

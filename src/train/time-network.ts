@@ -3,8 +3,8 @@ import type { Tensor } from "@tensorflow/tfjs";
 import { epochMs, type Recorder } from "../pipeline/stage-clock.js";
 import type { Engine } from "./engine/engine.js";
 import type { Precision } from "./engine/frozen-network.js";
-import { stepStage } from "./run/meter.js";
 import { buildNetwork, type NetworkOptions } from "./networks/build.js";
+import { stepStage } from "./run/meter.js";
 import { labelledSamples, stepSettings } from "./step/plain-step.js";
 import { type StepBatch, Stepper } from "./step/step.js";
 

@@ -9,7 +9,7 @@
 #include <cstdio>
 #include <map>
 
-#include "../../src/native/scan_order.h"
+#include "../../src/native/packed/scan_order.h"
 #include "fuzz.h"
 
 using namespace dctstream;

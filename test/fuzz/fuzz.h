@@ -7,8 +7,8 @@
 #include <cstring>
 #include <vector>
 
-#include "../../src/native/pack.h"
-#include "../../src/native/simd.h"
+#include "../../src/native/base/simd.h"
+#include "../../src/native/packed/pack.h"
 
 namespace dctstream {
 

@@ -1,12 +1,12 @@
 // Fuzz target: any bytes as a JPEG through every reader. What our own decoder accepts, libjpeg must accept without a
 // warning and with the same coefficients, and the file must be rebuilt from them byte for byte.
-#include "../../src/native/jpeg.h"
+#include "../../src/native/jpeg/jpeg.h"
 
-#include "../../src/native/baseline.h"
-#include "../../src/native/frequency_stats.h"
-#include "../../src/native/pixels.h"
-#include "../../src/native/rebuild.h"
-#include "../../src/native/resize.h"
+#include "../../src/native/jpeg/baseline.h"
+#include "../../src/native/jpeg/frequency_stats.h"
+#include "../../src/native/jpeg/pixels.h"
+#include "../../src/native/jpeg/rebuild.h"
+#include "../../src/native/view/resize.h"
 #include "fuzz.h"
 
 using namespace dctstream;

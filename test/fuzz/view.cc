@@ -1,5 +1,5 @@
 // Fuzz target: any view of an image whose packed record is any bytes, at every SIMD level.
-#include "../../src/native/view.h"
+#include "../../src/native/view/view.h"
 
 #include <cmath>
 

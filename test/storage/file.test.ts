@@ -4,9 +4,9 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { expandPatterns } from "../../src/storage/expand.js";
-import { baseName, joinUrl } from "../../src/storage/url.js";
-import { openStore } from "../../src/storage/store.js";
 import { putObject, readObject, readText } from "../../src/storage/objects.js";
+import { openStore } from "../../src/storage/store.js";
+import { baseName, joinUrl } from "../../src/storage/url.js";
 import { rejectsWith } from "../support/errors.js";
 import { namesIn, temporaryFolder } from "../support/files.js";
 

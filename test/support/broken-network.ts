@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
-import { closeStorage, configureStorage } from "../../src/storage/store.js";
 import { putObject } from "../../src/storage/objects.js";
+import { closeStorage, configureStorage } from "../../src/storage/store.js";
 import { dctstream, lastJson, type Outcome } from "./command-line.js";
 import { sampleEntries } from "./dataset.js";
 import { tarBytes } from "./files.js";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { asToolkitError } from "../../src/errors.js";
 import type { ErrorCode } from "../../src/error-codes.js";
+import { asToolkitError } from "../../src/errors.js";
 
 /** Asserts that `fails` throws or rejects with that code and, where given, a message that matches. */
 export async function rejectsWith(code: ErrorCode, fails: () => unknown, message?: RegExp): Promise<void> {

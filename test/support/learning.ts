@@ -4,11 +4,11 @@ import path from "node:path";
 import { test } from "node:test";
 import type { Tensor } from "@tensorflow/tfjs-node-gpu";
 import { readManifest } from "../../src/shards/manifest.js";
-import { loadCheckpoint } from "../../src/train/saved/checkpoint.js";
 import { openEngine } from "../../src/train/engine/open-engine.js";
 import { evaluateModel } from "../../src/train/evaluate.js";
 import type { StepReport } from "../../src/train/report.js";
 import { train } from "../../src/train/run/trainer.js";
+import { loadCheckpoint } from "../../src/train/saved/checkpoint.js";
 import { namesIn, temporaryFolder } from "./files.js";
 import { quickRun, twoClasses } from "./two-classes.js";
 

@@ -6,14 +6,14 @@ import type { Tensor } from "@tensorflow/tfjs";
 import { readManifest } from "../../src/shards/manifest.js";
 import type { Collective } from "../../src/train/collective/collective.js";
 import { openCollective } from "../../src/train/collective/open-collective.js";
-import { openEngine } from "../../src/train/engine/open-engine.js";
 import { variableOf } from "../../src/train/engine/layer-graph.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { networkInput } from "../../src/train/input.js";
 import { buildNetwork, findNetwork } from "../../src/train/networks/build.js";
 import { resolveTrainOptions } from "../../src/train/options.js";
+import { TrainingData } from "../../src/train/run/training-data.js";
 import { labelledSamples, stepSettings } from "../../src/train/step/plain-step.js";
 import { Stepper } from "../../src/train/step/step.js";
-import { TrainingData } from "../../src/train/run/training-data.js";
 import { pattern } from "./tensors.js";
 
 const globalBatch = 8;

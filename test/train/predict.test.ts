@@ -4,10 +4,10 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
-import { loadCheckpoint } from "../../src/train/saved/checkpoint.js";
 import { openEngine } from "../../src/train/engine/open-engine.js";
 import { type Prediction, type PredictOptions, predict } from "../../src/train/predict.js";
 import { train } from "../../src/train/run/trainer.js";
+import { loadCheckpoint } from "../../src/train/saved/checkpoint.js";
 import { dctstream, lastJson } from "../support/command-line.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";
 import { cmykKind, makeJpeg } from "../support/jpegs.js";

@@ -3,10 +3,10 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { test } from "node:test";
 import type { Tensor } from "@tensorflow/tfjs";
-import { saveCheckpoint } from "../../src/train/saved/checkpoint.js";
 import { openEngine } from "../../src/train/engine/open-engine.js";
 import { buildNetwork } from "../../src/train/networks/build.js";
 import { networks } from "../../src/train/networks/definitions.js";
+import { saveCheckpoint } from "../../src/train/saved/checkpoint.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";
 import { pattern, relativeError } from "../support/tensors.js";
 

@@ -2,6 +2,9 @@
 import { ToolkitError } from "../../src/errors.js";
 import { readClasses } from "../../src/pipeline/preprocess/classes.js";
 import { putObject, readObject } from "../../src/storage/objects.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
+import { networkInput } from "../../src/train/input.js";
+import { buildNetwork, findNetwork } from "../../src/train/networks/build.js";
 import {
   type CheckpointInfo,
   checkpointText,
@@ -10,10 +13,7 @@ import {
   readCheckpointInfo,
   saveCheckpoint,
 } from "../../src/train/saved/checkpoint.js";
-import { openEngine } from "../../src/train/engine/open-engine.js";
-import { networkInput } from "../../src/train/input.js";
 import { networkClasses } from "../../src/train/saved/network-classes.js";
-import { buildNetwork, findNetwork } from "../../src/train/networks/build.js";
 import { encodeSafetensors, parseSafetensors } from "../../src/train/saved/safetensors.js";
 import { exportWeights, importWeights } from "../../src/train/saved/weights.js";
 import { argument, type Command } from "../command.js";

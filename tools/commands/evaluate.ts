@@ -3,18 +3,18 @@ import { printable } from "../../src/printable.js";
 import { compareClasses } from "../../src/shards/dataset-classes.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import { putObject } from "../../src/storage/objects.js";
-import { loadCheckpoint, readCheckpointInfo } from "../../src/train/saved/checkpoint.js";
-import { openEngine } from "../../src/train/engine/open-engine.js";
 import { type Precision, precisions } from "../../src/train/engine/frozen-network.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { type EvaluateReport, evaluateModel } from "../../src/train/evaluate.js";
+import { loadCheckpoint, readCheckpointInfo } from "../../src/train/saved/checkpoint.js";
 import { classesOfNetwork } from "../../src/train/saved/network-classes.js";
 import { describeClasses } from "../class-text.js";
 import { argument, type Command } from "../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../options/engine-options.js";
-import { withProgress } from "../progress.js";
 import { formatShare } from "../options/quantity.js";
-import { picturesOf, renderEvaluation } from "../report/evaluation.js";
 import { readOptionsFrom, withReadOptions } from "../options/storage-options.js";
+import { withProgress } from "../progress.js";
+import { picturesOf, renderEvaluation } from "../report/evaluation.js";
 
 /** Mistakes shown as pictures. */
 const shownMistakes = 24;

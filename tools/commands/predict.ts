@@ -2,15 +2,15 @@
 import { createInterface } from "node:readline";
 import { invalidOption, ToolkitError } from "../../src/errors.js";
 import { printableJson } from "../../src/printable.js";
-import { loadCheckpoint, readCheckpointInfo } from "../../src/train/saved/checkpoint.js";
-import { openEngine } from "../../src/train/engine/open-engine.js";
 import { type Precision, precisions } from "../../src/train/engine/frozen-network.js";
+import { openEngine } from "../../src/train/engine/open-engine.js";
 import { predict } from "../../src/train/predict.js";
+import { loadCheckpoint, readCheckpointInfo } from "../../src/train/saved/checkpoint.js";
 import { argument, type Command } from "../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../options/engine-options.js";
 import { maxImageBytesOption } from "../options/preprocess-options.js";
-import { ProgressLine } from "../progress-line.js";
 import { parseSize } from "../options/quantity.js";
+import { ProgressLine } from "../progress-line.js";
 
 /** Images between two lines of progress. */
 const progressImages = 10_000;

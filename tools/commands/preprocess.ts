@@ -4,15 +4,15 @@ import { findSources } from "../../src/pipeline/preprocess/sources.js";
 import { printable } from "../../src/printable.js";
 import { argument, type Command } from "../command.js";
 import { serveMetrics, withMetricsOptions } from "../metrics.js";
-import { placeOf } from "../place.js";
 import { preprocessOptionsFrom, withPreprocessOptions } from "../options/preprocess-options.js";
+import { withProfileOption } from "../options/profile-options.js";
+import { formatBytes } from "../options/quantity.js";
+import { placeOf } from "../place.js";
 import { RunProfile, writePage } from "../profile/output.js";
 import { profilePreprocessing } from "../profile/preprocess.js";
 import { measurePreprocessLimits } from "../profile/preprocess-limits.js";
 import { describeProfile } from "../profile/text.js";
-import { withProfileOption } from "../options/profile-options.js";
 import { withProgress } from "../progress.js";
-import { formatBytes } from "../options/quantity.js";
 import { renderProfile } from "../report/profile.js";
 
 export const preprocessCommand: Command = {

@@ -1,27 +1,27 @@
 // dctstream train
 import { asToolkitError } from "../../src/errors.js";
 import { readManifest } from "../../src/shards/manifest.js";
-import { joinUrl } from "../../src/storage/url.js";
 import { readText } from "../../src/storage/objects.js";
+import { joinUrl } from "../../src/storage/url.js";
 import type { Collective } from "../../src/train/collective/collective.js";
 import { openCollective } from "../../src/train/collective/open-collective.js";
-import { parseHistory } from "../../src/train/run/history.js";
 import { type RunStart, resolveTrainOptions, type TrainOptions } from "../../src/train/options.js";
 import type { EpochReport, StepReport, TrainReport } from "../../src/train/report.js";
+import { parseHistory } from "../../src/train/run/history.js";
 import { historyName } from "../../src/train/run/run-folder.js";
 import { train } from "../../src/train/run/trainer.js";
 import { describeClasses } from "../class-text.js";
 import { argument, type Command, type CommandContext } from "../command.js";
 import { serveMetrics, withMetricsOptions } from "../metrics.js";
+import { withProfileOption } from "../options/profile-options.js";
+import { formatBytes, formatDuration, formatShare } from "../options/quantity.js";
+import { configFile, trainOptionsFrom, withTrainOptions } from "../options/train-options.js";
 import { measureLimits } from "../profile/feeding.js";
 import { RunProfile, writePage } from "../profile/output.js";
 import { describeProfile } from "../profile/text.js";
 import { feedingOf, profileSteps } from "../profile/train.js";
-import { withProfileOption } from "../options/profile-options.js";
 import { ProgressLine } from "../progress-line.js";
-import { formatBytes, formatDuration, formatShare } from "../options/quantity.js";
 import { renderTraining } from "../report/training.js";
-import { configFile, trainOptionsFrom, withTrainOptions } from "../options/train-options.js";
 
 export const trainCommand: Command = {
   options: (parser) =>

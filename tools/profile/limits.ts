@@ -6,8 +6,8 @@ import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { readShard } from "../../src/shards/reader.js";
 import { storageCounters } from "../../src/storage/counters.js";
 import { localPath } from "../../src/storage/disk/store.js";
-import { isRemote, joinUrl } from "../../src/storage/url.js";
 import { openStore } from "../../src/storage/store.js";
+import { isRemote, joinUrl } from "../../src/storage/url.js";
 import { medianOf } from "./quantile.js";
 
 /** Bytes a second that one thread copies in memory that no cache holds. */

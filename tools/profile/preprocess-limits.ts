@@ -3,9 +3,9 @@ import { createHash, randomUUID } from "node:crypto";
 import { factNumbers, readJpegFacts } from "../../src/native/index.js";
 import { isSample } from "../../src/pipeline/preprocess/sample.js";
 import { readSource, type Source } from "../../src/pipeline/preprocess/sources.js";
-import { isRemote, joinUrl } from "../../src/storage/url.js";
-import { openStore } from "../../src/storage/store.js";
 import { putObject } from "../../src/storage/objects.js";
+import { openStore } from "../../src/storage/store.js";
+import { isRemote, joinUrl } from "../../src/storage/url.js";
 import { landingRate, memoryCopyRate } from "./limits.js";
 
 const limitSeconds = 0.5;

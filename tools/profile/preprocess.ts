@@ -8,8 +8,8 @@ import type { PreprocessOptions } from "../../src/pipeline/preprocess/options.js
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { findSources } from "../../src/pipeline/preprocess/sources.js";
 import { addCounters, type PipelineCounters } from "../../src/pipeline/stage-clock.js";
-import { joinUrl } from "../../src/storage/url.js";
 import { openStore } from "../../src/storage/store.js";
+import { joinUrl } from "../../src/storage/url.js";
 import { coresOf, type Measured, startMeasuring, throughputOf } from "./measure.js";
 import { bestWorkers, type Option, recommend, type Station } from "./model.js";
 import { measurePreprocessLimits, type PreprocessLimits } from "./preprocess-limits.js";

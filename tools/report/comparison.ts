@@ -1,7 +1,8 @@
 // The page of dctstream profile compare.
+
+import { formatBytes } from "../options/quantity.js";
 import type { Comparison, Way } from "../profile/compare.js";
 import { rate } from "../profile/verdict.js";
-import { formatBytes } from "../options/quantity.js";
 import { escapeHtml } from "./charts.js";
 import { machineSection } from "./machine.js";
 import { cell, renderPage, row, section, wideTable } from "./page.js";

@@ -2,9 +2,9 @@
 import { arch, availableParallelism, cpus, platform, release, totalmem } from "node:os";
 import { publicUrls } from "../../src/public-url.js";
 import { version } from "../../src/version.js";
+import { formatBytes } from "../options/quantity.js";
 import type { Cores } from "../profile/stage.js";
 import { percent, rate } from "../profile/verdict.js";
-import { formatBytes } from "../options/quantity.js";
 import { factTable, section } from "./page.js";
 
 /** The command, the machine and what it can do: without them figures say nothing. */

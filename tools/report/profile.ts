@@ -1,9 +1,10 @@
 // The page of a profile: the verdict, where the pipeline is narrow, and what its threads did when.
+
+import { formatBytes, formatShare } from "../options/quantity.js";
 import type { Lane, Recording, Span } from "../profile/recording.js";
 import type { Profile, Stage } from "../profile/stage.js";
 import { describeRecommendation } from "../profile/text.js";
 import { percent, rate } from "../profile/verdict.js";
-import { formatBytes, formatShare } from "../options/quantity.js";
 import { escapeHtml, type Series, stackChart, timelineChart } from "./charts.js";
 import { machineSection } from "./machine.js";
 import { cell, renderPage, row, section, wideTable } from "./page.js";

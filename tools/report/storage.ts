@@ -1,6 +1,7 @@
 // The page of dctstream profile storage.
-import type { ReadPattern, StorageProfile } from "../profile/storage.js";
+
 import { formatBytes } from "../options/quantity.js";
+import type { ReadPattern, StorageProfile } from "../profile/storage.js";
 import { escapeHtml, lineChart, type Series } from "./charts.js";
 import { machineSection } from "./machine.js";
 import { cell, renderPage, row, section, wideTable } from "./page.js";

@@ -1,8 +1,9 @@
 // The page of dctstream train --html: how the run went, and, where it was profiled, where its time went.
-import type { EpochLine, parseHistory, StepLine } from "../../src/train/run/history.js";
+
 import type { TrainReport } from "../../src/train/report.js";
-import type { Profiled } from "../profile/profiled.js";
+import type { EpochLine, parseHistory, StepLine } from "../../src/train/run/history.js";
 import { formatDuration, formatShare } from "../options/quantity.js";
+import type { Profiled } from "../profile/profiled.js";
 import { escapeHtml, lineChart, type Series } from "./charts.js";
 import { factTable, renderPage, section } from "./page.js";
 import { profileSections } from "./profile.js";

@@ -3,8 +3,8 @@ import { asToolkitError, ToolkitError, toWire, type WireError } from "../../erro
 import { mapOrdered } from "../../map-ordered.js";
 import { publicUrl } from "../../public-url.js";
 import { expandPatterns } from "../../storage/expand.js";
-import { openStore } from "../../storage/store.js";
 import { readObject } from "../../storage/objects.js";
+import { openStore } from "../../storage/store.js";
 import { isImageName } from "../preprocess/entry-names.js";
 import { openSourceBytes } from "../preprocess/source-bytes.js";
 import { isTarUrl } from "../preprocess/sources.js";

@@ -1,11 +1,12 @@
 // A folder of class folders, walked as torchvision's ImageFolder does: `root/class/**/image.jpg`, links followed, every file told of in a
 // stable order. Reading the files is left to others.
-import { asToolkitError } from "../../errors.js";
+
 import type { ErrorCode } from "../../error-codes.js";
+import { asToolkitError } from "../../errors.js";
 import { withoutLinks } from "../../storage/disk/local-folder.js";
-import { baseName, isRemote } from "../../storage/url.js";
 import type { ObjectInfo } from "../../storage/object-store.js";
 import { openStore } from "../../storage/store.js";
+import { baseName, isRemote } from "../../storage/url.js";
 import {
   archiveMessage,
   type IgnoreReason,

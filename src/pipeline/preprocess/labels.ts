@@ -1,8 +1,8 @@
 // What class a sample is of: from a file of labels, its companions, or the folder or tar that it lies in.
 import { ToolkitError } from "../../errors.js";
 import { maxClasses } from "../../shards/class-list.js";
-import { baseName } from "../../storage/url.js";
 import { readText } from "../../storage/objects.js";
+import { baseName } from "../../storage/url.js";
 import { type ClassList, isSynset } from "./classes.js";
 import { baseOf } from "./entry-names.js";
 import { parseJsonText } from "./json-text.js";

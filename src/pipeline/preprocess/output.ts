@@ -11,9 +11,9 @@ import {
   shardPrefix,
   sidecarName,
 } from "../../shards/manifest.js";
-import { baseName, joinUrl } from "../../storage/url.js";
-import { openStore } from "../../storage/store.js";
 import { putObject, readText } from "../../storage/objects.js";
+import { openStore } from "../../storage/store.js";
+import { baseName, joinUrl } from "../../storage/url.js";
 
 /** Written first: which data set the folder is for. Its absence or difference is what makes a folder somebody else's. */
 const jobName = "job.json";

@@ -12,8 +12,8 @@ import {
 } from "../../shards/manifest.js";
 import { indexName, parseSampleIndex, SampleIndexBuilder } from "../../shards/sample-index.js";
 import { mergeStatistics } from "../../shards/statistics.js";
-import { joinUrl } from "../../storage/url.js";
 import { putObject } from "../../storage/objects.js";
+import { joinUrl } from "../../storage/url.js";
 import { ClassRegister, type ClassRules, checkGaps } from "./classes.js";
 import { clearOutput, type Job } from "./output.js";
 import type { Source } from "./sources.js";

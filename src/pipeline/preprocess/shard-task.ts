@@ -2,8 +2,8 @@
 import type { WireError } from "../../errors.js";
 import type { Codec } from "../../native/index.js";
 import type { ClassEntry, Failure, Sidecar, SidecarBody } from "../../shards/manifest.js";
-import type { StorageActivity } from "../../storage/remote/activity.js";
 import type { StorageCounters } from "../../storage/counters.js";
+import type { StorageActivity } from "../../storage/remote/activity.js";
 import type { StorageOptions } from "../../storage/store.js";
 import type { Work } from "../stage-clock.js";
 import type { IgnoreReason } from "./entry-names.js";

@@ -4,8 +4,8 @@ import { type MessagePort, parentPort, threadId, workerData } from "node:worker_
 import { ToolkitError, toWire, type WireError } from "../../errors.js";
 import { threadCpuMs } from "../../native/index.js";
 import type { SidecarBody } from "../../shards/manifest.js";
-import { storageActivity } from "../../storage/remote/activity.js";
 import { type StorageCounters, storageCounters } from "../../storage/counters.js";
+import { storageActivity } from "../../storage/remote/activity.js";
 import { closeStorage, configureStorage } from "../../storage/store.js";
 import { epochMs } from "../stage-clock.js";
 import { ShardSequence } from "./shard-sequence.js";

@@ -2,8 +2,8 @@
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { ToolkitError } from "../../errors.js";
-import { baseName } from "../../storage/url.js";
 import { openStore } from "../../storage/store.js";
+import { baseName } from "../../storage/url.js";
 import { watched } from "../stage-clock.js";
 import { ByteReader } from "./byte-reader.js";
 

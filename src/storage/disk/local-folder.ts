@@ -2,8 +2,8 @@
 import type { Dirent } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { isMissing } from "../../system-errors.js";
-import { bytePath, urlInFolder } from "./file-name.js";
 import type { ObjectInfo } from "../object-store.js";
+import { bytePath, urlInFolder } from "./file-name.js";
 
 /** Looks at files under way: each takes one of the few threads that Node has for the disk. */
 const looksInFlight = 64;

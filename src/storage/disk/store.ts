@@ -7,11 +7,20 @@ import { fileURLToPath } from "node:url";
 import { systemError, ToolkitError } from "../../errors.js";
 import { holdTemporary, lockPath, releaseTemporary } from "../../native/index.js";
 import { isMissing } from "../../system-errors.js";
+import type {
+  ByteRange,
+  CreateOptions,
+  ListOptions,
+  Lock,
+  ObjectInfo,
+  ObjectStore,
+  ObjectWriter,
+  StreamOptions,
+} from "../object-store.js";
 import { reading, writing } from "../remote/activity.js";
 import { bytePath } from "./file-name.js";
 import { makeFolder } from "./folder.js";
 import { listLocalFolder } from "./local-folder.js";
-import type { ByteRange, CreateOptions, ListOptions, Lock, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "../object-store.js";
 
 /** One good-sized read: large enough for a disk's queue, small enough to stay in the cache. */
 const streamChunkBytes = 1 << 20;

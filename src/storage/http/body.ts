@@ -2,8 +2,8 @@
 import { Readable } from "node:stream";
 import { copyBytes } from "../../native/index.js";
 import type { Body } from "../remote/exchange.js";
-import { asTransient } from "./network-errors.js";
 import { TransientError } from "../remote/retry.js";
+import { asTransient } from "./network-errors.js";
 import { whenSilent } from "./silence.js";
 
 /** A stream as a body. */

@@ -1,8 +1,9 @@
 // GETs over a pool of GetConnections, one origin's kept apart from another's.
-import type { Body, BodyAnswer, GetRequest, ResponseHead, TimeoutOptions } from "../remote/exchange.js";
+
 import { countRetry } from "../counters.js";
-import { GetConnection } from "./get-connection.js";
+import type { Body, BodyAnswer, GetRequest, ResponseHead, TimeoutOptions } from "../remote/exchange.js";
 import { TransientError } from "../remote/retry.js";
+import { GetConnection } from "./get-connection.js";
 
 /** Statuses whose answers have no body, whatever their headers say. */
 const bodiless = new Set([204, 304]);

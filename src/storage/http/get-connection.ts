@@ -4,8 +4,8 @@ import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectSecure } from "node:tls";
 import { copyBytes } from "../../native/index.js";
 import type { GetRequest, ResponseHead, TimeoutOptions } from "../remote/exchange.js";
-import { asTransient } from "./network-errors.js";
 import { TransientError } from "../remote/retry.js";
+import { asTransient } from "./network-errors.js";
 import { whenSilent } from "./silence.js";
 
 /** Heads, and the beginnings of bodies that come with them. */

@@ -2,12 +2,12 @@
 // Bodies are handed out unread; whoever gets one reads or destroys it.
 import type { Readable } from "node:stream";
 import { Agent } from "undici";
-import type { BodyAnswer, GetRequest, ResponseHead, TimeoutOptions } from "../remote/exchange.js";
-import { ReadableBody } from "./body.js";
 import { count } from "../counters.js";
+import type { BodyAnswer, GetRequest, ResponseHead, TimeoutOptions } from "../remote/exchange.js";
+import { TransientError } from "../remote/retry.js";
+import { ReadableBody } from "./body.js";
 import { GetClient } from "./get-client.js";
 import { asTransient } from "./network-errors.js";
-import { TransientError } from "../remote/retry.js";
 import { whenSilent } from "./silence.js";
 
 export interface HttpRequest extends GetRequest {

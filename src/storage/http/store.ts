@@ -2,14 +2,14 @@
 import querystring from "node:querystring";
 import { ToolkitError } from "../../errors.js";
 import { isHashed, publicUrl } from "../../public-url.js";
+import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "../object-store.js";
 import type { BodyAnswer, TimeoutOptions } from "../remote/exchange.js";
 import { RequestGate } from "../remote/gate.js";
-import { HttpClient } from "./http-client.js";
 import { KnownObjects, objectChanged } from "../remote/known-objects.js";
 import { type RangeAnswer, rangeAnswer } from "../remote/range-source.js";
 import { RangeReader } from "../remote/ranges.js";
 import { parseRetryAfter, type RetryOptions, RetryPolicy, TransientError } from "../remote/retry.js";
-import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "../object-store.js";
+import { HttpClient } from "./http-client.js";
 
 export interface HttpOptions {
   readonly retry?: RetryOptions;

@@ -2,17 +2,17 @@
 // version of the object. Transports say how one request is made; everything that makes requests dependable is here.
 import { ToolkitError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
-import { reading } from "./activity.js";
-import { skip } from "./exchange.js";
-import { ReadCoalescer } from "./coalesce.js";
 import { count } from "../counters.js";
+import type { ByteRange, ObjectInfo, StreamOptions } from "../object-store.js";
+import { reading } from "./activity.js";
+import { ReadCoalescer } from "./coalesce.js";
+import { skip } from "./exchange.js";
 import type { RequestGate } from "./gate.js";
 import { checkVersion, type KnownObjects } from "./known-objects.js";
-import type { RangeAnswer, RangeSource, ReadRequest } from "./range-source.js";
 import { PartBuffers } from "./part-buffers.js";
+import type { RangeAnswer, RangeSource, ReadRequest } from "./range-source.js";
 import { type RetryPolicy, TransientError } from "./retry.js";
 import { readSequentially } from "./sequential.js";
-import type { ByteRange, ObjectInfo, StreamOptions } from "../object-store.js";
 
 /** A range larger than this is read by several requests at once: what S3 recommends for throughput is 8 to 16 MiB. */
 const partBytes = 8 << 20;

@@ -1,12 +1,13 @@
 // The body of an object on a server that knows no ranges: one long answer, held back by its consumer. When it breaks, another is asked for and
 // read up to where the first ended.
+
+import { count } from "../counters.js";
+import type { ObjectInfo } from "../object-store.js";
 import { reading } from "./activity.js";
 import { type Body, skip } from "./exchange.js";
-import { count } from "../counters.js";
 import { checkVersion } from "./known-objects.js";
 import type { RangeSource } from "./range-source.js";
 import { type RetryPolicy, TransientError } from "./retry.js";
-import type { ObjectInfo } from "../object-store.js";
 
 interface SequentialOptions {
   readonly retry: RetryPolicy;

@@ -1,8 +1,9 @@
 // What lies below a folder of a bucket: objects, folders, and uploads that nobody completed.
+
+import type { ObjectInfo } from "../object-store.js";
 import type { S3Connection } from "./client.js";
 import { isMissing } from "./errors.js";
 import { folderPrefix, type Payer, type S3Place } from "./url.js";
-import type { ObjectInfo } from "../object-store.js";
 
 interface Page {
   readonly entries: readonly ObjectInfo[];

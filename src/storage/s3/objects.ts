@@ -1,10 +1,10 @@
 // What an object is, without its bytes, and the bytes of a small one.
 import type { Readable } from "node:stream";
 import type { BodyStream } from "../http/body.js";
+import type { ObjectInfo } from "../object-store.js";
 import type { S3Connection, S3Session } from "./client.js";
 import { isMissing, statusOf } from "./errors.js";
 import type { Payer, S3Place } from "./url.js";
-import type { ObjectInfo } from "../object-store.js";
 
 /** Undefined when there is none. */
 export function headObject(

@@ -1,9 +1,19 @@
 // s3://bucket/key: any service that speaks S3. Keys are taken literally: `s3://b/a b+c%20d` names the object "a b+c%20d".
 import { ToolkitError } from "../../errors.js";
 import type { BodyStream } from "../http/body.js";
+import { LeaseKeeper } from "../lease.js";
+import type {
+  ByteRange,
+  CreateOptions,
+  ListOptions,
+  Lock,
+  ObjectInfo,
+  ObjectStore,
+  ObjectWriter,
+  StreamOptions,
+} from "../object-store.js";
 import { RequestGate } from "../remote/gate.js";
 import { KnownObjects } from "../remote/known-objects.js";
-import { LeaseKeeper } from "../lease.js";
 import { type RangeAnswer, rangeAnswer } from "../remote/range-source.js";
 import { RangeReader } from "../remote/ranges.js";
 import { RetryPolicy } from "../remote/retry.js";
@@ -12,7 +22,6 @@ import { S3Listing } from "./list.js";
 import { getSmallObject, headObject } from "./objects.js";
 import { type Payer, parseS3Url, type S3Place } from "./url.js";
 import { S3Writer } from "./writer.js";
-import type { ByteRange, CreateOptions, ListOptions, Lock, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "../object-store.js";
 
 export class S3Store implements ObjectStore {
   private readonly connection: S3Connection;

@@ -4,13 +4,13 @@ import type { CompletedPart } from "@aws-sdk/client-s3";
 import { ToolkitError } from "../../errors.js";
 import { InFlight } from "../../in-flight.js";
 import { copyBytes } from "../../native/index.js";
-import { writing } from "../remote/activity.js";
 import { count } from "../counters.js";
+import type { CreateOptions, ObjectInfo, ObjectWriter } from "../object-store.js";
+import { writing } from "../remote/activity.js";
 import type { S3Connection, S3Session } from "./client.js";
 import { isConditionFailed, isMissing, isNotImplemented } from "./errors.js";
 import { getSmallObject, headObject } from "./objects.js";
 import type { Payer, S3Place } from "./url.js";
-import type { CreateOptions, ObjectInfo, ObjectWriter } from "../object-store.js";
 
 /** Of the first thousand parts; each thousand after that is of twice the size. S3 takes 10,000 parts, so this reaches its largest object. */
 const partBytes = 8 << 20;

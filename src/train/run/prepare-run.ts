@@ -2,17 +2,17 @@
 
 import type { ClassComparison, ClassList } from "../../shards/class-list.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
-import { readCheckpointInfo, readTrainingState } from "../saved/checkpoint.js";
 import type { Collective } from "../collective/collective.js";
 import type { Engine } from "../engine/engine.js";
 import { openEngine } from "../engine/open-engine.js";
 import type { NetworkInput } from "../input.js";
 import { buildNetwork, type Network } from "../networks/build.js";
 import { configOf, type TrainSettings } from "../options.js";
+import { readCheckpointInfo, readTrainingState } from "../saved/checkpoint.js";
 import type { Recipe } from "../step/recipe.js";
+import { Stepper } from "../step/step.js";
 import type { RunFolder } from "./run-folder.js";
 import { RunLog, type RunLogParts } from "./run-log.js";
-import { Stepper } from "../step/step.js";
 import { openTensorBoard } from "./tensorboard.js";
 import type { TrainingData } from "./training-data.js";
 import { restoreState } from "./training-state.js";

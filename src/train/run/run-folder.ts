@@ -5,13 +5,12 @@
 //   checkpoints/STEP/     a checkpoint that the run can go on from
 //   checkpoint.json, model.json, weights.bin   at the end: the trained network
 import { ToolkitError } from "../../errors.js";
-import { baseName, joinUrl } from "../../storage/url.js";
-import { openStore } from "../../storage/store.js";
 import { putObject, readText } from "../../storage/objects.js";
-import { type CheckpointInfo, checkpointFiles, type ModelFiles, writeCheckpoint } from "../saved/checkpoint.js";
+import { openStore } from "../../storage/store.js";
+import { baseName, joinUrl } from "../../storage/url.js";
 import { differenceOf, type RunConfig } from "../options.js";
 import type { TrainReport } from "../report.js";
-import type { RunData } from "./run-data.js";
+import { type CheckpointInfo, checkpointFiles, type ModelFiles, writeCheckpoint } from "../saved/checkpoint.js";
 import {
   type CheckpointEntry,
   checkpointFolder,
@@ -20,6 +19,7 @@ import {
   readRun,
   runName,
 } from "../saved/run-document.js";
+import type { RunData } from "./run-data.js";
 
 const configName = "config.json";
 export const historyName = "history.jsonl";

@@ -1,11 +1,11 @@
 // What is noted of a run while it goes, and told: steps, epochs, speed. Rank 0 tells; the others only count.
 import type { PipelineCounters } from "../../pipeline/stage-clock.js";
-import type { CheckpointInfo } from "../saved/checkpoint.js";
-import { History } from "./history.js";
-import { Meter } from "./meter.js";
 import type { TrainSettings } from "../options.js";
 import type { EpochReport, StepReport, TrainReport } from "../report.js";
+import type { CheckpointInfo } from "../saved/checkpoint.js";
 import type { StepResult } from "../step/step.js";
+import { History } from "./history.js";
+import { Meter } from "./meter.js";
 import type { TensorBoard } from "./tensorboard.js";
 
 /** Over the steps of an epoch so far. */

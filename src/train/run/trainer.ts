@@ -5,14 +5,10 @@ import { compareClasses, countableClasses } from "../../shards/dataset-classes.j
 import { readManifest } from "../../shards/manifest.js";
 import { countersSince, type StorageCounters, storageCounters } from "../../storage/counters.js";
 import { withLock } from "../../storage/with-lock.js";
-import { buildInfo } from "./build-info.js";
-import { type CheckpointInfo, type ModelFiles, modelFiles } from "../saved/checkpoint.js";
-import { CheckpointWriter } from "./checkpoint-writer.js";
 import { alone, type Collective } from "../collective/collective.js";
 import { averageMovingStatistics } from "../collective/moving-statistics.js";
 import { type EvaluateReport, evaluateModel } from "../evaluate.js";
 import { networkInput } from "../input.js";
-import { networkClasses } from "../saved/network-classes.js";
 import { findNetwork } from "../networks/build.js";
 import { layersOf } from "../networks/layers-of.js";
 import {
@@ -23,8 +19,12 @@ import {
   type TrainOptions,
   type TrainSettings,
 } from "../options.js";
-import { type PreparedRun, prepareRun, type RunParts } from "./prepare-run.js";
 import type { TrainReport } from "../report.js";
+import { type CheckpointInfo, type ModelFiles, modelFiles } from "../saved/checkpoint.js";
+import { networkClasses } from "../saved/network-classes.js";
+import { buildInfo } from "./build-info.js";
+import { CheckpointWriter } from "./checkpoint-writer.js";
+import { type PreparedRun, prepareRun, type RunParts } from "./prepare-run.js";
 import { checkRanksAgree, type RunData, runDataOf, trainingDataOf } from "./run-data.js";
 import { isRunFile, RunFolder } from "./run-folder.js";
 import { checkSameData } from "./same-data.js";

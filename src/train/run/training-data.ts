@@ -9,9 +9,9 @@ import type { LoadedManifest } from "../../shards/manifest.js";
 import type { CacheCounters } from "../../storage/disk/cache.js";
 import type { Collective } from "../collective/collective.js";
 import { type NetworkInput, viewOf } from "../input.js";
-import { stepStage } from "./meter.js";
 import { defaultWorkers, partSize, type TrainSettings } from "../options.js";
 import { progressiveSize } from "../step/recipe.js";
+import { stepStage } from "./meter.js";
 
 /** One step's share of the data. */
 export interface StepData {

@@ -5,8 +5,8 @@ import { z } from "zod";
 import { ToolkitError } from "../../errors.js";
 import { publicUrl } from "../../public-url.js";
 import { checkDocument, parseJson } from "../../shards/document.js";
-import { joinUrl, parentUrl } from "../../storage/url.js";
 import { putObject, readObject, readText } from "../../storage/objects.js";
+import { joinUrl, parentUrl } from "../../storage/url.js";
 import type { Tf } from "../engine/tensorflow.js";
 import { checkpointFolder, readRun } from "./run-document.js";
 

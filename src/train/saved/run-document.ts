@@ -1,8 +1,8 @@
 // run.json: what a training run is and which checkpoints of it stand.
 import { z } from "zod";
 import { checkDocument, parseJson } from "../../shards/document.js";
-import { joinUrl } from "../../storage/url.js";
 import { readText } from "../../storage/objects.js";
+import { joinUrl } from "../../storage/url.js";
 import { runDataSchema } from "../run/run-data.js";
 
 export const runName = "run.json";

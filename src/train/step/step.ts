@@ -2,12 +2,12 @@
 import type { NamedTensorMap, Scalar, Tensor, Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
 import type { LoadedBatch } from "../../pipeline/load/loaded-batch.js";
-import { type BatchInput, toTensors } from "./batch.js";
 import type { Collective } from "../collective/collective.js";
 import { GradientSum } from "../collective/gradient-sum.js";
 import type { Engine } from "../engine/engine.js";
 import { layerWeights, variableOf } from "../engine/layer-graph.js";
 import type { Network } from "../networks/build.js";
+import { type BatchInput, toTensors } from "./batch.js";
 import { MomentumSgd } from "./optimizer.js";
 import { learningRateAt, type Recipe } from "./recipe.js";
 import { countOf, type LabelledBatch, targetsOf } from "./targets.js";

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { layers, SymbolicTensor, Tensor } from "@tensorflow/tfjs";
 import type { Engine } from "../../../src/train/engine/engine.js";
-import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { layerWeights } from "../../../src/train/engine/layer-graph.js";
+import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { useSwiftshader } from "../../support/swiftshader.js";
 import { pattern, relativeError } from "../../support/tensors.js";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Tensor, Tensor2D, Tensor4D } from "@tensorflow/tfjs";
-import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { weightOf } from "../../../src/train/engine/layer-graph.js";
+import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { buildNetwork } from "../../../src/train/networks/build.js";
 import { networks } from "../../../src/train/networks/definitions.js";
 import { layersOf } from "../../../src/train/networks/layers-of.js";

@@ -6,11 +6,11 @@ import { findNetwork } from "../../../src/train/networks/build.js";
 import { layersOf } from "../../../src/train/networks/layers-of.js";
 import { argument, type Command } from "../../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../../options/engine-options.js";
+import { profileSeconds, withSecondsOption } from "../../options/profile-options.js";
+import { formatBytes, parseSize } from "../../options/quantity.js";
 import { type Comparison, profileCompare } from "../../profile/compare.js";
 import { writePage } from "../../profile/output.js";
 import { rate } from "../../profile/verdict.js";
-import { profileSeconds, withSecondsOption } from "../../options/profile-options.js";
-import { formatBytes, parseSize } from "../../options/quantity.js";
 import { renderComparison } from "../../report/comparison.js";
 import { table } from "../../table.js";
 

@@ -1,20 +1,21 @@
 // dctstream profile network
-import { readCheckpointInfo } from "../../../src/train/saved/checkpoint.js";
-import { openEngine } from "../../../src/train/engine/open-engine.js";
+
 import { type Precision, precisions } from "../../../src/train/engine/frozen-network.js";
+import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { findNetwork } from "../../../src/train/networks/build.js";
 import { networks } from "../../../src/train/networks/definitions.js";
 import { layersOf } from "../../../src/train/networks/layers-of.js";
 import { summarize, totals } from "../../../src/train/networks/summary.js";
+import { readCheckpointInfo } from "../../../src/train/saved/checkpoint.js";
 import { type Phase, phases } from "../../../src/train/time-network.js";
 import { argument, type Command } from "../../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../../options/engine-options.js";
 import { networkOptionsFrom, withNetworkOptions } from "../../options/network-options.js";
+import { profileSeconds, withProfileOptions } from "../../options/profile-options.js";
+import { formatShare } from "../../options/quantity.js";
 import { type NetworkProfile, profileNetwork } from "../../profile/network.js";
 import { writePage, writeTrace } from "../../profile/output.js";
 import { Recording } from "../../profile/recording.js";
-import { profileSeconds, withProfileOptions } from "../../options/profile-options.js";
-import { formatShare } from "../../options/quantity.js";
 import { renderProfile } from "../../report/profile.js";
 
 export const profileNetworkCommand: Command = {

@@ -1,10 +1,10 @@
 // dctstream profile preprocess
 import { argument, type Command } from "../../command.js";
 import { preprocessOptionsFrom, withPreprocessOptions } from "../../options/preprocess-options.js";
+import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from "../../options/profile-options.js";
 import { finishProfile } from "../../profile/output.js";
 import { profilePreprocess } from "../../profile/preprocess.js";
 import { sweepFrom, sweepThrough } from "../../profile/sweep.js";
-import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from "../../options/profile-options.js";
 
 const sweepable = ["workers"] as const;
 

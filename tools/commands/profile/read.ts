@@ -3,11 +3,11 @@ import type { ToolkitError } from "../../../src/errors.js";
 import { readManifest } from "../../../src/shards/manifest.js";
 import { argument, type Command } from "../../command.js";
 import { networkOptionsFrom, withNetworkOptions } from "../../options/network-options.js";
+import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from "../../options/profile-options.js";
+import { readOptionsFrom, withReadOptions } from "../../options/storage-options.js";
 import { finishProfile } from "../../profile/output.js";
 import { profileRead } from "../../profile/read.js";
 import { settingsOf, sweepFrom, sweepThrough } from "../../profile/sweep.js";
-import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from "../../options/profile-options.js";
-import { readOptionsFrom, withReadOptions } from "../../options/storage-options.js";
 
 export const profileReadCommand: Command = {
   lists: sweepLists,

@@ -1,10 +1,10 @@
 // dctstream profile storage
 import { argument, type Command } from "../../command.js";
+import { profileSeconds, withProfileOptions } from "../../options/profile-options.js";
+import { formatBytes } from "../../options/quantity.js";
 import { writePage, writeTrace } from "../../profile/output.js";
 import { Recording } from "../../profile/recording.js";
 import { profileStorage, type StorageProfile } from "../../profile/storage.js";
-import { profileSeconds, withProfileOptions } from "../../options/profile-options.js";
-import { formatBytes } from "../../options/quantity.js";
 import { renderStorage } from "../../report/storage.js";
 import { table } from "../../table.js";
 

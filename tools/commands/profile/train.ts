@@ -5,11 +5,11 @@ import { layersOf } from "../../../src/train/networks/layers-of.js";
 import { argument, type Command } from "../../command.js";
 import { engineOptionsFrom, withEngineOptions } from "../../options/engine-options.js";
 import { networkOptionsFrom, withNetworkOptions } from "../../options/network-options.js";
+import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from "../../options/profile-options.js";
+import { readOptionsFrom, withReadOptions } from "../../options/storage-options.js";
 import { finishProfile } from "../../profile/output.js";
 import { settingsOf, sweepFrom, sweepThrough } from "../../profile/sweep.js";
 import { profileTrain } from "../../profile/train.js";
-import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from "../../options/profile-options.js";
-import { readOptionsFrom, withReadOptions } from "../../options/storage-options.js";
 
 export const profileTrainCommand: Command = {
   lists: sweepLists,

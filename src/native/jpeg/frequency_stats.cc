@@ -1,0 +1,219 @@
+#include "jpeg/frequency_stats.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace dctstream {
+namespace {
+
+// Sums over one plane, in scan order, before dequantisation.
+struct PlaneSums {
+  int64_t sum[kBlockSize] = {};
+  int64_t squares[kBlockSize] = {};
+  int64_t nonzero[kBlockSize] = {};
+  int64_t largest[kBlockSize] = {};
+
+  // But for the count of values that are not zero.
+  void add(int k, int value) {
+    sum[k] += value;
+    squares[k] += int64_t(value) * value;
+    largest[k] = std::max<int64_t>(largest[k], std::abs(value));
+  }
+};
+
+inline int take_value(const uint8_t** values, const int16_t** escapes) {
+  const uint8_t value = *(*values)++;
+  return value == kEscape ? *(*escapes)++ : int8_t(value);
+}
+
+// The DC coefficients of a row, out of their differences.
+class DcRow {
+ public:
+  explicit DcRow(int start) : dc_(start) {}
+  void add(int difference) {
+    dc_ = int16_t(dc_ + difference);
+    if (blocks_++ == 0) first_ = dc_;
+    sum_ += dc_;
+    squares_ += int64_t(dc_) * dc_;
+    nonzero_ += dc_ != 0;
+    largest_ = std::max(largest_, std::abs(dc_));
+  }
+  void finish(int* first_dc, PlaneSums* sums) const {
+    *first_dc = first_;
+    sums->sum[0] += sum_;
+    sums->squares[0] += squares_;
+    sums->nonzero[0] += nonzero_;
+    sums->largest[0] = std::max<int64_t>(sums->largest[0], largest_);
+  }
+
+ private:
+  int dc_, first_ = 0, largest_ = 0;
+  int64_t blocks_ = 0, sum_ = 0, squares_ = 0, nonzero_ = 0;
+};
+
+// Adds a row of blocks, and advances past their values and escapes. `first_dc` is the first DC coefficient of the row
+// above, and becomes this row's.
+using AddRow = void (*)(const uint64_t* masks, size_t blocks, const uint8_t** values, const int16_t** escapes,
+                        int* first_dc, PlaneSums* sums);
+
+void add_row_scalar(const uint64_t* masks, size_t blocks, const uint8_t** values, const int16_t** escapes,
+                    int* first_dc, PlaneSums* sums) {
+  DcRow dc(*first_dc);
+  for (size_t i = 0; i < blocks; i++) {
+    dc.add(masks[i] & 1 ? take_value(values, escapes) : 0);
+    for (uint64_t left = masks[i] & ~uint64_t(1); left != 0; left &= left - 1) {
+      const int k = __builtin_ctzll(left);
+      sums->add(k, take_value(values, escapes));
+      sums->nonzero[k]++;
+    }
+  }
+  dc.finish(first_dc, sums);
+}
+
+#if defined(__x86_64__)
+
+#define DCTSTREAM_AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vbmi,avx512vbmi2,popcnt")))
+
+// Lanes are scan positions: 64 int8, widened where they add up. By value, so that the loop keeps them in registers.
+DCTSTREAM_AVX512 void flush(__m512i nonzero, __m512i largest, __m512i low_sum, __m512i high_sum, PlaneSums* sums) {
+  alignas(64) uint8_t counts[kBlockSize], magnitudes[kBlockSize];
+  alignas(64) int16_t sum[kBlockSize];
+  _mm512_store_si512(counts, nonzero);
+  _mm512_store_si512(magnitudes, largest);
+  _mm512_store_si512(sum, low_sum);
+  _mm512_store_si512(sum + 32, high_sum);
+  for (int k = 0; k < kBlockSize; k++) {
+    sums->nonzero[k] += counts[k];
+    sums->largest[k] = std::max<int64_t>(sums->largest[k], magnitudes[k]);
+    sums->sum[k] += sum[k];
+  }
+}
+
+DCTSTREAM_AVX512 inline __m512i widen(__m512i squares, int half) {
+  return _mm512_cvtepu16_epi32(half == 0 ? _mm512_castsi512_si256(squares) : _mm512_extracti64x4_epi64(squares, 1));
+}
+
+// Squares of four blocks fit uint16, counts and sums of 252 blocks fit uint8 and int16.
+constexpr size_t kBlocksPerFlush = 252, kBlocksPerSquares = 4;
+
+DCTSTREAM_AVX512 void add_row_avx512(const uint64_t* masks, size_t blocks, const uint8_t** values,
+                                     const int16_t** escapes, int* first_dc, PlaneSums* sums) {
+  DcRow dc_row(*first_dc);
+  const __m512i zero = _mm512_setzero_si512(), ones = _mm512_set1_epi8(1), escape = _mm512_set1_epi8(char(kEscape));
+  __m512i nonzero = zero, largest = zero, low_sum = zero, high_sum = zero;
+  __m512i low_squares = zero, high_squares = zero;                             // uint16
+  __m512i squares0 = zero, squares1 = zero, squares2 = zero, squares3 = zero;  // uint32
+  const uint8_t* value = *values;
+  const int16_t* next_escape = *escapes;
+  for (size_t i = 0; i < blocks; i++) {
+    const uint64_t mask = masks[i];
+    const int dc = int(mask & 1);  // values in front of the AC coefficients
+    int difference = dc != 0 ? int8_t(*value) : 0;
+    if (__builtin_expect(difference == int8_t(kEscape), 0)) difference = *next_escape++;
+    dc_row.add(difference);
+    const uint64_t ac = mask & ~uint64_t(1);
+    const int count = __builtin_popcountll(mask), ac_count = count - dc;
+    // A masked load does not touch bytes behind the stream.
+    const __mmask64 present = ac_count == 0 ? 0 : ~uint64_t(0) >> (64 - ac_count);
+    const __m512i packed = _mm512_maskz_loadu_epi8(present, value + dc);
+    __m512i block = _mm512_maskz_expand_epi8(ac, packed);
+    nonzero = _mm512_mask_add_epi8(nonzero, ac, nonzero, ones);
+    const uint64_t escaped = _mm512_cmpeq_epi8_mask(block, escape);
+    if (__builtin_expect(escaped != 0, 0)) {
+      block = _mm512_maskz_mov_epi8(~escaped, block);
+      for (uint64_t left = escaped; left != 0; left &= left - 1) sums->add(__builtin_ctzll(left), *next_escape++);
+    }
+    largest = _mm512_max_epu8(largest, _mm512_abs_epi8(block));
+    const __m512i low = _mm512_cvtepi8_epi16(_mm512_castsi512_si256(block));
+    const __m512i high = _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(block, 1));
+    low_sum = _mm512_add_epi16(low_sum, low);
+    high_sum = _mm512_add_epi16(high_sum, high);
+    low_squares = _mm512_add_epi16(low_squares, _mm512_mullo_epi16(low, low));
+    high_squares = _mm512_add_epi16(high_squares, _mm512_mullo_epi16(high, high));
+    value += count;
+    if ((i + 1) % kBlocksPerSquares == 0) {
+      squares0 = _mm512_add_epi32(squares0, widen(low_squares, 0));
+      squares1 = _mm512_add_epi32(squares1, widen(low_squares, 1));
+      squares2 = _mm512_add_epi32(squares2, widen(high_squares, 0));
+      squares3 = _mm512_add_epi32(squares3, widen(high_squares, 1));
+      low_squares = high_squares = zero;
+    }
+    if ((i + 1) % kBlocksPerFlush == 0) {
+      flush(nonzero, largest, low_sum, high_sum, sums);
+      nonzero = largest = low_sum = high_sum = zero;
+    }
+  }
+  flush(nonzero, largest, low_sum, high_sum, sums);
+  alignas(64) uint32_t squares[kBlockSize];
+  _mm512_store_si512(squares, _mm512_add_epi32(squares0, widen(low_squares, 0)));
+  _mm512_store_si512(squares + 16, _mm512_add_epi32(squares1, widen(low_squares, 1)));
+  _mm512_store_si512(squares + 32, _mm512_add_epi32(squares2, widen(high_squares, 0)));
+  _mm512_store_si512(squares + 48, _mm512_add_epi32(squares3, widen(high_squares, 1)));
+  for (int k = 0; k < kBlockSize; k++) sums->squares[k] += squares[k];
+  dc_row.finish(first_dc, sums);
+  *values = value;
+  *escapes = next_escape;
+}
+
+#endif
+
+AddRow add_row_for(Simd level) {
+#if defined(__x86_64__)
+  if (level == Simd::kAvx512) return add_row_avx512;
+#endif
+  (void)level;
+  return add_row_scalar;
+}
+
+// Real images stay far below; only tables made of 16-bit numbers do not.
+int64_t bounded(__int128 value) {
+  constexpr int64_t kLargest = (int64_t(1) << 52) - 1;
+  return int64_t(std::clamp<__int128>(value, -kLargest, kLargest));
+}
+
+}  // namespace
+
+void measure_frequencies(const JpegFacts& facts, const std::vector<PlaneStreams>& planes, Simd simd,
+                         FrequencyStats* stats) {
+  const AddRow add_row = add_row_for(simd);
+  *stats = {};
+  for (size_t i = 0; i < std::min<size_t>(planes.size(), 3); i++) {
+    const JpegComponent& component = facts.components[i];
+    const PlaneStreams& plane = planes[i];
+    const size_t padding = plane.grid.blocks_wide - component.blocks_wide;
+    PlaneSums sums;
+    const uint8_t* values = plane.values.data();
+    const int16_t* escapes = plane.escapes.data();
+    int first_dc = 0;
+    for (uint32_t row = 0; row < component.blocks_high; row++) {
+      if (row % kRowsPerFrame == 0) {
+        values = plane.values.data() + plane.value_start(row / kRowsPerFrame);
+        escapes = plane.escapes.data() + plane.escape_start(row / kRowsPerFrame);
+        first_dc = 0;
+      }
+      const uint64_t* masks = plane.masks.data() + size_t(row) * plane.grid.blocks_wide;
+      add_row(masks, component.blocks_wide, &values, &escapes, &first_dc, &sums);
+      for (size_t j = 0; j < padding; j++) {
+        const uint8_t* end = values + __builtin_popcountll(masks[component.blocks_wide + j]);
+        escapes += std::count(values, end, kEscape);
+        values = end;
+      }
+    }
+    stats->blocks[i] = int64_t(component.blocks_wide) * component.blocks_high;
+    for (int k = 0; k < kBlockSize; k++) {
+      const int natural = kZigzag[k];
+      const int64_t step = component.quant[natural];
+      stats->sum[i][natural] = bounded(__int128(sums.sum[k]) * step);
+      stats->squares[i][natural] = bounded(__int128(sums.squares[k]) * step * step);
+      stats->nonzero[i][natural] = sums.nonzero[k];
+      stats->largest[i][natural] = sums.largest[k] * step;
+    }
+  }
+}
+
+}  // namespace dctstream

@@ -1,0 +1,47 @@
+// What the segments in front of a JPEG's first scan say: the words shared by the writer (scan.h) and the purpose-built
+// reader (baseline.h) of sequential Huffman scans. ITU-T T.81, B.2.
+#pragma once
+#include "base/blocks.h"
+#include "base/status.h"
+
+namespace dctstream {
+
+struct HuffmanSpec {
+  bool defined = false;
+  uint8_t counts[16];    // codes of length 1..16
+  uint8_t symbols[256];  // in code order
+  int total = 0;         // symbols in use
+};
+
+struct ScanComponent {
+  int id = 0, h = 1, v = 1;
+  int quant_table = 0;
+  int dc_table = 0, ac_table = 0;
+};
+
+struct ScanHeader {
+  int width = 0, height = 0, components = 0;
+  int restart_interval = 0;  // in MCUs; 0: none
+  ScanComponent component[kMaxComponents];
+  HuffmanSpec dc[4], ac[4];
+  bool quant_defined[4] = {};
+  uint16_t quant[4][kBlockSize];  // natural order
+  bool jfif = false, adobe = false;
+  int adobe_transform = 0;
+  bool plain = true;  // nothing in it that libjpeg would warn about or read in a way of its own
+  size_t end = 0;     // where the scan's bytes begin
+};
+
+// Reads from the start-of-image marker to the end of the first start-of-scan segment. CANNOT_REBUILD when that is not
+// an 8-bit sequential Huffman frame whose first scan holds all components in the frame's order.
+Status parse_scan_header(const uint8_t* bytes, size_t size, ScanHeader* header);
+
+struct McuGrid {
+  uint32_t wide = 0, high = 0;
+  uint32_t h_max = 1, v_max = 1;  // the largest sampling factors
+};
+
+// The scan's MCUs; false for sampling factors no scan can have.
+bool mcu_grid_of(const ScanHeader& header, McuGrid* mcus);
+
+}  // namespace dctstream

@@ -1,0 +1,108 @@
+// What binding.cc and binding_views.cc share: memory that is kept from call to call, and reading JavaScript values.
+#pragma once
+#include <napi.h>
+
+#include <cstring>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <vector>
+
+#include "image_reader.h"
+#include "packed/pack.h"
+#include "packed/sample_reader.h"
+#include "view/view.h"
+
+namespace dctstream {
+
+// One per environment (main thread or worker): buffers that keep their capacity from image to image.
+struct Scratch {
+  Simd simd = simd_from_environment();
+  ImageReader reader{simd};
+  Packer packer;
+  Unpacker unpacker{simd};
+  Viewer viewer{simd};
+  SampleReader sample_reader;
+  std::vector<PlaneStreams> streams;
+  std::vector<uint8_t> packed, rebuilt;
+};
+
+inline Napi::Value fail(Napi::Env env, const Status& status) {
+  Napi::Error error = Napi::Error::New(env, status.message);
+  error.Set("code", Napi::String::New(env, code_name(status.code)));
+  error.ThrowAsJavaScriptException();
+  return env.Undefined();
+}
+
+inline Napi::Value bad_argument(Napi::Env env, const char* what) {
+  return fail(env, Status::failure(Code::kInvalidArgument, what));
+}
+
+template <typename T>
+struct Span {
+  T* data = nullptr;
+  size_t length = 0;
+};
+
+template <typename T>
+bool get_span(const Napi::Value& value, napi_typedarray_type type, Span<T>* span) {
+  if (!value.IsTypedArray()) return false;
+  napi_typedarray_type found;
+  size_t length = 0;
+  void* data = nullptr;
+  if (napi_get_typedarray_info(value.Env(), value, &found, &length, &data, nullptr, nullptr) != napi_ok) return false;
+  if (found != type) return false;
+  *span = {static_cast<T*>(data), length};
+  return true;
+}
+
+inline bool get_bytes(const Napi::Value& value, Span<const uint8_t>* span) {
+  return get_span<const uint8_t>(value, napi_uint8_array, span);
+}
+
+inline bool get_codec(const Napi::Value& value, Codec* codec) {
+  if (!value.IsNumber()) return false;
+  const int id = value.As<Napi::Number>().Int32Value();
+  *codec = id == 0 ? Codec::kNone : Codec::kZstd;
+  return id == 0 || id == 1;
+}
+
+// [wide, high] per component.
+inline bool get_grids(const Napi::Value& value, std::vector<Grid>* grids) {
+  Span<const uint32_t> flat;
+  if (!get_span<const uint32_t>(value, napi_uint32_array, &flat) || flat.length % 2 != 0 ||
+      flat.length > 2 * kMaxComponents)
+    return false;
+  for (size_t i = 0; i < flat.length; i += 2) grids->push_back({flat.data[i], flat.data[i + 1]});
+  for (const Grid& grid : *grids) {
+    if (grid.blocks_wide == 0 || grid.blocks_high == 0 || grid.blocks_wide > kMaxGridSide ||
+        grid.blocks_high > kMaxGridSide)
+      return false;
+  }
+  return !grids->empty();
+}
+
+inline Napi::Value new_bytes(Napi::Env env, const std::vector<uint8_t>& bytes) {
+  Napi::ArrayBuffer buffer = Napi::ArrayBuffer::New(env, bytes.size());
+  if (!bytes.empty()) std::memcpy(buffer.Data(), bytes.data(), bytes.size());
+  return Napi::Uint8Array::New(env, bytes.size(), buffer, 0);
+}
+
+// No C++ exception may reach Node: a grid too large for the machine is an error like any other.
+template <Napi::Value (*Function)(const Napi::CallbackInfo&)>
+Napi::Value Guarded(const Napi::CallbackInfo& info) {
+  try {
+    return Function(info);
+  } catch (const std::bad_alloc&) {
+    return fail(info.Env(), Status::failure(Code::kOutOfMemory, "not enough memory"));
+  } catch (const std::length_error&) {
+    return fail(info.Env(), Status::failure(Code::kOutOfMemory, "larger than memory can hold"));
+  }
+}
+
+// binding_views.cc; the numbers of a sample in a batch to be rendered.
+constexpr size_t kBatchSampleNumbers = 38;
+Napi::Value RenderView(const Napi::CallbackInfo& info);
+Napi::Value RenderBatch(const Napi::CallbackInfo& info);
+
+}  // namespace dctstream

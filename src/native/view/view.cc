@@ -1,0 +1,529 @@
+#include "view/view.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace dctstream {
+
+// Where rows of blocks go, and how their values are finished.
+struct BlockTarget {
+  void* out = nullptr;  // of the first block of the group
+  size_t blocks_wide = 0;
+  int block_rows = 0;                             // of the group, that exist
+  const float *scale = nullptr, *bias = nullptr;  // [8][lanes]
+  bool direct = true;  // all 64 frequencies as float32; otherwise `finish` is called per block
+  void (*finish)(const BlockTarget&, const float* block, size_t index) = nullptr;
+  SampleType type = SampleType::kFloat32;
+  const uint8_t* kept = nullptr;
+  int kept_count = kBlockSize;
+  double dc_sum = 0;  // of the unscaled results, added to
+};
+
+// Y Cb Cr, centred on zero -> three channels: factor is [3][3].
+struct ColorMatrix {
+  float factor[9];
+  float offset[3];
+};
+
+// A group of rows of a component, as columns of samples, and what resamples them; no columns: all zero.
+struct PixelPlane {
+  const float* columns = nullptr;
+  const AxisTaps* axis = nullptr;
+  int base = 0;
+};
+
+struct ViewKernels {
+  int lanes;
+  void (*inverse_rows)(const int16_t* blocks, size_t groups, const float* table, float* strips, size_t strip_pitch);
+  void (*resample_columns)(const float* strips, size_t strip_pitch, size_t groups, const AxisTaps& axis, size_t row,
+                           int base, float* columns);
+  void (*store_blocks)(const float* columns, const AxisTaps& axis, int base, BlockTarget* target);
+  void (*resample_samples)(const PixelPlane& plane, size_t j, size_t count, float* out);
+  void (*store_pixels)(const PixelPlane planes[3], size_t width, size_t rows, const ColorMatrix& color, SampleType type,
+                       void* out);
+  void (*dequantise)(const int16_t* blocks, size_t count, const float* scale, const float* bias, bool streams,
+                     float* out);
+};
+
+namespace portable {
+#define DCTSTREAM_QUADS
+#define DCTSTREAM_LANES 8
+#define DCTSTREAM_STREAM(p, v) store(p, v)
+#include "view/view_kernels.inl"
+}  // namespace portable
+
+#if defined(__x86_64__)
+#if defined(__clang__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,fma")
+#endif
+namespace avx2 {
+#define DCTSTREAM_LANES 8
+#define DCTSTREAM_STREAM(p, v) _mm256_stream_ps(p, __m256(v))
+#include "view/view_kernels.inl"
+}  // namespace avx2
+#if defined(__clang__)
+#pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma"))), apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,fma,prefer-vector-width=512")
+#endif
+namespace avx512 {
+#define DCTSTREAM_LANES 16
+#define DCTSTREAM_STREAM(p, v) _mm512_stream_ps(p, __m512(v))
+#include "view/view_kernels.inl"
+}  // namespace avx512
+#if defined(__clang__)
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif
+
+// A component on its way through a view.
+struct PlaneWork {
+  AxisTaps x, y;
+  size_t wide = 0, groups = 0;  // blocks of a row that are read, and the column groups they fill
+  size_t out_wide = 0, out_high = 0;
+  int base_column = 0;             // sample that the columns begin with
+  std::vector<float> table;        // [8][lanes]: dequantisation and the inverse transforms' factors
+  std::vector<float> strips;       // [group][pitch]
+  size_t pitch = 0;                // floats of a strip
+  int first_row = 0, end_row = 0;  // rows in the strips
+  std::vector<float> columns;
+
+  PixelPlane pixel_plane() const { return {columns.data(), &x, base_column}; }
+};
+
+namespace {
+
+const ViewKernels* kernels_for(Simd level) {
+#if defined(__x86_64__)
+  if (level == Simd::kAvx512) return &avx512::kKernels;
+  if (level == Simd::kAvx2) return &avx2::kKernels;
+#endif
+  (void)level;
+  return &portable::kKernels;
+}
+
+// Stores that went past the caches are seen by other threads in their turn again.
+void end_streams() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
+// What a view may hold of its rows: 256 MiB. A square of 40,000 pixels makes a view of 64 within it.
+constexpr size_t kMaxStripFloats = size_t(1) << 26;
+
+size_t round_up(size_t value, size_t step) { return (value + step - 1) / step * step; }
+
+Status invalid(const char* what) { return Status::failure(Code::kInvalidArgument, what); }
+
+int max_sampling(const ViewImage& image, int ViewComponent::*factor) {
+  int largest = 1;
+  for (const ViewComponent& component : image.components) largest = std::max(largest, component.*factor);
+  return largest;
+}
+
+// What the transforms of Arai, Agui and Nakajima leave out, by frequency: their inverse wants coefficients times
+// this / sqrt(8), and their DCT gives coefficients times this * sqrt(8).
+constexpr float kAanFactor[8] = {1.0f, 1.387039845f, 1.306562965f, 1.175875602f,
+                                 1.0f, 0.785694958f, 0.541196100f, 0.275899379f};
+
+float inverse_factor(int k) { return kAanFactor[k / 8] * kAanFactor[k % 8] / 8; }
+float forward_factor(int k) { return 1 / (kAanFactor[k / 8] * kAanFactor[k % 8] * 8); }
+
+// [64] -> [8][lanes]: every row of eight as often as fits.
+void spread(const float values[kBlockSize], int lanes, float* table) {
+  for (int u = 0; u < 8; u++)
+    for (int lane = 0; lane < lanes; lane++) table[u * lanes + lane] = values[8 * u + lane % 8];
+}
+
+// Coefficient * scale + bias: colour and normalisation of a component.
+struct FrequencyChange {
+  float scale[kBlockSize], bias[kBlockSize];
+};
+
+FrequencyChange frequency_change(const ViewSpec& spec, size_t component) {
+  FrequencyChange change;
+  for (int k = 0; k < kBlockSize; k++) {
+    const size_t at = component * kBlockSize + size_t(k);
+    const float scale = spec.frequency_scale != nullptr ? spec.frequency_scale[at] : 1;
+    change.scale[k] = scale * (component == 0 ? spec.color.luma : spec.color.chroma);
+    change.bias[k] = spec.frequency_bias != nullptr ? spec.frequency_bias[at] : 0;
+    if (component == 0 && k == 0) change.bias[k] += 8 * spec.color.offset * scale;
+  }
+  return change;
+}
+
+int16_t to_int16(float value) {
+  return int16_t(std::lrintf(std::min(std::max(value * kInt16Steps, -32768.0f), 32767.0f)));
+}
+
+void finish_block(const BlockTarget& target, const float* block, size_t index) {
+  const size_t start = index * size_t(target.kept_count);
+  for (int i = 0; i < target.kept_count; i++) {
+    const float value = block[target.kept != nullptr ? target.kept[i] : i];
+    if (target.type == SampleType::kInt16) {
+      static_cast<int16_t*>(target.out)[start + size_t(i)] = to_int16(value);
+    } else {
+      static_cast<float*>(target.out)[start + size_t(i)] = value;
+    }
+  }
+}
+
+BlockTarget block_target(const ViewSpec& spec, size_t component) {
+  BlockTarget target;
+  target.type = spec.type;
+  target.kept = spec.kept[component];
+  target.kept_count = spec.kept_count[component];
+  target.direct = target.type == SampleType::kFloat32 && target.kept == nullptr;
+  target.finish = finish_block;
+  return target;
+}
+
+// Adds what the colour change makes of the view's mean luma to the DC of every block; where DC is not kept there is
+// nothing to add to.
+void add_offset_of_mean(const ViewSpec& spec, const BlockTarget& target, void* out, size_t blocks, double mean) {
+  const float unit = spec.frequency_scale != nullptr ? spec.frequency_scale[0] : 1;
+  const float value = float(8 * spec.color.offset_of_mean * mean) * unit;
+  int place = 0;
+  if (target.kept != nullptr) {
+    while (place < target.kept_count && target.kept[place] != 0) place++;
+    if (place == target.kept_count) return;
+  }
+  for (size_t i = 0; i < blocks; i++) {
+    const size_t at = i * size_t(target.kept_count) + size_t(place);
+    if (target.type == SampleType::kInt16) {
+      int16_t* const dc = static_cast<int16_t*>(out) + at;
+      *dc = to_int16(float(*dc) / kInt16Steps + value);
+    } else {
+      static_cast<float*>(out)[at] += value;
+    }
+  }
+}
+
+bool axis_is_valid(const ViewAxis& axis, int image_size) {
+  const bool finite = std::isfinite(axis.box_start) && std::isfinite(axis.box_end) && std::isfinite(axis.scaled_size) &&
+                      std::isfinite(axis.out_start);
+  return finite && axis.box_start >= 0 && axis.box_end <= image_size && axis.box_start < axis.box_end &&
+         axis.scaled_size >= 1 && axis.out_start >= 0 && axis.out_count >= 1 &&
+         axis.out_start + axis.out_count <= std::ceil(axis.scaled_size);
+}
+
+Status check(const ViewImage& image, const ViewSpec& spec) {
+  if (image.width < 1 || image.height < 1) return invalid("the image has no pixels");
+  if (image.width > 65535 || image.height > 65535) return invalid("no JPEG has a side of more than 65,535 pixels");
+  if (image.components.size() != 1 && image.components.size() != 3) return invalid("a view needs 1 or 3 components");
+  if (!axis_is_valid(spec.x, image.width) || !axis_is_valid(spec.y, image.height)) {
+    return invalid("the box leaves the image, or the output leaves the scaled box");
+  }
+  if (spec.chroma_step != 1 && spec.chroma_step != 2) return invalid("chroma is sampled at 1 or 2");
+  const int unit = 8 * spec.chroma_step;
+  if (spec.kind == ViewKind::kDct && (spec.x.out_count % unit != 0 || spec.y.out_count % unit != 0)) {
+    return invalid("a DCT view's sides must be whole blocks");
+  }
+  const SampleType narrow = spec.kind == ViewKind::kPixels ? SampleType::kUint8 : SampleType::kInt16;
+  if (spec.type != SampleType::kFloat32 && (spec.type != narrow || spec.kind == ViewKind::kMcu))
+    return invalid("coefficients are float32 or int16, pixels float32 or uint8");
+  const int h_max = max_sampling(image, &ViewComponent::h), v_max = max_sampling(image, &ViewComponent::v);
+  for (const ViewComponent& component : image.components) {
+    if (component.h < 1 || component.v < 1 || component.h > 4 || component.v > 4)
+      return invalid("impossible sampling factors");
+    const uint32_t wide = ceil_div(uint32_t(image.width) * component.h, h_max),
+                   high = ceil_div(uint32_t(image.height) * component.v, v_max);
+    if (component.stored.blocks_wide * 8 < wide || component.stored.blocks_high * 8 < high) {
+      return invalid("a component's grid is smaller than the image");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Viewer::Viewer(Simd simd) : kernels_(kernels_for(simd)), unpacker_(simd), planes_(3) {}
+
+Viewer::~Viewer() = default;
+
+template <typename Work>
+Status Viewer::unpacking(Work work) {
+  if (unpack_time_ == nullptr) return work();
+  const auto began = std::chrono::steady_clock::now();
+  const Status status = work();
+  *unpack_time_ += std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - began).count();
+  return status;
+}
+
+// Prepares a component: taps, the range of blocks that they reach, and room for as many rows as a group needs. `mcu` is
+// how many blocks the sides are rounded up to.
+Status Viewer::open_plane(const ViewImage& image, size_t index, const ViewSpec& spec, int step, int mcu) {
+  const ViewComponent& component = image.components[index];
+  const size_t lanes = size_t(kernels_->lanes);
+  PlaneWork& plane = planes_[index];
+  const size_t rows = ceil_div(uint32_t(spec.y.out_count), uint32_t(step)),
+               columns = ceil_div(uint32_t(spec.x.out_count), uint32_t(step));
+  plane.out_wide = round_up(columns, size_t(mcu) * 8);
+  plane.out_high = round_up(rows, size_t(mcu) * 8);
+
+  if (index == 2 && component.h == image.components[1].h && component.v == image.components[1].v) {
+    plane.x = planes_[1].x;
+    plane.y = planes_[1].y;
+  } else {
+    const int h_max = max_sampling(image, &ViewComponent::h), v_max = max_sampling(image, &ViewComponent::v);
+    const int plane_width = int(ceil_div(uint32_t(image.width) * component.h, h_max));
+    const int plane_height = int(ceil_div(uint32_t(image.height) * component.v, v_max));
+    compute_taps({spec.x, double(component.h) / h_max, plane_width, step, plane.out_wide}, &plane.x);
+    compute_taps({spec.y, double(component.v) / v_max, plane_height, step, round_up(plane.out_high, lanes)}, &plane.y);
+  }
+
+  const BlockRange range = {uint32_t(plane.y.in_start) / 8, ceil_div(uint32_t(plane.y.in_end), 8),
+                            uint32_t(plane.x.in_start) / 8, ceil_div(uint32_t(plane.x.in_end), 8)};
+  plane.wide = range.column_end - range.column_start;
+  plane.groups = ceil_div(uint32_t(plane.wide * 8), uint32_t(lanes));
+  plane.base_column = int(range.column_start) * 8;
+  plane.first_row = plane.end_row = int(range.row_start) * 8;
+
+  float table[kBlockSize];
+  for (int k = 0; k < kBlockSize; k++) table[k] = component.quant[k] * inverse_factor(k);
+  plane.table.resize(8 * lanes);
+  spread(table, int(lanes), plane.table.data());
+
+  // From the first row that a group needs, or the last one read before it, to its last one.
+  int most = 0, before = spec.y.flip ? plane.y.first.back() : plane.y.first.front();
+  const size_t groups = plane.y.first.size() / lanes;
+  for (size_t i = 0; i < groups; i++) {
+    const size_t row = (spec.y.flip ? groups - 1 - i : i) * lanes;
+    const auto [first, last] = std::minmax(plane.y.first[row], plane.y.first[row + lanes - 1]);
+    most = std::max(most, last + plane.y.taps - std::min(first, before));
+    before = last + plane.y.taps;
+  }
+  // A group's rows, what is left of the block rows around them, and some that are read before the next move. The odd
+  // vector keeps strips off each other's cache sets.
+  plane.pitch = (round_up(size_t(most), 8) + 8 + 16) * lanes + lanes;
+  if (plane.groups * plane.pitch > kMaxStripFloats)
+    return Status::failure(Code::kTooManyPixels, "the image has too many pixels for so small a view of it");
+  plane.strips.resize(plane.groups * plane.pitch);
+  plane.columns.resize(plane.groups * lanes * lanes);
+  return unpacking([&] { return unpacker_.begin(index, range); });
+}
+
+// Rows from the group's first up to `end` are in the strips afterwards; earlier ones are dropped when room is needed.
+Status Viewer::read_rows(size_t index, int end) {
+  PlaneWork& plane = planes_[index];
+  const size_t lanes = size_t(kernels_->lanes);
+  const size_t blocks = plane.groups * lanes / 8;
+  if (blocks_.size() < blocks * kBlockSize) blocks_.resize(blocks * kBlockSize);
+  while (plane.end_row < end) {
+    if (Status s = unpacking([&] { return unpacker_.next_row(index, blocks_.data()); }); !s.ok()) return s;
+    std::fill(blocks_.begin() + long(plane.wide * kBlockSize), blocks_.begin() + long(blocks * kBlockSize), int16_t(0));
+    kernels_->inverse_rows(blocks_.data(), plane.groups, plane.table.data(),
+                           plane.strips.data() + size_t(plane.end_row - plane.first_row) * lanes, plane.pitch);
+    plane.end_row += 8;
+  }
+  return {};
+}
+
+// The columns of output rows group * lanes and on. Groups are asked for in the order of their input rows.
+Status Viewer::fill_columns(size_t index, size_t group) {
+  PlaneWork& plane = planes_[index];
+  const size_t lanes = size_t(kernels_->lanes), row = group * lanes;
+  const auto [first, last] = std::minmax(plane.y.first[row], plane.y.first[row + lanes - 1]);
+  const int end = last + plane.y.taps;
+  const size_t capacity = plane.pitch / lanes - 1;
+  if (round_up(size_t(end), 8) - size_t(plane.first_row) > capacity) {
+    const int dropped = std::min(first, plane.end_row) - plane.first_row;
+    const size_t left = size_t(plane.end_row - plane.first_row - dropped) * lanes;
+    for (size_t g = 0; g < plane.groups && left > 0; g++) {
+      float* const strip = plane.strips.data() + g * plane.pitch;
+      std::memmove(strip, strip + size_t(dropped) * lanes, left * sizeof(float));
+    }
+    plane.first_row += dropped;
+  }
+  if (Status s = read_rows(index, end); !s.ok()) return s;
+  kernels_->resample_columns(plane.strips.data(), plane.pitch, plane.groups, plane.y, row, plane.first_row,
+                             plane.columns.data());
+  return {};
+}
+
+Status Viewer::render_blocks(const ViewImage& image, size_t index, const ViewSpec& spec, void* out) {
+  PlaneWork& plane = planes_[index];
+  const size_t lanes = size_t(kernels_->lanes), blocks_wide = plane.out_wide / 8, blocks_high = plane.out_high / 8;
+  const size_t rows_per_group = lanes / 8;
+  FrequencyChange change = frequency_change(spec, index);
+  for (int k = 0; k < kBlockSize; k++) change.scale[k] *= forward_factor(k);
+  float scale[kBlockSize * 2], bias[kBlockSize * 2];
+  spread(change.scale, int(lanes), scale);
+  spread(change.bias, int(lanes), bias);
+  BlockTarget target = block_target(spec, index);
+  target.blocks_wide = blocks_wide;
+  target.scale = scale;
+  target.bias = bias;
+  const size_t row_bytes = blocks_wide * size_t(target.kept_count) * value_bytes(spec.type);
+  const size_t groups = plane.y.first.size() / lanes;
+  for (size_t i = 0; i < groups; i++) {
+    const size_t group = spec.y.flip ? groups - 1 - i : i, block_row = group * rows_per_group;
+    if (Status s = fill_columns(index, group); !s.ok()) return s;
+    target.out = static_cast<uint8_t*>(out) + block_row * row_bytes;
+    target.block_rows = int(std::min(rows_per_group, blocks_high - block_row));
+    kernels_->store_blocks(plane.columns.data(), plane.x, plane.base_column, &target);
+  }
+  end_streams();
+  if (index == 0 && spec.color.offset_of_mean != 0) {
+    const size_t blocks = blocks_wide * blocks_high;
+    const double mean = target.dc_sum * forward_factor(0) / 8 / double(blocks);
+    add_offset_of_mean(spec, target, out, blocks, mean);
+  }
+  return {};
+}
+
+// Where neither axis changes anything but the side it begins from, blocks are copied: dequantised, in order.
+Status Viewer::copy_plane(const ViewImage& image, size_t index, const ViewSpec& spec, void* out) {
+  const PlaneWork& plane = planes_[index];
+  const size_t wide = plane.wide, high = plane.out_high / 8;
+  FrequencyChange change = frequency_change(spec, index);
+  for (int k = 0; k < kBlockSize; k++) {
+    // Mirrored, the odd frequencies of an axis change their sign.
+    const bool odd = (spec.x.flip && k % 2 == 1) != (spec.y.flip && k / 8 % 2 == 1);
+    change.scale[k] *= odd ? -float(image.components[index].quant[k]) : float(image.components[index].quant[k]);
+  }
+  BlockTarget target = block_target(spec, index);
+  target.out = out;
+  const bool streams = target.direct && reinterpret_cast<uintptr_t>(out) % 64 == 0;
+  blocks_.resize(std::max(blocks_.size(), wide * kBlockSize));
+  const bool needs_mean = index == 0 && spec.color.offset_of_mean != 0;
+  double sum = 0;
+  for (size_t i = 0; i < high; i++) {
+    const size_t row = spec.y.flip ? high - 1 - i : i;
+    if (target.direct && unpacker_.can_dequantise() && !needs_mean) {
+      float* const start = static_cast<float*>(out) + row * wide * kBlockSize;
+      DequantisedRow blocks = {change.scale, change.bias, streams, start, kBlockSize};
+      if (spec.x.flip) {
+        blocks.out = start + (wide - 1) * kBlockSize;
+        blocks.step = -kBlockSize;
+      }
+      if (Status s = unpacking([&] { return unpacker_.next_row_dequantised(index, blocks); }); !s.ok()) return s;
+      continue;
+    }
+    if (Status s = unpacking([&] { return unpacker_.next_row(index, blocks_.data()); }); !s.ok()) return s;
+    if (needs_mean)
+      for (size_t b = 0; b < wide; b++) sum += blocks_[b * kBlockSize];
+    if (spec.x.flip) {
+      for (size_t b = 0; b < wide / 2; b++)
+        std::swap_ranges(blocks_.begin() + long(b * kBlockSize), blocks_.begin() + long((b + 1) * kBlockSize),
+                         blocks_.begin() + long((wide - 1 - b) * kBlockSize));
+    }
+    if (target.direct) {
+      kernels_->dequantise(blocks_.data(), wide, change.scale, change.bias, streams,
+                           static_cast<float*>(out) + row * wide * kBlockSize);
+      continue;
+    }
+    pixels_.resize(std::max(pixels_.size(), wide * kBlockSize));
+    kernels_->dequantise(blocks_.data(), wide, change.scale, change.bias, false, pixels_.data());
+    for (size_t b = 0; b < wide; b++) finish_block(target, pixels_.data() + b * kBlockSize, row * wide + b);
+  }
+  end_streams();
+  if (sum != 0) {
+    const double mean = sum * image.components[index].quant[0] / 8 / double(wide * high);
+    add_offset_of_mean(spec, target, out, wide * high, mean);
+  }
+  return {};
+}
+
+namespace {
+
+// ITU-T T.871 (JFIF), full range; or Y Cb Cr as they are. Behind it the colour change and the channels' scaling.
+ColorMatrix color_matrix(const ViewSpec& spec, double mean_luma) {
+  constexpr float kToRgb[9] = {1, 0, 1.402f, 1, -0.344136286f, -0.714136286f, 1, 1.772f, 0};
+  constexpr float kAsIs[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  const float* const matrix = spec.rgb ? kToRgb : kAsIs;
+  const float offset = spec.color.offset + spec.color.offset_of_mean * float(mean_luma);
+  ColorMatrix color;
+  for (int c = 0; c < 3; c++) {
+    for (int i = 0; i < 3; i++)
+      color.factor[3 * c + i] = matrix[3 * c + i] * (i == 0 ? spec.color.luma : spec.color.chroma) * spec.scale[c];
+    color.offset[c] = (matrix[3 * c] * offset + 128) * spec.scale[c] + spec.bias[c];
+  }
+  return color;
+}
+
+}  // namespace
+
+// Fused over the components: a group of rows of all three is made and written together.
+Status Viewer::render_pixels(const ViewImage& image, const ViewSpec& spec, void* out) {
+  const size_t lanes = size_t(kernels_->lanes), width = size_t(spec.x.out_count), height = size_t(spec.y.out_count);
+  const size_t groups = planes_[0].y.first.size() / lanes;
+  const auto group_at = [&](size_t i) { return spec.y.flip ? groups - 1 - i : i; };
+  double mean = 0;
+  if (spec.color.offset_of_mean != 0) {
+    for (size_t i = 0; i < groups; i++) {
+      if (Status s = fill_columns(0, group_at(i)); !s.ok()) return s;
+      pixels_.resize(width * lanes);
+      kernels_->resample_samples(planes_[0].pixel_plane(), 0, width, pixels_.data());
+      const size_t rows = std::min(lanes, height - group_at(i) * lanes);
+      for (size_t x = 0; x < width; x++)
+        for (size_t row = 0; row < rows; row++) mean += pixels_[x * lanes + row];
+    }
+    mean /= double(width * height);
+    if (Status s = open_plane(image, 0, spec, 1, 1); !s.ok()) return s;
+  }
+  const ColorMatrix color = color_matrix(spec, mean);
+  for (size_t i = 0; i < groups; i++) {
+    const size_t row = group_at(i) * lanes;
+    PixelPlane planes[3];
+    for (size_t c = 0; c < image.components.size(); c++) {
+      if (Status s = fill_columns(c, group_at(i)); !s.ok()) return s;
+      planes[c] = planes_[c].pixel_plane();
+    }
+    kernels_->store_pixels(planes, width, std::min(lanes, height - row), color, spec.type,
+                           static_cast<uint8_t*>(out) + row * width * 3 * value_bytes(spec.type));
+  }
+  end_streams();
+  return {};
+}
+
+Status Viewer::render(const ViewImage& image, const uint8_t* packed, size_t packed_size, Codec codec,
+                      const ViewSpec& spec, void* const out[3]) {
+  if (Status s = check(image, spec); !s.ok()) return s;
+  std::vector<Grid> grids;
+  for (const ViewComponent& component : image.components) grids.push_back(component.stored);
+  if (Status s = unpacking([&] { return unpacker_.open(packed, packed_size, grids, codec); }); !s.ok()) return s;
+  const bool pixels = spec.kind == ViewKind::kPixels, grey = image.components.size() == 1;
+  for (size_t i = 0; i < image.components.size(); i++) {
+    const int chroma_step = pixels || (grey && spec.kind == ViewKind::kMcu) ? 1 : spec.chroma_step;
+    const int step = i > 0 ? chroma_step : 1;
+    if (Status s = open_plane(image, i, spec, step, spec.kind == ViewKind::kMcu ? chroma_step / step : 1); !s.ok())
+      return s;
+    if (pixels) continue;
+    const PlaneWork& plane = planes_[i];
+    const bool whole_blocks = spec.kind == ViewKind::kDct && plane.x.copies && plane.y.copies &&
+                              plane.x.in_start % 8 == 0 && plane.y.in_start % 8 == 0;
+    if (Status s = whole_blocks ? copy_plane(image, i, spec, out[i]) : render_blocks(image, i, spec, out[i]); !s.ok())
+      return s;
+  }
+  if (pixels) return render_pixels(image, spec, out[0]);
+  if (spec.kind == ViewKind::kDct && grey) {
+    for (size_t i = 1; i < 3; i++) {
+      // No chroma is a chroma of zero, which normalisation moves.
+      const FrequencyChange change = frequency_change(spec, i);
+      const int side = 8 * spec.chroma_step;
+      const size_t blocks = size_t(spec.x.out_count / side) * size_t(spec.y.out_count / side);
+      BlockTarget target = block_target(spec, i);
+      target.out = out[i];
+      for (size_t b = 0; b < blocks; b++) finish_block(target, change.bias, b);
+    }
+  }
+  return {};
+}
+
+}  // namespace dctstream
