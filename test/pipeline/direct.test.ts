@@ -9,7 +9,9 @@ import { test } from "node:test";
 import { imageBatches } from "../../src/pipeline/direct/image-batches.js";
 import { findImages, type ImagePlace, readImages } from "../../src/pipeline/direct/image-files.js";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
+import { expandPatterns } from "../../src/storage/expand.js";
 import { closeStorage, configureStorage } from "../../src/storage/store.js";
+import { rejectsWith } from "../support/errors.js";
 import { tarBytes, temporaryFolder, writeTar } from "../support/files.js";
 import { makeJpeg } from "../support/jpegs.js";
 import { logIn, S3Server } from "../support/s3-server.js";
@@ -105,6 +107,11 @@ test("keys of a bucket that no URL can say are failures, and are looked for once
     ]);
     const { samples, errors } = await preprocess({ sources: ["s3://data/train"], out: "s3://data/out" });
     assert.deepEqual([samples, errors], [1, { UNSUPPORTED_ENTRY: 2 }]);
+    assert.deepEqual(await expandPatterns(["s3://data/t*", "s3://data/*/cat/*"]), [
+      "s3://data/train",
+      "s3://data/train/cat/1.jpg",
+    ]);
+    await rejectsWith("UNSUPPORTED_ENTRY", () => expandPatterns(["s3://data/**/*.jpg"]), /with \/\/ in them/);
     const named = ["s3://data/train//2.jpg", "s3://data//6.jpg", "s3://data///7.jpg"];
     for (const name of named) assert.deepEqual(await found(name), [`${name} read`], "keys are literal");
   } finally {
