@@ -14,6 +14,7 @@ import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import type { Tf } from "./engine/tensorflow.js";
 import { type NetworkInput, viewOf } from "./input.js";
 import { classesOfNetwork, type NetworkClasses } from "./network-classes.js";
+import { Tally } from "./tally.js";
 
 /** What evaluation must know of a network, as a checkpoint says it: its input, and what its outputs mean. */
 export type EvaluatedNetwork = NetworkInput & NetworkClasses & { readonly folder?: string | undefined };
@@ -68,64 +69,6 @@ export interface Mistake {
   readonly predicted: number;
   /** Of the predicted class. */
   readonly probability: number;
-}
-
-/** Sums over the samples seen so far. */
-class Tally {
-  samples = 0;
-  loss = 0;
-  private top5 = 0;
-  private readonly confusion = new Map<number, number>();
-
-  constructor(
-    private readonly classes: number,
-    private readonly shown: ClassList,
-  ) {}
-
-  add(labels: Int32Array, ranked: Int32Array, perSample: number, batchLoss: number): void {
-    this.loss += batchLoss;
-    for (const [i, label] of labels.entries()) {
-      const guesses = ranked.subarray(i * perSample, (i + 1) * perSample);
-      const cell = label * this.classes + (guesses[0] as number);
-      this.confusion.set(cell, (this.confusion.get(cell) ?? 0) + 1);
-      if (guesses.includes(label)) this.top5++;
-      this.samples++;
-    }
-  }
-
-  /** Adds up what the ranks have seen. */
-  async sumOver({ size, sum }: Collective): Promise<void> {
-    if (size === 1) return;
-    const cells = this.classes * this.classes;
-    const all = new Float32Array(cells + 3);
-    for (const [cell, count] of this.confusion) all[cell] = count;
-    all.set([this.samples, this.loss, this.top5], cells);
-    await sum(all);
-    [this.samples, this.loss, this.top5] = all.slice(cells) as unknown as [number, number, number];
-    for (let cell = 0; cell < cells; cell++) if (all[cell] !== 0) this.confusion.set(cell, all[cell] as number);
-  }
-
-  summarise(): Pick<EvaluateReport, "top1" | "top5" | "perClass" | "confusion"> {
-    const cells = [...this.confusion].map(([cell, count]) => ({
-      label: Math.floor(cell / this.classes),
-      predicted: cell % this.classes,
-      count,
-    }));
-    const perClass = [...new Set(cells.map(({ label }) => label))]
-      .sort((a, b) => a - b)
-      .map((index) => {
-        const own = cells.filter(({ label }) => label === index);
-        const samples = own.reduce((sum, { count }) => sum + count, 0);
-        const correct = own.find(({ predicted }) => predicted === index)?.count ?? 0;
-        const entry = this.shown.at(index);
-        return { index, name: entry?.name ?? entry?.synset ?? String(index), samples, top1: correct / samples };
-      });
-    const correct = cells
-      .filter(({ label, predicted }) => label === predicted)
-      .reduce((sum, { count }) => sum + count, 0);
-    const confusion = cells.filter(({ label, predicted }) => label !== predicted).sort((a, b) => b.count - a.count);
-    return { top1: correct / this.samples, top5: this.top5 / this.samples, perClass, confusion };
-  }
 }
 
 /**
