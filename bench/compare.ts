@@ -10,8 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type LoadedManifest, readManifest } from "../src/shards/manifest.js";
 import { baseName } from "../src/storage/url.js";
-import type { EvaluateReport } from "../src/train/evaluate.js";
-import type { TrainReport } from "../src/train/report.js";
+import type { EvaluateReport, TrainReport } from "../src/train/report.js";
 import { scatterChart } from "./chart.js";
 import { usually } from "./settings.js";
 

@@ -59,7 +59,7 @@ export { openCollective } from "./train/collective/open-collective.js";
 export type { DeviceChoice, Engine, EngineName, EngineOptions, MomentumSettings } from "./train/engine/engine.js";
 export type { FrozenNetwork } from "./train/engine/frozen-network.js";
 export { openEngine } from "./train/engine/open-engine.js";
-export { type EvaluateOptions, type EvaluateReport, evaluateModel, type Mistake } from "./train/evaluate.js";
+export { type EvaluateOptions, evaluateModel } from "./train/evaluate.js";
 export { buildNetwork, findNetwork, type Network, type NetworkOptions } from "./train/networks/build.js";
 export { type NetworkDefinition, networks } from "./train/networks/definitions.js";
 export { foldRgbStem, type PixelNormalization } from "./train/networks/fold-stem.js";
@@ -67,6 +67,13 @@ export { layersOf, type NetworkShape } from "./train/networks/layers-of.js";
 export { type LayerSummary, summarize } from "./train/networks/summary.js";
 export { type PresetName, presets, type RunConfig, type RunStart, type TrainOptions } from "./train/options.js";
 export { type Guess, type Prediction, type PredictOptions, predict } from "./train/predict.js";
-export type { CheckpointReport, EpochReport, StepReport, TrainReport } from "./train/report.js";
+export type {
+  CheckpointReport,
+  EpochReport,
+  EvaluateReport,
+  Mistake,
+  StepReport,
+  TrainReport,
+} from "./train/report.js";
 export { train } from "./train/run/trainer.js";
 export { loadCheckpoint, readCheckpointInfo } from "./train/saved/checkpoint.js";

@@ -139,14 +139,12 @@ export async function findSample(url: string, key: string): Promise<FoundSample>
 /** Sides of what is rendered at a time. */
 const tileColumns = 16384;
 const tileRows = 1024;
-/** More, which no sample of usual options has, is more than can be packed into a PNG in memory. */
-const mostPixels = 2 ** 29;
 
-/** A sample at its own size: [height, width, 3] 8-bit RGB. TOO_MANY_PIXELS, CORRUPT_RECORD. */
-export function renderSample(found: FoundSample): Uint8Array {
+/** A sample at its own size: [height, width, 3] 8-bit RGB. TOO_MANY_PIXELS above `maxPixels`, CORRUPT_RECORD. */
+export function renderSample(found: FoundSample, maxPixels = 100_000_000): Uint8Array {
   const { width, height, key } = found.sample;
-  if (width * height > mostPixels) {
-    const message = `${width} x ${height} pixels, at most ${mostPixels} can be rendered`;
+  if (width * height > maxPixels) {
+    const message = `${width} x ${height} pixels, at most ${maxPixels} are rendered`;
     throw new ToolkitError("TOO_MANY_PIXELS", message, { key });
   }
   const rgb = new Uint8Array(width * height * 3);

@@ -68,6 +68,10 @@ async function descend(folder: string, [segment = "", ...rest]: readonly string[
   const entries = await openStore(folder).list(folder, namePrefix ? { namePrefix } : {});
   const found: string[] = anyDepth && rest.length > 0 ? await descend(folder, rest) : [];
   for (const entry of entries) {
+    if (entry.kind === "folder" && entry.problem !== undefined) {
+      if (!anyDepth) continue; // it has no name that a pattern could match
+      throw new ToolkitError("UNSUPPORTED_ENTRY", entry.problem, { source: entry.url });
+    }
     const name = baseName(entry.url);
     if (!matches(name)) continue;
     const url = joinUrl(folder, name);

@@ -5,8 +5,9 @@ export interface ObjectInfo {
   readonly byteLength: number;
   /** What changes when the object's bytes do: an ETag, or size and modification time for files. */
   readonly version: string;
-  /** "other", of local files in lists only: what is there, but cannot be read as a file; `problem` says why. */
+  /** "other", in lists only: what is there, but cannot be read. */
   readonly kind: "object" | "folder" | "other";
+  /** Why what is listed cannot be read; of a folder, why nobody can look into it. */
   readonly problem?: string;
   /** True when it was reached by a link; of local files in lists only. */
   readonly isLink?: boolean;

@@ -4,7 +4,7 @@ import { ToolkitError } from "../errors.js";
 import type { LoadedBatch } from "../pipeline/load/loaded-batch.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { LoaderCacheOptions } from "../pipeline/load/options.js";
-import type { ClassComparison, ClassList, ClassMap } from "../shards/class-list.js";
+import type { ClassList, ClassMap } from "../shards/class-list.js";
 import { classesOf } from "../shards/dataset-classes.js";
 import type { LoadedManifest } from "../shards/manifest.js";
 import { alone, type Collective } from "./collective/collective.js";
@@ -12,8 +12,10 @@ import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import type { Tf } from "./engine/tensorflow.js";
 import { type NetworkInput, viewOf } from "./input.js";
+import type { EvaluateReport, Mistake } from "./report.js";
 import { classesOfNetwork, type NetworkClasses } from "./saved/network-classes.js";
 import { type BatchTensors, toTensors } from "./step/batch.js";
+import { Tally } from "./tally.js";
 
 /** What evaluation must know of a network, as a checkpoint says it: its input, and what its outputs mean. */
 export type EvaluatedNetwork = NetworkInput & NetworkClasses & { readonly folder?: string | undefined };
@@ -34,98 +36,6 @@ export interface EvaluateOptions {
   /** See LoaderOptions. */
   readonly onWarning?: ((warning: ToolkitError) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-export interface EvaluateReport {
-  readonly samples: number;
-  /** Shares of [0, 1]; with five classes or fewer, top-5 is 1 by definition. */
-  readonly top1: number;
-  readonly top5: number;
-  /** Mean cross-entropy, in nats. */
-  readonly loss: number;
-  readonly imagesPerSecond: number;
-  readonly perClass: readonly {
-    readonly index: number;
-    readonly name: string;
-    readonly samples: number;
-    readonly top1: number;
-  }[];
-  /** Mistakes only, the most frequent first. Like all labels here, both are numbers of the network's outputs. */
-  readonly confusion: readonly { readonly label: number; readonly predicted: number; readonly count: number }[];
-  /** How the data set's classes were matched with the outputs. */
-  readonly classes: ClassComparison;
-  /** By output; undefined when neither the checkpoint nor the data set names any class. */
-  readonly classNames: readonly string[] | undefined;
-  /** The most confident first; where they were asked for. Of the samples of this rank. */
-  readonly mistakes?: readonly Mistake[];
-}
-
-export interface Mistake {
-  readonly key: string;
-  /** The sample's number in the manifest's order. */
-  readonly sample: number;
-  readonly label: number;
-  readonly predicted: number;
-  /** Of the predicted class. */
-  readonly probability: number;
-}
-
-/** Sums over the samples seen so far. */
-class Tally {
-  samples = 0;
-  loss = 0;
-  private top5 = 0;
-  private readonly confusion = new Map<number, number>();
-
-  constructor(
-    private readonly classes: number,
-    private readonly shown: ClassList,
-  ) {}
-
-  add(labels: Int32Array, ranked: Int32Array, perSample: number, batchLoss: number): void {
-    this.loss += batchLoss;
-    for (const [i, label] of labels.entries()) {
-      const guesses = ranked.subarray(i * perSample, (i + 1) * perSample);
-      const cell = label * this.classes + (guesses[0] as number);
-      this.confusion.set(cell, (this.confusion.get(cell) ?? 0) + 1);
-      if (guesses.includes(label)) this.top5++;
-      this.samples++;
-    }
-  }
-
-  /** Adds up what the ranks have seen. */
-  async sumOver({ size, sum }: Collective): Promise<void> {
-    if (size === 1) return;
-    const cells = this.classes * this.classes;
-    const all = new Float32Array(cells + 3);
-    for (const [cell, count] of this.confusion) all[cell] = count;
-    all.set([this.samples, this.loss, this.top5], cells);
-    await sum(all);
-    [this.samples, this.loss, this.top5] = all.slice(cells) as unknown as [number, number, number];
-    for (let cell = 0; cell < cells; cell++) if (all[cell] !== 0) this.confusion.set(cell, all[cell] as number);
-  }
-
-  summarise(): Pick<EvaluateReport, "top1" | "top5" | "perClass" | "confusion"> {
-    const cells = [...this.confusion].map(([cell, count]) => ({
-      label: Math.floor(cell / this.classes),
-      predicted: cell % this.classes,
-      count,
-    }));
-    const perClass = [...new Set(cells.map(({ label }) => label))]
-      .sort((a, b) => a - b)
-      .map((index) => {
-        const own = cells.filter(({ label }) => label === index);
-        const samples = own.reduce((sum, { count }) => sum + count, 0);
-        const correct = own.find(({ predicted }) => predicted === index)?.count ?? 0;
-        const entry = this.shown.at(index);
-        return { index, name: entry?.name ?? entry?.synset ?? String(index), samples, top1: correct / samples };
-      });
-    const correct = cells
-      .filter(({ label, predicted }) => label === predicted)
-      .reduce((sum, { count }) => sum + count, 0);
-    const confusion = cells.filter(({ label, predicted }) => label !== predicted).sort((a, b) => b.count - a.count);
-    return { top1: correct / this.samples, top5: this.top5 / this.samples, perClass, confusion };
-  }
 }
 
 /**

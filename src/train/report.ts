@@ -1,4 +1,4 @@
-// What a training run tells while it goes and when it has ended.
+// What a training run reports while it runs and when it has ended, and what an evaluation finds.
 import type { PipelineCounters } from "../pipeline/stage-clock.js";
 import type { ClassComparison } from "../shards/class-list.js";
 import type { StorageCounters } from "../storage/counters.js";
@@ -92,4 +92,38 @@ export interface TrainReport {
   readonly cache: CacheCounters | undefined;
   /** URL of the trained network's checkpoint.json. */
   readonly checkpoint: string;
+}
+
+export interface EvaluateReport {
+  readonly samples: number;
+  /** Shares of [0, 1]; with five classes or fewer, top-5 is 1 by definition. */
+  readonly top1: number;
+  readonly top5: number;
+  /** Mean cross-entropy, in nats. */
+  readonly loss: number;
+  readonly imagesPerSecond: number;
+  readonly perClass: readonly {
+    readonly index: number;
+    readonly name: string;
+    readonly samples: number;
+    readonly top1: number;
+  }[];
+  /** Mistakes only, the most frequent first. Like all labels here, both are numbers of the network's outputs. */
+  readonly confusion: readonly { readonly label: number; readonly predicted: number; readonly count: number }[];
+  /** How the data set's classes were matched with the outputs. */
+  readonly classes: ClassComparison;
+  /** By output; undefined when neither the checkpoint nor the data set names any class. */
+  readonly classNames: readonly string[] | undefined;
+  /** The most confident first; where they were asked for. Of the samples of this rank. */
+  readonly mistakes?: readonly Mistake[];
+}
+
+export interface Mistake {
+  readonly key: string;
+  /** The sample's number in the manifest's order. */
+  readonly sample: number;
+  readonly label: number;
+  readonly predicted: number;
+  /** Of the predicted class. */
+  readonly probability: number;
 }

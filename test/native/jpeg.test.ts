@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { crc32c, encodeJpeg, readJpeg, readPixels, rebuildJpeg, unpackCoefficients } from "../../src/native/index.js";
+import { crc32c, readJpeg, readPixels, rebuildJpeg, unpackCoefficients } from "../../src/native/index.js";
 import { randomFor } from "../../src/shards/random.js";
 import { rejectsWith } from "../support/errors.js";
-import { arithmeticKind, cmykKind, jpegKinds, makeJpeg, progressiveKind, rgbKind } from "../support/jpegs.js";
+import {
+  arithmeticKind,
+  cmykKind,
+  jpegKinds,
+  makeJpeg,
+  progressiveKind,
+  rgbKind,
+  withScansAgain,
+} from "../support/jpegs.js";
 
 const maxPixels = 100_000_000;
 
@@ -135,15 +143,6 @@ test("damaged files never crash: every outcome is a record or a known code", () 
   );
   assert.ok((outcomes.get("BAD_JPEG") ?? 0) > 0 && (outcomes.get("read") ?? 0) > 0, "the damage was of both kinds");
 });
-
-/** A progressive file whose last scan, a pass over the whole image in a few bytes, comes `times` more. */
-function withScansAgain(width: number, height: number, times: number): Uint8Array {
-  const file = encodeJpeg(new Uint8Array(width * height).fill(90), width, height, 1, { progressive: true });
-  const scan = Buffer.from(file).lastIndexOf(Buffer.from([0xff, 0xda]));
-  const end = file.length - 2;
-  const again = Array.from({ length: times }, () => file.subarray(scan, end));
-  return Buffer.concat([file.subarray(0, end), ...again, file.subarray(end)]);
-}
 
 test("scans repeated without end are bounded by the work that they make, for coefficients and for pixels", async () => {
   const small = withScansAgain(64, 64, 90);

@@ -243,6 +243,48 @@ test("tars within tars: a class is a tar that holds images itself; those too dee
   assert.deepEqual([found.samples, found.errors], [1, { UNSUPPORTED_ENTRY: 1 }]);
 });
 
+test("a damaged tar among others in a tar is one failure, and the run goes on and is resumed", async (t) => {
+  const folder = temporaryFolder(t);
+  const cat = await tarBytes([
+    ["1.jpg", jpeg(1)],
+    ["2.jpg", jpeg(2)],
+  ]);
+  const second = 512 * (1 + Math.ceil(jpeg(1).length / 512));
+  const damaged = Buffer.from(cat);
+  damaged[second] = 0xff; // of a header
+  const source = await writeTar(path.join(folder, "s.tar"), [
+    ["cat.tar", damaged],
+    ["cut.tar", cat.subarray(0, second + 100)],
+    ["dog.tar", cat],
+  ]);
+  const options = { sources: [source], out: path.join(folder, "out"), maxShardBytes: 1, workers: 1 };
+  const report = await preprocess({ ...options, quarantine: path.join(folder, "q.tar") });
+  assert.deepEqual(report.errors, { BAD_TAR: 1, TRUNCATED_TAR: 1 });
+  const expected = [
+    ["cat/1.jpg", 0],
+    ["cut/1.jpg", 1],
+    ["dog/1.jpg", 2],
+    ["dog/2.jpg", 2],
+  ];
+  assert.deepEqual(await labels(report), expected);
+  assert.deepEqual(
+    failuresOf(options.out).map(({ entry, code }) => [entry, code]),
+    [
+      ["cat.tar", "BAD_TAR"],
+      ["cut.tar", "TRUNCATED_TAR"],
+    ],
+  );
+  for (let left = 0; left < report.shards; left++) {
+    for (const name of await namesIn(options.out)) {
+      const part = /^shard-00000-(\d+)/.exec(name)?.[1];
+      if (name !== "job.json" && (part === undefined || Number(part) >= left)) rmSync(path.join(options.out, name));
+    }
+    const again = await preprocess(options);
+    assert.deepEqual([await labels(again), again.errors], [expected, report.errors], `after ${left} shards`);
+  }
+  await rejectsWith("BAD_TAR", () => fromTar(folder, "strict", [["cat.tar", damaged]], { onBadSample: "fail" }));
+});
+
 test("tars beside class folders or images: an error asks which are meant", async (t) => {
   const folder = temporaryFolder(t);
   const root = path.join(folder, "root");

@@ -312,6 +312,40 @@ test("cut at every block: an error, or every whole entry and word that the end i
   }
 });
 
+for (const chunk of [1, 509, 1 << 20]) {
+  test(`a damaged tar in the tar is one entry with the reason, in chunks of ${chunk} bytes, and those behind it are read`, async () => {
+    const whole = Buffer.concat([member("x.jpg", image(3, 600)), member("y.jpg", image(4)), end]);
+    const bad = Buffer.from(whole);
+    bad[1536 + 10] = 0xff; // in the second header
+    const damaged: readonly (readonly [bytes: Uint8Array, entries: number, code: string])[] = [
+      [bad, 1, "BAD_TAR"],
+      [whole.subarray(0, 1536 + 300), 1, "TRUNCATED_TAR"],
+      [whole.subarray(0, 1536 + 512 + 300), 1, "TRUNCATED_TAR"],
+      [whole.subarray(0, whole.length - end.length), 2, "TRUNCATED_TAR"],
+      [Buffer.concat([member("x.jpg", image(3)), header("pax", 9000, "x")]), 1, "TRUNCATED_TAR"],
+      [header("s.jpg", 0, "S", (block) => block.writeUInt8(1, 482)), 0, "TRUNCATED_TAR"],
+      [Buffer.from("no tar at all"), 0, "TRUNCATED_TAR"],
+      [Buffer.alloc(700, "no tar at all"), 0, "BAD_TAR"],
+      [member("deeper.tar", bad), 1, "BAD_TAR"],
+    ];
+    for (const [i, [inner, count, code]] of damaged.entries()) {
+      const bytes = Buffer.concat([member("inner.tar", inner), member("z.jpg", image(5)), end]);
+      const entries = await collect(readTar(inChunks(bytes, chunk), "t"));
+      const problems = entries.filter(({ problem }) => problem !== undefined);
+      assert.equal(problems[0]?.problem?.code, code, `damage ${i}`);
+      const last = entries.at(-1);
+      assert.deepEqual([last?.name, last?.bytes], ["z.jpg", image(5)]);
+      assert.equal(entries.filter(({ bytes: own }) => own !== undefined).length, count + 1, `damage ${i}`);
+      const offsets = entries.map(({ offset }) => offset);
+      assert.deepEqual(
+        offsets,
+        [...offsets].sort((a, b) => a - b),
+        "in order, for going on from there",
+      );
+    }
+  });
+}
+
 test("damaged extension headers are BAD_TAR", async () => {
   const read = (...parts: Uint8Array[]) => collect(readTar(inChunks(Buffer.concat([...parts, end]), 512), "t"));
   await rejectsWith("BAD_TAR", () => read(member("p", Buffer.from("999 path=x\n"), "x")), /impossible length/);

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { readPixels } from "../../src/native/index.js";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { findSample, renderSample } from "../../src/shards/inspect.js";
+import { rejectsWith } from "../support/errors.js";
 import { temporaryFolder, writeTar } from "../support/files.js";
 import { makeJpeg } from "../support/jpegs.js";
 
@@ -20,6 +21,8 @@ test("a sample of any size is rendered as libjpeg decodes it, those that are ren
   ]);
   const source = await writeTar(path.join(folder, "s.tar"), entries);
   const { manifest } = await preprocess({ sources: [source], out: path.join(folder, "shards"), workers: 1 });
+  const wide = await findSample(manifest, "wide");
+  await rejectsWith("TOO_MANY_PIXELS", () => renderSample(wide, 16_500 * 24 - 1), /16500 x 24 pixels/);
   for (const [key, jpeg] of Object.entries(images)) {
     const { pixels, width, height, channels } = readPixels(jpeg, 1e8, 0);
     const rgb = renderSample(await findSample(manifest, key));

@@ -121,7 +121,7 @@ test("several processes that fill and read it stay within its bytes and never se
   const folder = temporaryFolder(t);
   const maxBytes = 400_000;
   const script = `
-    import { DiskCache } from ${JSON.stringify(path.join(projectRoot, "dist", "src", "storage", "cache.js"))};
+    import { DiskCache } from ${JSON.stringify(path.join(projectRoot, "dist", "src", "storage", "disk", "cache.js"))};
     const cache = await DiskCache.open({ folder: ${JSON.stringify(folder)}, maxBytes: ${maxBytes} });
     let seed = Number(process.argv[1]);
     for (let i = 0; i < 300; i++) {

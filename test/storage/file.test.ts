@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 import { expandPatterns } from "../../src/storage/expand.js";
@@ -88,6 +90,9 @@ test("a list tells of everything: names that are not text keep their bytes, and 
   symlinkSync("nowhere", path.join(folder, "dangling.jpg"));
   symlinkSync("loop.jpg", path.join(folder, "loop.jpg"));
   execFileSync("mkfifo", [path.join(folder, "pipe.jpg")]);
+  const socket = createServer().listen(path.join(folder, "socket.jpg"));
+  t.after(() => socket.close());
+  await once(socket, "listening");
   const store = openStore(folder);
   const listed = await store.list(folder);
   assert.deepEqual(
@@ -99,10 +104,19 @@ test("a list tells of everything: names that are not text keep their bytes, and 
       ["dangling.jpg", "other", "a link that leads nowhere: ENOENT"],
       ["loop.jpg", "other", "a link that leads nowhere: ELOOP"],
       ["pipe.jpg", "other", "a pipe, a socket or a device"],
+      ["socket.jpg", "other", "a pipe, a socket or a device"],
     ],
   );
   const read = async (url: string) => Buffer.from((await readObject(url)) ?? []).toString();
   assert.deepEqual(await Promise.all([listed[0], listed[1]].map((info) => read(info?.url ?? ""))), ["three", "two"]);
+  for (const name of ["pipe.jpg", "socket.jpg"]) {
+    const url = path.join(folder, name);
+    const stream = async () => {
+      for await (const _ of store.stream(url));
+    };
+    for (const read of [() => readObject(url), stream])
+      await rejectsWith("UNSUPPORTED_ENTRY", read, /a pipe, a socket or a device/);
+  }
   const below = await store.list(listed[2]?.url ?? "");
   assert.deepEqual(await Promise.all(below.map(({ url }) => read(url))), ["one"]);
   await rejectsWith("NOT_FOUND", () => store.list(path.join(folder, "none")));

@@ -234,7 +234,7 @@ test("over TLS: read with a certificate that is known, refused with one that is 
     );
   const folder = temporaryFolder(t);
   writeFileSync(path.join(folder, "cert.pem"), cert);
-  const storage = path.join(projectRoot, "dist", "src", "storage", "http.js");
+  const storage = path.join(projectRoot, "dist", "src", "storage", "http", "store.js");
   const script = `
     import { HttpStore } from ${JSON.stringify(storage)};
     import { createHash } from "node:crypto";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseS3Url } from "../../src/storage/s3/url.js";
+import { parseS3Url, textOfKey } from "../../src/storage/s3/url.js";
 import { rejectsWith } from "../support/errors.js";
 
 const place = async (url: string) => parseS3Url(url);
@@ -21,6 +21,11 @@ test("credentials and signatures in an s3:// URL are refused, and not shown", as
       return true;
     });
   await rejectsWith("UNSUPPORTED_URL", () => place("s3:///key"));
+});
+
+test("keys of a list are text, or none where they are not UTF-8", () => {
+  assert.equal(textOfKey("a+b%2Bc%20d%2F%C3%A9%25.jpg"), "a b+c d/é%.jpg");
+  for (const key of ["caf%E9.jpg", "%", "%zz", "%C3"]) assert.equal(textOfKey(key), undefined);
 });
 
 test("the bucket of a tenant and signs in keys are names", async () => {

@@ -393,7 +393,7 @@ test("a profile says endpoint, region and keys, of its own or by its services", 
   const config = `[profile direct]\nregion = eu-test-1\n${endpoint}\n[profile by-service]\nservices = local\n[services local]\ns3 =\n  ${endpoint}\n`;
   const keys = `aws_access_key_id = ${credentials.accessKeyId}\naws_secret_access_key = ${credentials.secretAccessKey}\n`;
   const script = `
-    import { S3Store } from ${JSON.stringify(path.join(projectRoot, "dist", "src", "storage", "s3.js"))};
+    import { S3Store } from ${JSON.stringify(path.join(projectRoot, "dist", "src", "storage", "s3", "store.js"))};
     const store = new S3Store({ profile: process.argv[1] });
     console.log((await store.list("s3://bucket/profile")).length);
     await store.close();`;

@@ -37,7 +37,11 @@ export async function namesIn(folder: string): Promise<string[]> {
   return (await readdir(folder)).sort();
 }
 
+const besideCheckout = (folder: string, names: readonly string[]) =>
+  names.map((name) => path.join(projectRoot, "..", "shared", folder, name)).filter((file) => existsSync(file));
+
 /** Files of the data folder beside the checkout, where there is one: tests do more with them, and pass without. */
-export function extraData(...names: readonly string[]): string[] {
-  return names.map((name) => path.join(projectRoot, "..", "shared", "data", name)).filter((file) => existsSync(file));
-}
+export const extraData = (...names: readonly string[]): string[] => besideCheckout("data", names);
+
+/** Inputs of outsiders that once failed, likewise. */
+export const extraCases = (...names: readonly string[]): string[] => besideCheckout("cases", names);

@@ -84,3 +84,12 @@ export const progressiveKind: JpegKind = {
 export const arithmeticKind: JpegKind = { name: "arithmetic", width: 90, height: 70, arithmetic: true, ...colour };
 export const cmykKind: JpegKind = { name: "cmyk", width: 40, height: 40, channels: 4 };
 export const rgbKind: JpegKind = { name: "rgb", width: 40, height: 40, keepRgb: true, ...colour };
+
+/** A progressive file whose last scan, a pass over the whole image in a few bytes, comes `times` more. */
+export function withScansAgain(width: number, height: number, times: number): Uint8Array {
+  const file = encodeJpeg(new Uint8Array(width * height).fill(90), width, height, 1, { progressive: true });
+  const scan = Buffer.from(file).lastIndexOf(Buffer.from([0xff, 0xda]));
+  const end = file.length - 2;
+  const again = Array.from({ length: times }, () => file.subarray(scan, end));
+  return Buffer.concat([file.subarray(0, end), ...again, file.subarray(end)]);
+}

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Tensor } from "@tensorflow/tfjs";
+import { ClassList } from "../../src/shards/class-list.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import type { Collective } from "../../src/train/collective/collective.js";
 import { openCollective } from "../../src/train/collective/open-collective.js";
@@ -14,6 +15,7 @@ import { resolveTrainOptions } from "../../src/train/options.js";
 import { TrainingData } from "../../src/train/run/training-data.js";
 import { labelledSamples, stepSettings } from "../../src/train/step/plain-step.js";
 import { Stepper } from "../../src/train/step/step.js";
+import { Tally } from "../../src/train/tally.js";
 import { pattern } from "./tensors.js";
 
 const globalBatch = 8;
@@ -78,6 +80,20 @@ const tasks: Readonly<Record<string, (collective: Collective, argument: string) 
     }
     await data.close();
     return { epochs, planned };
+  },
+  /** What all have counted together over so many classes, a hundred samples in all of which each counts its part. */
+  tally: async (collective, classes) => {
+    const count = Number(classes);
+    const tally = new Tally(count, new ClassList([], { count }));
+    for (let i = collective.rank; i < 100; i += collective.size) {
+      const label = (i % 10) * Math.floor(count / 10);
+      const guess = i % 3 === 0 ? label : count - 1 - (i % 7);
+      tally.add(Int32Array.of(label), Int32Array.of(guess, label), i % 2 === 0 ? 2 : 1, i);
+    }
+    await tally.sumOver(collective);
+    const { confusion, ...sums } = tally.summarise();
+    const cells = confusion.map(({ label, predicted, count: n }) => [label, predicted, n].join(" "));
+    return { ...sums, cells: cells.sort(), samples: tally.samples, loss: tally.loss };
   },
   /** Bytes and values that rank 0 hands out, and a sum. */
   share: async (collective) => {

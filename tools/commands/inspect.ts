@@ -16,20 +16,26 @@ export const inspectCommand: Command = {
         describe: "A manifest, the folder that holds it, or one .arrow shard",
       })
       .option("key", { type: "string", requiresArg: true, describe: "Look at this sample instead of counting" })
-      .option("png", { type: "string", requiresArg: true, describe: "Render the sample of --key into this file" }),
+      .option("png", { type: "string", requiresArg: true, describe: "Render the sample of --key into this file" })
+      .option("max-pixels", {
+        type: "number",
+        default: 100_000_000,
+        requiresArg: true,
+        describe: "Samples with more are not rendered, as in verify",
+      }),
   run: async (args) => {
     const target = argument<string>(args, "target");
     const key = argument<string | undefined>(args, "key");
     const png = argument<string | undefined>(args, "png");
     if (png !== undefined && key === undefined) throw invalidOption("png", "given together with --key", png);
-    return key === undefined ? summarise(await inspect(target)) : lookAt(target, key, png);
+    return key === undefined ? summarise(await inspect(target)) : lookAt(target, key, png, argument(args, "maxPixels"));
   },
 };
 
-async function lookAt(target: string, key: string, png: string | undefined): Promise<CommandResult> {
+async function lookAt(target: string, key: string, png: string | undefined, maxPixels: number): Promise<CommandResult> {
   const found = await findSample(target, key);
   const { sample, codec } = found;
-  if (png !== undefined) await putObject(png, encodePng(renderSample(found), sample.width, sample.height));
+  if (png !== undefined) await putObject(png, encodePng(renderSample(found, maxPixels), sample.width, sample.height));
   const { label, width, height, components, warnings, flags } = sample;
   const result = {
     key,

@@ -1,7 +1,6 @@
 // The demo's report: one HTML file with everything in it.
 import type { PreprocessReport } from "../../src/pipeline/preprocess/preprocess.js";
-import type { EvaluateReport } from "../../src/train/evaluate.js";
-import type { StepReport, TrainReport } from "../../src/train/report.js";
+import type { EvaluateReport, StepReport, TrainReport } from "../../src/train/report.js";
 import { formatBytes, formatShare } from "../options/quantity.js";
 import { escapeHtml, lineChart, type Series, scatterChart } from "../report/charts.js";
 import { cell, renderPage, row } from "../report/page.js";

@@ -5,7 +5,7 @@ import { copyBytes, expandPacked, type StoredImage, unpackCoefficients } from ".
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { readShard } from "../../src/shards/reader.js";
 import { storageCounters } from "../../src/storage/counters.js";
-import { localPath } from "../../src/storage/disk/store.js";
+import { localPath, readOnly } from "../../src/storage/disk/store.js";
 import { openStore } from "../../src/storage/store.js";
 import { isRemote, joinUrl } from "../../src/storage/url.js";
 import { medianOf } from "./quantile.js";
@@ -38,7 +38,7 @@ function localRate(manifest: LoadedManifest, seconds: number): number {
   for (let i = 0; elapsed < 1000 * seconds; i++) {
     const file = openSync(
       localPath(joinUrl(manifest.folder, manifest.shards[i % manifest.shards.length]?.name ?? "")),
-      "r",
+      readOnly,
     );
     try {
       for (let read = 1; read > 0 && elapsed < 1000 * seconds; elapsed = performance.now() - began) {

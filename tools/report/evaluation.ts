@@ -3,7 +3,7 @@ import { encodeJpeg } from "../../src/native/index.js";
 import { Loader } from "../../src/pipeline/load/loader.js";
 import { publicUrl } from "../../src/public-url.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
-import type { EvaluateReport } from "../../src/train/evaluate.js";
+import type { EvaluateReport } from "../../src/train/report.js";
 import { describeClasses } from "../class-text.js";
 import { formatShare } from "../options/quantity.js";
 import { escapeHtml } from "./charts.js";

@@ -2,7 +2,9 @@
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { publicUrl } from "../../public-url.js";
+import { LinkedFolders } from "../../storage/disk/local-folder.js";
 import { expandPatterns } from "../../storage/expand.js";
+import type { ObjectInfo } from "../../storage/object-store.js";
 import { readObject } from "../../storage/objects.js";
 import { openStore } from "../../storage/store.js";
 import { isImageName } from "../preprocess/entry-names.js";
@@ -62,15 +64,37 @@ async function* findPlaces(name: string, literal: boolean, signal?: AbortSignal)
   }
   for (const url of literal ? [name] : await expandPatterns([name], signal)) {
     const info = await openStore(url).stat(url, signal);
-    if (info?.kind === "folder") yield* below(url, signal);
+    if (info?.kind === "folder") yield* below(info, { above: [], linked: new LinkedFolders(), signal });
     else yield { url, kind: isTarUrl(url) ? "tar" : "file" };
   }
 }
 
-async function* below(folder: string, signal: AbortSignal | undefined): AsyncGenerator<ImagePlace> {
-  for (const { url, kind } of await openStore(folder).list(folder, { signal })) {
-    if (kind === "folder") yield* findImages(url, true, signal);
-    else if (isTarUrl(url)) yield { url, kind: "tar" };
+interface Walk {
+  /** The folders that this one lies in. */
+  readonly above: readonly string[];
+  readonly linked: LinkedFolders;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A folder that was read already is left out, one that cannot be is a place with the reason. */
+async function* below(folder: ObjectInfo, { above, linked, signal }: Walk): AsyncGenerator<ImagePlace> {
+  const walk = { above: [...above, folder.url], linked, signal };
+  let listed: readonly ObjectInfo[];
+  try {
+    if (folder.isLink && (await linked.wereEntered(folder.url, above))) return;
+    listed = await openStore(folder.url).list(folder.url, { signal });
+  } catch (error) {
+    signal?.throwIfAborted();
+    yield noPlace(folder.url, error);
+    return;
+  }
+  for (const info of listed) {
+    const { url, kind, problem, isLink } = info;
+    const isTar = isTarUrl(url);
+    if (problem !== undefined && (kind === "folder" || isTar || isImageName(url)))
+      yield noPlace(url, new ToolkitError(isLink ? "NOT_FOUND" : "UNSUPPORTED_ENTRY", problem));
+    else if (kind === "folder") yield* below(info, walk);
+    else if (isTar) yield { url, kind: "tar" };
     else if (isImageName(url)) yield { url, kind: "file" };
   }
 }

@@ -1,7 +1,7 @@
 // The shards that a view thread has open. Every thread opens its own: files belong to the thread that opened them, and end with it.
 import { closeSync, openSync } from "node:fs";
 import { systemError, ToolkitError } from "../../errors.js";
-import { localPath } from "../../storage/disk/store.js";
+import { localPath, readOnly } from "../../storage/disk/store.js";
 import { isMissing, isOutOfFiles } from "../../system-errors.js";
 
 export class OpenShards {
@@ -32,7 +32,7 @@ export class OpenShards {
   private openNew(url: string): number {
     for (;;) {
       try {
-        return openSync(localPath(url), "r");
+        return openSync(localPath(url), readOnly);
       } catch (error) {
         if (isOutOfFiles(error) && this.closeOldest()) continue;
         if (isMissing(error)) throw new ToolkitError("NOT_FOUND", "no such shard", { source: url, cause: error });

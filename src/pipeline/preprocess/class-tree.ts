@@ -3,7 +3,7 @@
 
 import type { ErrorCode } from "../../error-codes.js";
 import { asToolkitError } from "../../errors.js";
-import { withoutLinks } from "../../storage/disk/local-folder.js";
+import { LinkedFolders } from "../../storage/disk/local-folder.js";
 import type { ObjectInfo } from "../../storage/object-store.js";
 import { openStore } from "../../storage/store.js";
 import { baseName, isRemote } from "../../storage/url.js";
@@ -95,8 +95,7 @@ function entryOf(file: ObjectInfo, path: string, isHidden: boolean): TreeEntry {
 /** One class folder with all folders below it. */
 class FolderWalk {
   private readonly levels: { readonly path: string; readonly entries: TreeEntry[] }[] = [];
-  /** Folders that links have led to. */
-  private readonly linked = new Set<string>();
+  private readonly linked = new LinkedFolders();
 
   constructor(
     private readonly root: string,
@@ -114,7 +113,7 @@ class FolderWalk {
     this.signal?.throwIfAborted();
     const entries: TreeEntry[] = [];
     this.levels.push({ path, entries });
-    if (folder.isLink && (await this.wasEntered(folder, above))) {
+    if (folder.isLink && (await this.linked.wereEntered(folder.url, above))) {
       entries.push(ignored(folder, path, "link to a folder read already"));
       return;
     }
@@ -135,25 +134,13 @@ class FolderWalk {
     const { url } = folder;
     const unsupported = (what: string) => failure(folder, path, "UNSUPPORTED_ENTRY", what);
     if (depth > maxDepth) return unsupported(`a folder within ${maxDepth} others`);
-    if (url.endsWith("/")) return unsupported("a folder without a name: keys with // in them cannot be listed");
+    if (folder.problem !== undefined) return unsupported(folder.problem);
     try {
       return await openStore(url).list(url, { signal: this.signal });
     } catch (error) {
       const { code, message } = ownFault(error, url);
       return failure(folder, path, code, message);
     }
-  }
-
-  /** Whether a link leads to a folder that it lies in, or that another link has led to: there may be no end to it. */
-  private async wasEntered({ url }: ObjectInfo, above: readonly string[]): Promise<boolean> {
-    const real = await withoutLinks(url);
-    for (const folder of above) {
-      const place = await withoutLinks(folder);
-      if (place === real || place.startsWith(real === "/" ? real : `${real}/`)) return true;
-    }
-    if (this.linked.has(real)) return true;
-    this.linked.add(real);
-    return false;
   }
 }
 

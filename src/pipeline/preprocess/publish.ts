@@ -1,6 +1,7 @@
 // The end of the write half: the sidecars of all shards, merged into the manifest that makes the data set complete.
 import { ToolkitError } from "../../errors.js";
 import { crc32c } from "../../native/index.js";
+import { printableJson } from "../../printable.js";
 import {
   type ClassEntry,
   type Failure,
@@ -65,7 +66,7 @@ export async function publishManifest(
     index: await publishIndex(out, sidecars),
   };
   if (failures.length > 0)
-    await putObject(joinUrl(out, "errors.jsonl"), failures.map((failure) => `${JSON.stringify(failure)}\n`).join(""));
+    await putObject(joinUrl(out, "errors.jsonl"), failures.map((failure) => `${printableJson(failure)}\n`).join(""));
   const url = joinUrl(out, manifestName);
   return writeManifest(url, body).catch((error: unknown) => {
     if (error instanceof ToolkitError && error.code === "OBJECT_EXISTS") return readManifest(url); // of the same sidecars

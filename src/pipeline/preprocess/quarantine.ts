@@ -11,7 +11,14 @@ import type { Source } from "./sources.js";
 import { readTar } from "./tar.js";
 
 /** Failures of something else than a file that can be repaired. */
-const notOfImages = new Set(["MISSING_IMAGE", "EMPTY_TAR", "TRUNCATED_TAR", "UNSUPPORTED_ENTRY", "ENTRY_TOO_LARGE"]);
+const notOfImages = new Set([
+  "MISSING_IMAGE",
+  "EMPTY_TAR",
+  "BAD_TAR",
+  "TRUNCATED_TAR",
+  "UNSUPPORTED_ENTRY",
+  "ENTRY_TOO_LARGE",
+]);
 
 /**
  * Writes the images among `failures` as they are in their sources, with a `.cls` where the label is known, to the tar `url`. The same failures

@@ -88,6 +88,15 @@ export function* skipData(
   yield* skipPadding(archive, byteLength, name);
 }
 
+/** Goes on behind an entry and what fills its last block, wherever in these reading has come to. */
+export function* skipRest(
+  archive: Archive,
+  { dataOffset, byteLength, name }: Pick<TarEntry, "dataOffset" | "byteLength" | "name">,
+): Waits<void> {
+  const left = dataOffset + blockBytes * Math.ceil(byteLength / blockBytes) - archive.reader.position;
+  if ((yield* archive.reader.skip(left)) < left) throw archive.truncated("an entry", name);
+}
+
 /** What fills an entry's last block. */
 export function* skipPadding(archive: Archive, size: number, name: string): Waits<void> {
   const padding = (blockBytes - (size % blockBytes)) % blockBytes;
@@ -97,6 +106,7 @@ export function* skipPadding(archive: Archive, size: number, name: string): Wait
 /** The further header blocks of an old GNU sparse file. */
 export function* skipSparseMaps(archive: Archive, name: string): Waits<void> {
   for (let more = true; more; ) {
+    if (archive.reader.position + blockBytes > archive.end) throw archive.truncated("a header", name);
     const block = yield* archive.reader.view(blockBytes);
     if (block.length < blockBytes) throw archive.truncated("a header", name);
     more = block[504] === 1;
@@ -111,6 +121,7 @@ export function* readExtension(
 ): Waits<Extension | "global" | undefined> {
   if (!["x", "g", "L", "K"].includes(header.type)) return undefined;
   if (header.size > maxExtensionBytes) throw archive.bad(`an extension header of ${header.size} bytes`, offset);
+  if (archive.reader.position + header.size > archive.end) throw archive.truncated("an extension header");
   const bytes = yield* archive.reader.read(new Uint8Array(header.size));
   if (bytes.length < header.size) throw archive.truncated("an extension header");
   yield* skipPadding(archive, header.size, header.name);

@@ -8,15 +8,20 @@ export interface TarEntry {
   readonly path: string;
   /** The name of the tar in the tar that it is in. */
   readonly archive: string | undefined;
-  /** Where its first header begins, in bytes of the (decompressed) source. */
+  /** Where its first header begins, in bytes of the (decompressed) source; of a damaged tar in the tar where the damage is. */
   readonly offset: number;
   readonly dataOffset: number;
   readonly byteLength: number;
   readonly kind: "file" | "link" | "special";
   /** Undefined when it was passed over, or has none: see `problem`. */
   readonly bytes: Uint8Array | undefined;
-  readonly problem?: { readonly code: "ENTRY_TOO_LARGE" | "UNSUPPORTED_ENTRY"; readonly message: string };
+  readonly problem?: {
+    readonly code: "ENTRY_TOO_LARGE" | "UNSUPPORTED_ENTRY" | TarDamage;
+    readonly message: string;
+  };
 }
+
+export type TarDamage = "BAD_TAR" | "TRUNCATED_TAR";
 
 export interface TarOptions {
   /** Larger entries are skipped and reported. */

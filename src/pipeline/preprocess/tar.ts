@@ -1,6 +1,7 @@
 // Tar bytes -> entries held whole, one at a time, with their place in the stream. POSIX ustar, pax and GNU archives; tars inside the
 // tar are read in place. Our own parser, because resuming, quarantine and error reports need byte offsets, and because sparse entries
 // must be recognised instead of throwing the reader out of step. Grouping and meaning are left to others.
+import { ToolkitError } from "../../errors.js";
 import { copyBytes } from "../../native/index.js";
 import { type ByteReader, type Waits, waiting } from "./byte-reader.js";
 import { cleanPath, isTarName } from "./entry-names.js";
@@ -12,6 +13,7 @@ import {
   refuseOtherFormats,
   skipData,
   skipPadding,
+  skipRest,
   skipSparseMaps,
 } from "./tar-archive.js";
 import type { TarEntry, TarOptions } from "./tar-entry.js";
@@ -22,7 +24,7 @@ const maxTarDepth = 8;
 
 /**
  * The files of a tar in order. TRUNCATED_TAR when it ends inside an entry, BAD_TAR when it is none. Directories are passed over; wanted
- * sparse files, links and devices have no bytes of their own here and are reported, as are tars that lie too deep.
+ * sparse files, links and devices have no bytes of their own here and are reported, as are tars in the tar that lie too deep or are damaged.
  * They come in groups, each of what one chunk of the stream completed. Returns whether the tar had its end-of-archive marker: without one
  * nobody can say whether entries are missing.
  */
@@ -138,7 +140,7 @@ function* readMember(header: Header, said: Extension, start: number, archive: Ar
   if (kind === "folder") return yield* skipData(archive, place);
   if (options === undefined) return yield* listMember(place, kind, isTar, archive);
   const { from = 0, onSkipped } = options;
-  if (isTar && place.dataOffset + size > from) return yield* readInnerTar(place, archive);
+  if (isTar && place.dataOffset + size > from) return yield* readInnerTar(place, archive, from);
   if (start >= from) return yield* readFile(place, kind, archive, options);
   onSkipped?.(place.path);
   return yield* skipData(archive, place);
@@ -207,20 +209,31 @@ function innerArchive(place: Place, outer: Archive): Archive {
   return new Archive(outer.reader, outer.source, outer.options, inner);
 }
 
-function* readInnerTar(place: Place, archive: Archive): Parser<void> {
-  const inner = innerArchive(place, archive);
-  const terminated = yield* readArchive(inner);
-  if (archive.reader.position < inner.end) throw archive.truncated("an entry", place.name);
-  if (!terminated && place.byteLength > 0) throw inner.truncated("the tar in it: its end-of-archive marker is missing");
-  yield* skipPadding(archive, place.byteLength, place.name);
+/** The entries of a tar in the tar, as far as they can be read; then what is wrong with it, which is no matter of those behind it. */
+function* readInnerTar(place: Place, archive: Archive, from: number): Parser<void> {
+  const damage = yield* readToDamage(innerArchive(place, archive), place);
+  yield* skipRest(archive, place);
+  if (damage !== undefined && damage.offset >= from) yield { ...place, ...damage, bytes: undefined };
+}
+
+type Damage = Required<Pick<TarEntry, "problem" | "offset">>;
+
+function* readToDamage(inner: Archive, { byteLength }: Place): Parser<Damage | undefined> {
+  try {
+    const terminated = yield* readArchive(inner);
+    if (terminated || byteLength === 0) return undefined;
+    throw inner.truncated("it: its end-of-archive marker is missing");
+  } catch (error) {
+    if (!(error instanceof ToolkitError) || (error.code !== "BAD_TAR" && error.code !== "TRUNCATED_TAR")) throw error;
+    const { code, message, offset = inner.reader.position } = error;
+    return { problem: { code, message }, offset };
+  }
 }
 
 /** A tar that begins with a tar stands for those in it; one look at its first entry tells, which costs little. */
 function* listMember(place: Place, kind: Kind, isTar: boolean, archive: Archive): Parser<void> {
-  const { reader } = archive;
-  const end = place.dataOffset + place.byteLength;
   if (isTar) {
-    const names = readArchive(innerArchive(place, archive));
+    const names = readToDamage(innerArchive(place, archive), place);
     let first = names.next();
     while (first.done !== true && first.value === waiting) {
       yield waiting;
@@ -231,5 +244,5 @@ function* listMember(place: Place, kind: Kind, isTar: boolean, archive: Archive)
       yield* names;
     } else yield { ...place, bytes: undefined };
   } else if (kind === "file" || kind === "sparse") yield { ...place, bytes: undefined };
-  yield* skipData(archive, place, Math.min(reader.position, end) - place.dataOffset);
+  yield* skipRest(archive, place);
 }

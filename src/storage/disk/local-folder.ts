@@ -46,7 +46,24 @@ async function lookAt(url: string, entry: Dirent<Buffer>): Promise<ObjectInfo | 
 
 const reason = (error: unknown) => (error as NodeJS.ErrnoException).code ?? String(error);
 
+/** The folders that links have led to, on one walk through a tree. */
+export class LinkedFolders {
+  private readonly places = new Set<string>();
+
+  /** Whether a link leads to a folder that it lies in, which are `above`, or that another link has led to: there may be no end to it. */
+  async wereEntered(link: string, above: readonly string[]): Promise<boolean> {
+    const real = await withoutLinks(link);
+    for (const folder of above) {
+      const place = await withoutLinks(folder);
+      if (place === real || place.startsWith(real === "/" ? real : `${real}/`)) return true;
+    }
+    if (this.places.has(real)) return true;
+    this.places.add(real);
+    return false;
+  }
+}
+
 /** The path of a folder without links in it. */
-export async function withoutLinks(folder: string): Promise<string> {
+async function withoutLinks(folder: string): Promise<string> {
   return (await realpath(bytePath(folder) ?? folder, { encoding: "buffer" })).toString("latin1");
 }

@@ -1,6 +1,6 @@
 // Local files. Writing goes to a hidden temporary name beside the target, is flushed to the disk, then renamed.
 import { randomUUID } from "node:crypto";
-import { closeSync } from "node:fs";
+import { closeSync, constants } from "node:fs";
 import { type FileHandle, link, open, readdir, rename, rm, rmdir, stat, unlink } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,6 +21,9 @@ import { reading, writing } from "../remote/activity.js";
 import { bytePath } from "./file-name.js";
 import { makeFolder } from "./folder.js";
 import { listLocalFolder } from "./local-folder.js";
+
+/** Without a wait: opening a pipe that nobody writes to would hold one of the few threads that Node has for the disk, for ever. */
+export const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** One good-sized read: large enough for a disk's queue, small enough to stay in the cache. */
 const streamChunkBytes = 1 << 20;
@@ -260,11 +263,21 @@ async function syncFolder(folder: string): Promise<void> {
 }
 
 async function openForReading(url: string): Promise<FileHandle> {
+  let handle: FileHandle;
   try {
-    return await open(bytePath(url) ?? localPath(url), "r");
+    handle = await open(bytePath(url) ?? localPath(url), readOnly);
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENXIO") throw notAFile(url); // what the system says of a socket
     throw systemError("cannot open it", "read", url, error);
   }
+  const found = await handle.stat();
+  if (found.isFile() || found.isDirectory()) return handle;
+  await handle.close();
+  throw notAFile(url);
+}
+
+function notAFile(url: string): ToolkitError {
+  return new ToolkitError("UNSUPPORTED_ENTRY", "a pipe, a socket or a device: only files can be read", { source: url });
 }
 
 /** The path of a `file://` URL or a path. UNSUPPORTED_URL for what no file can be called. */

@@ -3,7 +3,7 @@
 import type { ObjectInfo } from "../object-store.js";
 import type { S3Connection } from "./client.js";
 import { isMissing } from "./errors.js";
-import { folderPrefix, type Payer, type S3Place } from "./url.js";
+import { folderPrefix, type Payer, type S3Place, textOfKey } from "./url.js";
 
 interface Page {
   readonly entries: readonly ObjectInfo[];
@@ -13,6 +13,10 @@ interface Page {
 }
 
 const pageKeys = 1000;
+
+/** Its URL would be that of the folder above. */
+const nameless = "a folder without a name: keys with // in them, or with a / in front, cannot be listed";
+const notText = "a key that is not UTF-8: it cannot be asked for";
 
 export class S3Listing {
   constructor(
@@ -79,14 +83,18 @@ export class S3Listing {
       signal,
     );
     const url = (key: string) => `s3://${bucket}/${key}`;
-    const decodeKey = list.EncodingType === "url" ? decodeUrl : (key: string) => key; // not every service does as it is asked
-    const folders = (list.CommonPrefixes ?? []).map(({ Prefix = "" }) => {
-      return { url: url(decodeKey(Prefix).slice(0, -1)), byteLength: 0, version: "", kind: "folder" as const };
+    const decode = list.EncodingType === "url" ? textOfKey : (key: string) => key; // not every service does as it is asked
+    const folders = (list.CommonPrefixes ?? []).map(({ Prefix = "" }): ObjectInfo => {
+      const key = decode(Prefix);
+      const folder = { url: url((key ?? Prefix).slice(0, -1)), byteLength: 0, version: "", kind: "folder" as const };
+      if (key === undefined) return { ...folder, problem: notText };
+      return /(?:^|\/)\/$/.test(key) ? { ...folder, problem: nameless } : folder;
     });
-    const objects = (list.Contents ?? []).flatMap(({ Key = "", Size = 0, ETag = "" }) => {
-      const key = decodeKey(Key);
+    const objects = (list.Contents ?? []).flatMap(({ Key = "", Size = 0, ETag = "" }): ObjectInfo[] => {
+      const key = decode(Key);
+      if (key === undefined) return [{ url: url(Key), byteLength: 0, version: ETag, kind: "other", problem: notText }];
       // Consoles make "folders" by empty objects whose names end in a slash.
-      return key.endsWith("/") ? [] : [{ url: url(key), byteLength: Size, version: ETag, kind: "object" as const }];
+      return key.endsWith("/") ? [] : [{ url: url(key), byteLength: Size, version: ETag, kind: "object" }];
     });
     const isEmpty = folders.length === 0 && (list.Contents ?? []).length === 0;
     const next = list.IsTruncated ? list.NextContinuationToken : undefined;
@@ -110,6 +118,3 @@ export class S3Listing {
     }
   }
 }
-
-/** Of EncodingType "url": some services write a space as "+", all write "+" as "%2B". */
-const decodeUrl = (key: string) => decodeURIComponent(key.replace(/\+/g, " "));

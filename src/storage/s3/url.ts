@@ -32,3 +32,12 @@ export function parseS3Url(url: string): S3Place {
 export function folderPrefix(key: string): string {
   return key === "" ? "" : `${key.replace(/\/+$/, "")}/`;
 }
+
+/** A key as a list of EncodingType "url" has it; undefined when it is not UTF-8. Some services write a space as "+", all write "+" as "%2B". */
+export function textOfKey(encoded: string): string | undefined {
+  try {
+    return decodeURIComponent(encoded.replace(/\+/g, " "));
+  } catch {
+    return undefined; // it throws for nothing else
+  }
+}

@@ -7,7 +7,7 @@ import { countersSince, type StorageCounters, storageCounters } from "../../stor
 import { withLock } from "../../storage/with-lock.js";
 import { alone, type Collective } from "../collective/collective.js";
 import { averageMovingStatistics } from "../collective/moving-statistics.js";
-import { type EvaluateReport, evaluateModel } from "../evaluate.js";
+import { evaluateModel } from "../evaluate.js";
 import { networkInput } from "../input.js";
 import { findNetwork } from "../networks/build.js";
 import { layersOf } from "../networks/layers-of.js";
@@ -19,7 +19,7 @@ import {
   type TrainOptions,
   type TrainSettings,
 } from "../options.js";
-import type { TrainReport } from "../report.js";
+import type { EvaluateReport, TrainReport } from "../report.js";
 import { type CheckpointInfo, type ModelFiles, modelFiles } from "../saved/checkpoint.js";
 import { networkClasses } from "../saved/network-classes.js";
 import { buildInfo } from "./build-info.js";

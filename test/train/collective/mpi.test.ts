@@ -41,6 +41,14 @@ test("an epoch covers each sample once over all ranks, whatever their number", a
   }
 });
 
+test("what ranks have counted apart is one count, and takes no memory by the square of the classes", async (t) => {
+  const classes = String(1_000_000); // whose square would be four terabytes
+  type Counted = { samples: number; loss: number; cells: string[] };
+  const [alone] = await onRanks<Counted>(t, 1, "tally", classes);
+  assert.deepEqual([alone?.samples, alone?.loss, alone?.cells.length], [100, 4950, 56]);
+  for (const each of await onRanks<Counted>(t, 3, "tally", classes)) assert.deepEqual(each, alone);
+});
+
 const trainArguments = (manifest: string, val: string, out: string) => [
   ...["train", manifest, "--network", "late-concat-rfa-thinner", "--width", "0.125", "--input-size", "32"],
   ...[
