@@ -91,7 +91,7 @@ for (const name of names) {
     for (const file of readdirSync(seed)) copyFileSync(path.join(seed, file), path.join(folder, "corpus", file));
   const amount =
     values.runs === undefined
-      ? [`-max_total_time=${values.seconds}`, "-timeout=20"]
+      ? [`-max_total_time=${values.seconds}`, "-timeout=120"]
       : [`-runs=${values.runs}`, "-timeout=600"];
   const options = [
     ...amount,

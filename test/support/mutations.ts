@@ -100,9 +100,19 @@ const changes: readonly Change[] = [
   (folder, _manifest, random) => changeJson(path.join(folder, "shard-00000-00000.json"), random),
 ];
 
+/** Undefined when an earlier change has cut it. */
+function documentIn(file: string): object | undefined {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as object;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Sets a field, anywhere in the document, to something else. */
 function changeJson(file: string, random: Random): string {
-  const document = JSON.parse(readFileSync(file, "utf8")) as object;
+  const document = documentIn(file);
+  if (document === undefined) return "nothing more";
   const places: (readonly [holder: Record<string, unknown>, name: string])[] = [];
   const visit = (value: unknown, depth: number): void => {
     if (typeof value !== "object" || value === null || depth > 6) return;

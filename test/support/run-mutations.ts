@@ -84,22 +84,25 @@ export async function runMutations(
   const child = new Child();
   const findings: string[] = [];
   const outcomes: Record<string, number> = {};
-  for (let number = 0; number < count; number++) {
-    const { data, originals } = bases[number % bases.length] as (typeof bases)[number];
-    const place = path.join(folder, "case");
-    mkdirSync(place);
-    cpSync(data, path.join(place, "data"), { recursive: true });
-    const done = mutate(path.join(place, "data"), seed, number);
-    const problem = await child.ask(place).then(
-      (answer) => judge(answer, originals, outcomes),
-      (error: Error) => error.message,
-    );
-    if (problem !== undefined) findings.push(`case ${number} of seed ${seed} (${done}): ${problem}`);
-    rmSync(place, { recursive: true, force: true });
-    // Memory is measured over a process's life.
-    if (number % 100 === 99) child.close();
+  try {
+    for (let number = 0; number < count; number++) {
+      const { data, originals } = bases[number % bases.length] as (typeof bases)[number];
+      const place = path.join(folder, "case");
+      mkdirSync(place);
+      cpSync(data, path.join(place, "data"), { recursive: true });
+      const done = mutate(path.join(place, "data"), seed, number);
+      const problem = await child.ask(place).then(
+        (answer) => judge(answer, originals, outcomes),
+        (error: Error) => error.message,
+      );
+      if (problem !== undefined) findings.push(`case ${number} of seed ${seed} (${done}): ${problem}`);
+      rmSync(place, { recursive: true, force: true });
+      // Memory is measured over a process's life.
+      if (number % 100 === 99) child.close();
+    }
+  } finally {
+    child.close(); // left open, it would keep this process
   }
-  child.close();
   assert.deepEqual(findings, []);
   return outcomes;
 }

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, openSync, readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
@@ -130,12 +130,25 @@ test("stdout that cannot be written is an error, stderr that cannot be is none",
   assert.equal((await run(["verify", "nowhere"], { stderr: openSync("/dev/full", "w") })).status, 1);
 });
 
+/** With fewer than these, Node itself cannot start a program. */
+function leastOpenFiles(folder: string): number {
+  writeFileSync(path.join(folder, "package.json"), `{"type":"module"}`);
+  const nothing = path.join(folder, "nothing.js");
+  writeFileSync(nothing, "");
+  for (let files = 10; files < 40; files++) {
+    const { status } = spawnSync("sh", ["-c", `ulimit -n ${files} && exec "$0" "$1"`, process.execPath, nothing]);
+    if (status === 0) return files;
+  }
+  throw new Error("Node does not start with 40 open files");
+}
+
 test("too many open files have a code, whatever opens the one too many", async (t) => {
   const folder = temporaryFolder(t);
   const { manifest } = await makeDataset(folder, 60, { maxShardBytes: 1 });
   const source = path.join(folder, "source.tar");
+  const least = leastOpenFiles(folder);
   // From where hardly anything can be opened to where all can: each ends, and says what was missing.
-  for (const files of [21, 28, 40, 160])
+  for (const files of [least, least + 3, least + 7, 40, 160])
     for (const args of [
       ["preprocess", source, "--out", path.join(folder, `out-${files}`)],
       ["verify", manifest],
