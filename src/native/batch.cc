@@ -76,8 +76,8 @@ bool read_image(const double* p, const std::vector<ByteSpan>& layouts, Layout* l
 }
 
 bool read_box(const double* p, PixelBox* box) {
-  return whole(p[0], 0, kMaxInt32, &box->top) && whole(p[1], 0, kMaxInt32, &box->left) &&
-         whole(p[2], 0, kMaxInt32, &box->bottom) && whole(p[3], 0, kMaxInt32, &box->right);
+  return whole(p[kBoxTop], 0, kMaxInt32, &box->top) && whole(p[kBoxLeft], 0, kMaxInt32, &box->left) &&
+         whole(p[kBoxBottom], 0, kMaxInt32, &box->bottom) && whole(p[kBoxRight], 0, kMaxInt32, &box->right);
 }
 
 void copy_view(const std::vector<BatchPlane>& planes, size_t from, size_t to) {
@@ -120,7 +120,8 @@ class Renderer {
       const double* p = task_.pairs + i * kPairNumbers;
       PixelBox box;
       const double views = double(task_.views);
-      if (!(p[0] >= 0 && p[0] < views && p[1] >= 0 && p[1] < views) || !read_box(p + 3, &box))
+      if (!(p[kPairA] >= 0 && p[kPairA] < views && p[kPairB] >= 0 && p[kPairB] < views) ||
+          !read_box(p + kPairBox, &box))
         return invalid("a pair lies outside the batch");
     }
     return {};
@@ -131,7 +132,7 @@ class Renderer {
     ViewSpec& spec = task_.form.spec;
     (void)read_axis(p + kAxisX, &spec.x);
     (void)read_axis(p + kAxisY, &spec.y);
-    spec.color = {float(p[kColor]), float(p[kColor + 1]), float(p[kColor + 2]), float(p[kColor + 3])};
+    spec.color = read_color(p + kColor);
     // A sample now and then: reading the clock for every row of blocks would cost a few per cent.
     const bool timed = task_.times != nullptr && i % kTimedEvery == (task_.sample_count - 1) % kTimedEvery;
     viewer_.time_unpacking(timed ? &task_.times[kTimeUnpack] : nullptr);
@@ -153,7 +154,8 @@ class Renderer {
   Status render_into(size_t place, const double* p, const uint8_t* bytes, size_t size) {
     void* out[3] = {};
     for (size_t c = 0; c < task_.planes.size(); c++) out[c] = task_.planes[c].view(place);
-    const Codec codec = p[kCodec] == 0 ? Codec::kNone : Codec::kZstd;
+    Codec codec;
+    if (!codec_of(p[kCodec], &codec)) return Status::failure(Code::kInvalidArgument, "no codec of that number");
     if (Status s = viewer_.render(image_, bytes, size, codec, task_.form.spec, out); !s.ok()) return s;
     PixelBox box;
     if (read_box(p + kErase, &box) && box.bottom > box.top)
@@ -172,12 +174,12 @@ class Renderer {
 void mix_pairs(const BatchTask& task) {
   for (size_t i = 0; i < task.pair_count; i++) {
     const double* p = task.pairs + i * kPairNumbers;
-    const size_t a = size_t(p[0]), b = size_t(p[1]);
+    const size_t a = size_t(p[kPairA]), b = size_t(p[kPairB]);
     PixelBox box;
-    (void)read_box(p + 3, &box);
+    (void)read_box(p + kPairBox, &box);
     for (const BatchPlane& plane : task.planes) {
-      if (p[2] >= 0) {
-        mix_views(plane, a, b, float(p[2]));
+      if (p[kPairShare] >= 0) {
+        mix_views(plane, a, b, float(p[kPairShare]));
       } else {
         exchange_box(plane, a, b, box);
       }
@@ -213,8 +215,12 @@ std::vector<BatchPlane> planes_of(const BatchForm& form, std::vector<float> empt
 }
 
 bool read_axis(const double* p, ViewAxis* axis) {
-  *axis = {p[0], p[1], p[2], p[3], 0, p[5] != 0};
-  return whole(p[4], 1, kMaxImageSide, &axis->out_count);
+  *axis = {p[kBoxStart], p[kBoxEnd], p[kScaledSize], p[kOutStart], 0, p[kFlip] != 0};
+  return whole(p[kOutCount], 1, kMaxImageSide, &axis->out_count);
+}
+
+ColorChange read_color(const double* p) {
+  return {float(p[kColorLuma]), float(p[kColorChroma]), float(p[kColorOffset]), float(p[kColorOffsetOfMean])};
 }
 
 Status render_batch(BatchTask* task, Viewer* viewer, SampleReader* reader, std::vector<BatchFailure>* failures) {

@@ -16,7 +16,12 @@ struct ByteSpan {
   size_t length = 0;
 };
 
-constexpr size_t kAxisNumbers = 6;
+// One axis of a view.
+enum AxisNumber { kBoxStart, kBoxEnd, kScaledSize, kOutStart, kOutCount, kFlip, kAxisNumbers };
+
+// A change of colours, and a box in luma pixels.
+enum ColorNumber { kColorLuma, kColorChroma, kColorOffset, kColorOffsetOfMean, kColorNumbers };
+enum BoxNumber { kBoxTop, kBoxLeft, kBoxBottom, kBoxRight, kBoxNumbers };
 
 // Numbers of one sample of a batch.
 enum SampleNumber {
@@ -35,16 +40,16 @@ enum SampleNumber {
   kPlace = kGrid + 6,  // in the batch
   kAxisX,
   kAxisY = kAxisX + int(kAxisNumbers),
-  kColor = kAxisY + int(kAxisNumbers),  // luma, chroma, offset, offset of mean
-  kErase = kColor + 4,                  // top, left, bottom, right; all zero: nothing
-  kSampleNumbers = kErase + 4
+  kColor = kAxisY + int(kAxisNumbers),
+  kErase = kColor + int(kColorNumbers),  // all zero: nothing
+  kSampleNumbers = kErase + int(kBoxNumbers)
 };
 
 // As the index stores them: per component h, v, and a table of 64 little-endian uint16.
 constexpr size_t kLayoutComponentBytes = 2 + 2 * kBlockSize, kLayoutBytes = 3 * kLayoutComponentBytes;
 
-// A pair of views to be mixed: a, b, share of a (below 0: exchange the box instead), box.
-constexpr size_t kPairNumbers = 7;
+// A pair of views to be mixed: `share` of a and the rest of b; below 0: they exchange a box instead.
+enum PairNumber { kPairA, kPairB, kPairShare, kPairBox, kPairNumbers = kPairBox + int(kBoxNumbers) };
 
 // Nanoseconds of the samples that are timed: reading, unpacking, all of it.
 enum TimeNumber { kTimeRead, kTimeUnpack, kTimeAll, kTimes };
@@ -61,6 +66,8 @@ std::vector<BatchPlane> planes_of(const BatchForm& form, std::vector<float> empt
 
 // One axis of a view from its numbers; false when the count is impossible.
 bool read_axis(const double* numbers, ViewAxis* axis);
+
+ColorChange read_color(const double* numbers);
 
 struct BatchTask {
   std::vector<ByteSpan> memory, layouts;

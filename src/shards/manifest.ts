@@ -1,7 +1,9 @@
 // manifest.json and the sidecars beside the shards: their shape, reading and writing. The manifest appears last, so its
 // presence means that everything it names is there.
+
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
+import { codecs } from "../native/codec-names.js";
 import { putObject, readText } from "../storage/objects.js";
 import { storageOptions } from "../storage/store.js";
 import { parentUrl } from "../storage/url.js";
@@ -55,7 +57,7 @@ const manifestSchema = z.object({
   format: z.literal("dctstream-manifest"),
   version: z.literal(manifestVersion),
   tool: z.string(),
-  codec: z.enum(["none", "zstd"]),
+  codec: z.enum(codecs),
   options: z.record(z.string(), z.unknown()),
   sources: z.array(sourceSchema),
   samples: count,

@@ -2,7 +2,7 @@
 // in words; record-batch.ts writes records, record-view.ts reads them.
 import { Binary, Field, Int32, List, Schema, Struct, Uint8, Uint16, Uint32, Utf8 } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
-import { type Codec, type ComponentGeometry, rowsPerFrame } from "../native/index.js";
+import { type Codec, type ComponentGeometry, isCodec, rowsPerFrame } from "../native/index.js";
 import type { ArrowSchema } from "./arrow/schema.js";
 
 /** Raised when a reader of the old version would misread the new one. */
@@ -103,7 +103,7 @@ export function codecOfSchema(schema: ArrowSchema, source: string): Codec {
       `shard format ${version}, this version of dctstream reads ${formatVersion}`,
       { source },
     );
-  if (codec !== "none" && codec !== "zstd")
+  if (!isCodec(codec))
     throw new ToolkitError("CORRUPT_SHARD", `unknown codec ${JSON.stringify(codec?.slice(0, 20))}`, { source });
   return codec;
 }

@@ -123,8 +123,8 @@ void write_sample(Input* input, const BatchForm& form, const Image& image, Codec
   write_axis(input, image.width, form.width, p + kAxisX);
   write_axis(input, image.height, form.height, p + kAxisY);
   const bool changed = input->byte() & 1;
-  for (int i = 0; i < 4; i++) p[kColor + i] = changed ? maybe_wild(input, input->fraction()) : i < 2;
-  for (int i = 0; i < 4; i++) p[kErase + i] = changed ? maybe_wild(input, input->byte()) : 0;
+  for (int i = 0; i < kColorNumbers; i++) p[kColor + i] = changed ? maybe_wild(input, input->fraction()) : i < 2;
+  for (int i = 0; i < kBoxNumbers; i++) p[kErase + i] = changed ? maybe_wild(input, input->byte()) : 0;
 }
 
 BatchForm read_form(Input* input) {

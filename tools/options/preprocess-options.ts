@@ -2,7 +2,8 @@
 import { availableParallelism } from "node:os";
 import type { Argv } from "yargs";
 import { invalidOption } from "../../src/errors.js";
-import type { Codec, DecoderChoice, ResizeOptions } from "../../src/native/index.js";
+import { type Codec, codecs } from "../../src/native/codec-names.js";
+import type { DecoderChoice, ResizeOptions } from "../../src/native/index.js";
 import type { PreprocessOptions } from "../../src/pipeline/preprocess/options.js";
 import { argument } from "../command.js";
 import { parseSize } from "./quantity.js";
@@ -25,8 +26,8 @@ export function withPreprocessOptions(parser: Argv): Argv {
         "Tars (WebDataset, ImageNet's tar of tars, flat, one synset; .tar.gz too), folders of tars or folders of class folders; {000..146} and globs expand",
     })
     .option("compression", {
-      choices: ["zstd", "none"] as const,
-      default: "zstd",
+      choices: codecs,
+      default: codecs[0],
       describe: "zstd: about the JPEGs' size; none: twice that, several times faster to read",
     })
     .option("shard-bytes", {

@@ -1,4 +1,5 @@
 // The stages that feed whoever uses batches, as a profile tells of them: what limits them here, and what other settings would bring.
+import { plainCodec } from "../../src/native/codec-names.js";
 import { type LoaderOptions, taskSamples } from "../../src/pipeline/load/options.js";
 import { maxReadsInFlight } from "../../src/pipeline/load/run-reader.js";
 import { formOf, slotBytes, viewBytes } from "../../src/pipeline/load/slot.js";
@@ -109,7 +110,7 @@ async function feedingOptions(feeding: Feeding, station: Station): Promise<Optio
     const text = `--cache FOLDER --cache-bytes ${bytes}, from the second epoch on`;
     options.push({ text, change: { cached: true } });
   }
-  if (manifest.codec === "zstd") {
+  if (manifest.codec !== plainCodec) {
     const unpacking = await unpackingWithoutCompression(manifest);
     options.push({ text: "preprocess --compression none (twice the bytes)", change: { unpacking } });
   }

@@ -10,6 +10,9 @@ namespace dctstream {
 
 enum class ColorSpace { kGrey, kYCbCr, kRgb, kCmyk, kYcck, kUnknown };
 
+// In that order.
+constexpr const char* kColorSpaceNames[] = {"grey", "ycbcr", "rgb", "cmyk", "ycck", "unknown"};
+
 struct JpegComponent {
   int h = 1, v = 1;          // sampling factors
   uint32_t blocks_wide = 0;  // blocks that hold image samples: libjpeg's width_in_blocks

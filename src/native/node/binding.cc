@@ -30,6 +30,9 @@ bool get_resize(const Napi::Value& value, ResizeOptions* options) {
          (options->chroma_step == 1 || options->chroma_step == 2);
 }
 
+// Of a component.
+enum GridNumber { kGridH, kGridV, kGridBlocksWide, kGridBlocksHigh, kGridStoredWide, kGridStoredHigh, kGridNumbers };
+
 // What a read file is described by, as one flat array: so that thousands of files a second cost no objects.
 enum Fact {
   kFactWidth,
@@ -46,8 +49,8 @@ enum Fact {
   kFactCrc32c,
   kFactFileBytes,  // of a resized file; 0: none
   kFactComponents,
-  kFactGeometry,                                    // per component 6
-  kFactQuant = kFactGeometry + kMaxComponents * 6,  // per component 64
+  kFactGeometry,                                                    // per component kGridNumbers
+  kFactQuant = kFactGeometry + kMaxComponents * int(kGridNumbers),  // per component 64
   kFactStatistics = kFactQuant + kMaxComponents * kBlockSize,
   kFactNumbers = kFactStatistics + 3 * (1 + 4 * kBlockSize),
 };
@@ -65,13 +68,13 @@ void describe(const JpegFacts& facts, const FrequencyStats& stats, double* out) 
   out[kFactComponents] = double(facts.components.size());
   for (size_t i = 0; i < facts.components.size(); i++) {
     const JpegComponent& c = facts.components[i];
-    const double row[6] = {double(c.h),
-                           double(c.v),
-                           double(c.blocks_wide),
-                           double(c.blocks_high),
-                           double(c.stored.blocks_wide),
-                           double(c.stored.blocks_high)};
-    std::copy(row, row + 6, out + kFactGeometry + 6 * i);
+    double* const row = out + kFactGeometry + kGridNumbers * i;
+    row[kGridH] = c.h;
+    row[kGridV] = c.v;
+    row[kGridBlocksWide] = c.blocks_wide;
+    row[kGridBlocksHigh] = c.blocks_high;
+    row[kGridStoredWide] = c.stored.blocks_wide;
+    row[kGridStoredHigh] = c.stored.blocks_high;
     std::copy(c.quant, c.quant + kBlockSize, out + kFactQuant + kBlockSize * i);
   }
   int64_t numbers[sizeof(stats) / sizeof(int64_t)];
@@ -81,8 +84,53 @@ void describe(const JpegFacts& facts, const FrequencyStats& stats, double* out) 
   std::copy(std::begin(numbers), std::end(numbers), out + kFactStatistics);
 }
 
-// readJpeg(bytes: Uint8Array, maxPixels, codec: 0 | 1, libjpegOnly: boolean, facts: Float64Array, resize?: Int32Array)
-// The packed bytes, and a resized file, are kept until the next call: takePacked and takeFile copy them out.
+// Where TypeScript finds each of them: it has no numbers of its own.
+Napi::Object fact_positions(Napi::Env env) {
+  return positions(env, {{"width", kFactWidth},
+                         {"height", kFactHeight},
+                         {"colorSpace", kFactColorSpace},
+                         {"progressive", kFactProgressive},
+                         {"arithmetic", kFactArithmetic},
+                         {"decoder", kFactDecoder},
+                         {"warnings", kFactWarnings},
+                         {"headerBytes", kFactHeaderBytes},
+                         {"trailerStart", kFactTrailerStart},
+                         {"rebuildable", kFactRebuildable},
+                         {"packedBytes", kFactPackedBytes},
+                         {"crc32c", kFactCrc32c},
+                         {"fileBytes", kFactFileBytes},
+                         {"components", kFactComponents},
+                         {"grids", kFactGeometry},
+                         {"quantTables", kFactQuant},
+                         {"frequencies", kFactStatistics},
+                         {"numbers", kFactNumbers}});
+}
+
+Napi::Object grid_positions(Napi::Env env) {
+  return positions(env, {{"h", kGridH},
+                         {"v", kGridV},
+                         {"blocksWide", kGridBlocksWide},
+                         {"blocksHigh", kGridBlocksHigh},
+                         {"storedWide", kGridStoredWide},
+                         {"storedHigh", kGridStoredHigh},
+                         {"numbers", kGridNumbers}});
+}
+
+std::vector<const char*> codec_names() {
+  std::vector<const char*> list;
+  for (const CodecFacts& codec : kCodecs) list.push_back(codec.name);
+  return list;
+}
+
+Napi::Array names(Napi::Env env, const std::vector<const char*>& list) {
+  Napi::Array array = Napi::Array::New(env, list.size());
+  for (size_t i = 0; i < list.size(); i++) array.Set(uint32_t(i), list[i]);
+  return array;
+}
+
+// readJpeg(bytes: Uint8Array, maxPixels, codec: a number of kCodecs, libjpegOnly: boolean, facts: Float64Array,
+// resize?: Int32Array) The packed bytes, and a resized file, are kept until the next call: takePacked and takeFile copy
+// them out.
 Napi::Value ReadJpeg(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   ImageReader& reader = env.GetInstanceData<Scratch>()->reader;
@@ -270,7 +318,7 @@ Napi::Value Unpack(const Napi::CallbackInfo& info) {
   }
   // Every block takes at least its part of a directory entry or a mask; a grid far beyond the bytes must not be
   // allocated.
-  if (codec == Codec::kNone && total_values(grids) / kBlockSize * 8 > packed.length) {
+  if (!compresses(codec) && total_values(grids) / kBlockSize * 8 > packed.length) {
     return fail(env, Status::failure(Code::kCorruptRecord, "the packed bytes are shorter than the grids' masks"));
   }
   Unpacker* unpacker = &env.GetInstanceData<Scratch>()->unpacker;
@@ -389,12 +437,13 @@ Napi::Value Crc32c(const Napi::CallbackInfo& info) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Scratch* scratch = new Scratch();
   env.SetInstanceData(scratch);  // freed by node-addon-api when the environment ends
-  exports.Set("version", 6);     // raised when a function here changes; index.ts refuses another
+  exports.Set("version", 7);     // raised when a function here changes; addon.ts refuses another
   exports.Set("simd", simd_name(scratch->simd));
   exports.Set("bestSimd", simd_name(best_simd()));
   exports.Set("rowsPerFrame", kRowsPerFrame);
   exports.Set("readJpeg", Napi::Function::New(env, Guarded<ReadJpeg>));
-  exports.Set("factNumbers", int(kFactNumbers));
+  exports.Set("factAt", fact_positions(env));
+  exports.Set("gridAt", grid_positions(env));
   exports.Set("copyBytes", Napi::Function::New(env, Guarded<CopyBytes>));
   exports.Set("takePacked", Napi::Function::New(env, Guarded<TakePacked>));
   exports.Set("takeFile", Napi::Function::New(env, Guarded<TakeFile>));
@@ -414,7 +463,14 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("encodeJpeg", Napi::Function::New(env, Guarded<EncodeJpeg>));
   exports.Set("renderView", Napi::Function::New(env, Guarded<RenderView>));
   exports.Set("renderBatch", Napi::Function::New(env, Guarded<RenderBatch>));
-  exports.Set("batchSampleNumbers", int(kBatchSampleNumbers));
+  exports.Set("formAt", form_positions(env));
+  exports.Set("sampleAt", sample_positions(env));
+  exports.Set("axisAt", axis_positions(env));
+  exports.Set("colorAt", color_positions(env));
+  exports.Set("boxAt", box_positions(env));
+  exports.Set("pairAt", pair_positions(env));
+  exports.Set("codecs", names(env, codec_names()));
+  exports.Set("colorSpaces", names(env, {std::begin(kColorSpaceNames), std::end(kColorSpaceNames)}));
   exports.Set("threadCpuMs", Napi::Function::New(env, Guarded<ThreadCpuMs>));
   exports.Set("openFileLimit", Napi::Function::New(env, Guarded<OpenFileLimit>));
   exports.Set("misalignment", Napi::Function::New(env, Guarded<Misalignment>));

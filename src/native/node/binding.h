@@ -3,9 +3,11 @@
 #include <napi.h>
 
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <new>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "image_reader.h"
@@ -61,10 +63,7 @@ inline bool get_bytes(const Napi::Value& value, Span<const uint8_t>* span) {
 }
 
 inline bool get_codec(const Napi::Value& value, Codec* codec) {
-  if (!value.IsNumber()) return false;
-  const int id = value.As<Napi::Number>().Int32Value();
-  *codec = id == 0 ? Codec::kNone : Codec::kZstd;
-  return id == 0 || id == 1;
+  return value.IsNumber() && codec_of(value.As<Napi::Number>().DoubleValue(), codec);
 }
 
 // [wide, high] per component.
@@ -100,8 +99,20 @@ Napi::Value Guarded(const Napi::CallbackInfo& info) {
   }
 }
 
-// binding_views.cc; the numbers of a sample in a batch to be rendered.
-constexpr size_t kBatchSampleNumbers = 38;
+// Positions in an array of numbers, by name.
+inline Napi::Object positions(Napi::Env env, std::initializer_list<std::pair<const char*, int>> list) {
+  Napi::Object object = Napi::Object::New(env);
+  for (const auto& [name, position] : list) object.Set(name, position);
+  return object;
+}
+
+// binding_views.cc
+Napi::Object form_positions(Napi::Env env);
+Napi::Object sample_positions(Napi::Env env);
+Napi::Object axis_positions(Napi::Env env);
+Napi::Object color_positions(Napi::Env env);
+Napi::Object box_positions(Napi::Env env);
+Napi::Object pair_positions(Napi::Env env);
 Napi::Value RenderView(const Napi::CallbackInfo& info);
 Napi::Value RenderBatch(const Napi::CallbackInfo& info);
 

@@ -112,8 +112,6 @@ bool get_spans(const Napi::Value& value, std::vector<ByteSpan>* list) {
   return true;
 }
 
-static_assert(kSampleNumbers == kBatchSampleNumbers, "binding.h says how many");
-
 Napi::Value failures_to_js(Napi::Env env, const std::vector<BatchFailure>& failures) {
   if (failures.empty()) return env.Undefined();
   Napi::Array list = Napi::Array::New(env);
@@ -130,6 +128,68 @@ Napi::Value failures_to_js(Napi::Env env, const std::vector<BatchFailure>& failu
 
 }  // namespace
 
+Napi::Object form_positions(Napi::Env env) {
+  return positions(env, {{"kind", kFormKind},
+                         {"type", kFormType},
+                         {"chromaStep", kFormChromaStep},
+                         {"rgb", kFormRgb},
+                         {"scale", kFormScale},
+                         {"bias", kFormBias},
+                         {"width", kFormWidth},
+                         {"height", kFormHeight},
+                         {"numbers", kFormNumbers}});
+}
+
+Napi::Object sample_positions(Napi::Env env) {
+  return positions(env, {{"memory", kMemory},
+                         {"file", kFile},
+                         {"offset", kOffset},
+                         {"byteLength", kBytes},
+                         {"crc32c", kCrc32c},
+                         {"checked", kChecked},
+                         {"codec", kCodec},
+                         {"width", kWidth},
+                         {"height", kHeight},
+                         {"layouts", kLayouts},
+                         {"layout", kLayout},
+                         {"grids", kGrid},
+                         {"place", kPlace},
+                         {"x", kAxisX},
+                         {"y", kAxisY},
+                         {"color", kColor},
+                         {"erase", kErase},
+                         {"numbers", kSampleNumbers}});
+}
+
+Napi::Object axis_positions(Napi::Env env) {
+  return positions(env, {{"boxStart", kBoxStart},
+                         {"boxEnd", kBoxEnd},
+                         {"scaledSize", kScaledSize},
+                         {"outStart", kOutStart},
+                         {"outCount", kOutCount},
+                         {"flip", kFlip},
+                         {"numbers", kAxisNumbers}});
+}
+
+Napi::Object color_positions(Napi::Env env) {
+  return positions(env, {{"luma", kColorLuma},
+                         {"chroma", kColorChroma},
+                         {"offset", kColorOffset},
+                         {"offsetOfMean", kColorOffsetOfMean},
+                         {"numbers", kColorNumbers}});
+}
+
+Napi::Object box_positions(Napi::Env env) {
+  return positions(
+      env,
+      {{"top", kBoxTop}, {"left", kBoxLeft}, {"bottom", kBoxBottom}, {"right", kBoxRight}, {"numbers", kBoxNumbers}});
+}
+
+Napi::Object pair_positions(Napi::Env env) {
+  return positions(env,
+                   {{"a", kPairA}, {"b", kPairB}, {"share", kPairShare}, {"box", kPairBox}, {"numbers", kPairNumbers}});
+}
+
 // renderView(geometry: Int32Array, quant: Uint16Array, packed: Uint8Array, codec, form: Float64Array, axes:
 // Float64Array, tables?: Float32Array, kept?: Uint8Array[3], out: typed arrays)
 Napi::Value RenderView(const Napi::CallbackInfo& info) {
@@ -141,13 +201,13 @@ Napi::Value RenderView(const Napi::CallbackInfo& info) {
   Span<const double> axes;
   if (!get_image(info[0], info[1], &image) || !get_bytes(info[2], &packed) || !get_codec(info[3], &codec) ||
       !get_form(info[4], info[6], info[7], &form) || !get_span<const double>(info[5], napi_float64_array, &axes) ||
-      axes.length != 2 * kAxisNumbers + 4) {
+      axes.length != 2 * kAxisNumbers + kColorNumbers) {
     return bad_argument(env, "renderView(geometry, quant, packed, codec, form, axes, tables, kept, out)");
   }
   ViewSpec& spec = form.spec;
   const bool sized = read_axis(axes.data, &spec.x) && read_axis(axes.data + kAxisNumbers, &spec.y);
   const double* color = axes.data + 2 * kAxisNumbers;
-  spec.color = {float(color[0]), float(color[1]), float(color[2]), float(color[3])};
+  spec.color = read_color(color);
   std::vector<BatchPlane> planes;
   std::vector<float> empty[3];
   if (!sized || spec.x.out_count != form.width || spec.y.out_count != form.height ||

@@ -1,8 +1,5 @@
 #include "packed/pack.h"
 
-#define ZSTD_STATIC_LINKING_ONLY  // for ZSTD_c_literalCompressionMode
-#include <zstd.h>
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -90,35 +87,6 @@ void join_byte_planes(const uint8_t* bytes, size_t count, uint64_t* masks) {
   }
 }
 
-// Coefficient bytes repeat by chance only, so looking for long matches alone and always entropy-coding the literals is
-// both smaller and twice as fast to decompress as the stock level 1 on real photographs. `skip` is how far the search
-// for matches moves on after each failure: masks repeat here and there, values hardly ever.
-ZSTD_CCtx* make_context(int skip) {
-  ZSTD_CCtx* context = ZSTD_createCCtx();
-  if (context == nullptr) return nullptr;
-  ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, 1);
-  ZSTD_CCtx_setParameter(context, ZSTD_c_minMatch, 7);
-  ZSTD_CCtx_setParameter(context, ZSTD_c_targetLength, skip);
-  ZSTD_CCtx_setParameter(context, ZSTD_c_literalCompressionMode, ZSTD_ps_enable);
-  return context;
-}
-
-// Appends a stream, compressed where a context is given and that is shorter; returns the bytes it takes.
-uint32_t append(const uint8_t* stream, size_t size, ZSTD_CCtx* context, std::vector<uint8_t>* out) {
-  const size_t start = out->size();
-  if (context != nullptr && size > 0) {
-    out->resize(start + ZSTD_compressBound(size));
-    const size_t compressed = ZSTD_compress2(context, out->data() + start, out->size() - start, stream, size);
-    if (!ZSTD_isError(compressed) && compressed < size) {
-      out->resize(start + compressed);
-      return uint32_t(compressed);
-    }
-    out->resize(start);
-  }
-  out->insert(out->end(), stream, stream + size);
-  return uint32_t(size);
-}
-
 // A few compressed bytes may stand for any number of empty blocks; no photograph of 200 megapixels takes so much.
 constexpr size_t kMaxPlainBytes = size_t(1) << 28;
 
@@ -128,16 +96,8 @@ Status corrupt(const char* what) { return Status::failure(Code::kCorruptRecord, 
 
 }  // namespace
 
-Packer::Packer() : for_masks_(make_context(64)), for_values_(make_context(ZSTD_TARGETLENGTH_MAX)) {}
-
-Packer::~Packer() {
-  ZSTD_freeCCtx(for_masks_);
-  ZSTD_freeCCtx(for_values_);
-}
-
 Status Packer::pack(const std::vector<PlaneStreams>& planes, Codec codec, std::vector<uint8_t>* out) {
-  if (for_masks_ == nullptr || for_values_ == nullptr) return Status::failure(Code::kOutOfMemory, "no memory for zstd");
-  const bool compresses = codec == Codec::kZstd;
+  if (!compressor_.has_memory()) return Status::failure(Code::kOutOfMemory, "no memory for zstd");
   size_t frames = 0;
   for (const PlaneStreams& plane : planes) frames += frame_count(plane.grid);
   out->assign(frames * kDirectoryEntryBytes, 0);
@@ -148,7 +108,7 @@ Status Packer::pack(const std::vector<PlaneStreams>& planes, Codec codec, std::v
       const uint32_t rows = std::min(kRowsPerFrame, plane.grid.blocks_high - frame * kRowsPerFrame);
       const size_t blocks = size_t(rows) * plane.grid.blocks_wide;
       const uint8_t* mask_bytes = reinterpret_cast<const uint8_t*>(masks);
-      if (codec == Codec::kZstd) {
+      if (compresses(codec)) {
         mask_bytes_.resize(blocks * 8);
         split_into_byte_planes(masks, blocks, mask_bytes_.data());
         mask_bytes = mask_bytes_.data();
@@ -156,11 +116,13 @@ Status Packer::pack(const std::vector<PlaneStreams>& planes, Codec codec, std::v
       masks += blocks;
       const size_t values = plane.value_start(frame), escapes = plane.escape_start(frame);
       uint32_t stored[kStreams];
-      stored[0] = append(mask_bytes, blocks * 8, compresses ? for_masks_ : nullptr, out);
-      ZSTD_CCtx* const context = compresses ? for_values_ : nullptr;
-      stored[1] = append(plane.values.data() + values, plane.value_end[frame] - values, context, out);
-      stored[2] = append(reinterpret_cast<const uint8_t*>(plane.escapes.data() + escapes),
-                         (plane.escape_end[frame] - escapes) * sizeof(int16_t), context, out);
+      const auto append = [&](StreamKind kind, const void* stream, size_t size) {
+        return compressor_.append(codec, kind, static_cast<const uint8_t*>(stream), size, out);
+      };
+      stored[0] = append(StreamKind::kMasks, mask_bytes, blocks * 8);
+      stored[1] = append(StreamKind::kValues, plane.values.data() + values, plane.value_end[frame] - values);
+      stored[2] = append(StreamKind::kValues, plane.escapes.data() + escapes,
+                         (plane.escape_end[frame] - escapes) * sizeof(int16_t));
       for (int s = 0; s < kStreams; s++) put_u32(out->data() + entry + 4 * s, stored[s]);
     }
   }
@@ -168,15 +130,10 @@ Status Packer::pack(const std::vector<PlaneStreams>& planes, Codec codec, std::v
 }
 
 Unpacker::Unpacker(Simd simd)
-    : expand_(expand_blocks_for(simd)),
-      expand_floats_(expand_floats_for(simd)),
-      skip_(skip_blocks_for(simd)),
-      zstd_(ZSTD_createDCtx()) {}
-
-Unpacker::~Unpacker() { ZSTD_freeDCtx(zstd_); }
+    : expand_(expand_blocks_for(simd)), expand_floats_(expand_floats_for(simd)), skip_(skip_blocks_for(simd)) {}
 
 Status Unpacker::open(const uint8_t* packed, size_t size, const std::vector<Grid>& grids, Codec codec) {
-  if (zstd_ == nullptr) return Status::failure(Code::kOutOfMemory, "no memory for zstd");
+  if (!decompressor_.has_memory()) return Status::failure(Code::kOutOfMemory, "no memory for zstd");
   codec_ = codec;
   grids_ = grids;
   size_t entries = 0;
@@ -205,10 +162,10 @@ Status Unpacker::load_stream(const uint8_t* stored, size_t stored_bytes, size_t 
     *out = stored;
     return {};
   }
-  if (codec_ == Codec::kNone) return corrupt("a stream has the wrong length");
+  if (!compresses(codec_)) return corrupt("a stream has the wrong length");
   scratch->resize(raw_bytes);
-  const size_t written = ZSTD_decompressDCtx(zstd_, scratch->data(), raw_bytes, stored, stored_bytes);
-  if (ZSTD_isError(written) || written != raw_bytes) return corrupt("a stream cannot be decompressed to its length");
+  if (!decompressor_.decompress(codec_, stored, stored_bytes, scratch->data(), raw_bytes))
+    return corrupt("a stream cannot be decompressed to its length");
   *out = scratch->data();
   return {};
 }
@@ -218,20 +175,20 @@ Status Unpacker::open_frame(const Frame& frame, size_t blocks, Reading* reading)
   if (Status s = load_stream(frame.streams[0], frame.stored_bytes[0], blocks * 8, &mask_bytes_, &bytes); !s.ok())
     return s;
   reading->masks = bytes;
-  if (codec_ == Codec::kZstd) {
+  if (compresses(codec_)) {
     reading->joined.resize(blocks);
     join_byte_planes(bytes, blocks, reading->joined.data());
     reading->masks = reinterpret_cast<const uint8_t*>(reading->joined.data());
   }
   // Uncompressed streams are as long as they say, and reading them stops at their ends.
   size_t values = frame.stored_bytes[1];
-  if (codec_ == Codec::kZstd) values = count_values(reading->masks, blocks);
+  if (compresses(codec_)) values = count_values(reading->masks, blocks);
   if (Status s = load_stream(frame.streams[1], frame.stored_bytes[1], values, &reading->values, &bytes); !s.ok())
     return s;
   reading->cursor.values = bytes;
   reading->cursor.values_end = bytes + values;
   size_t escapes = frame.stored_bytes[2];
-  if (codec_ == Codec::kZstd) escapes = 2 * skip_.count_escapes(bytes, values);
+  if (compresses(codec_)) escapes = 2 * skip_.count_escapes(bytes, values);
   if (Status s = load_stream(frame.streams[2], frame.stored_bytes[2], escapes, &reading->escapes, &bytes); !s.ok())
     return s;
   reading->cursor.escapes = bytes;

@@ -13,31 +13,19 @@
 
 #include "base/blocks.h"
 #include "base/status.h"
+#include "packed/codec.h"
 #include "packed/expand.h"
 #include "packed/streams.h"
 
-struct ZSTD_CCtx_s;
-struct ZSTD_DCtx_s;
-
 namespace dctstream {
-
-// kZstd: each stream is a zstd frame, or as it is where that is not shorter; masks are stored byte-plane by byte-plane
-// (all first bytes, then all second bytes, ...), which is worth 1.8 % of the whole. kNone: everything as it is.
-enum class Codec { kNone, kZstd };
 
 class Packer {
  public:
-  Packer();
-  ~Packer();
-  Packer(const Packer&) = delete;
-  Packer& operator=(const Packer&) = delete;
-
   // Replaces the contents of `out`.
   Status pack(const std::vector<PlaneStreams>& planes, Codec codec, std::vector<uint8_t>* out);
 
  private:
-  ZSTD_CCtx_s* for_masks_;
-  ZSTD_CCtx_s* for_values_;
+  Compressor compressor_;
   std::vector<uint8_t> mask_bytes_;
 };
 
@@ -58,9 +46,6 @@ struct DequantisedRow {
 class Unpacker {
  public:
   explicit Unpacker(Simd simd);
-  ~Unpacker();
-  Unpacker(const Unpacker&) = delete;
-  Unpacker& operator=(const Unpacker&) = delete;
 
   // Checks the directory against the grids; `packed` must outlive the calls to unpack. The contents of damaged streams
   // are found by unpack, which never reads or writes outside its buffers.
@@ -108,7 +93,7 @@ class Unpacker {
   ExpandBlocks expand_;
   ExpandFloats expand_floats_;
   SkipBlocks skip_;
-  ZSTD_DCtx_s* zstd_;
+  Decompressor decompressor_;
   Codec codec_ = Codec::kNone;
   std::vector<Grid> grids_;
   std::vector<std::vector<Frame>> frames_;

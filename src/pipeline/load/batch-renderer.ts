@@ -2,7 +2,7 @@
 import { setMaxListeners } from "node:events";
 import type { ErrorCode } from "../../error-codes.js";
 import { fromWire, isErrorCode, ToolkitError } from "../../errors.js";
-import { type BatchFailure, type MixedPair, openFileLimit, type ViewForm } from "../../native/index.js";
+import { type BatchFailure, type Codec, type MixedPair, openFileLimit, type ViewForm } from "../../native/index.js";
 import type { Dataset } from "../../shards/dataset.js";
 import type { Random } from "../../shards/random.js";
 import { placeOf } from "../../shards/search.js";
@@ -285,7 +285,7 @@ function partOf(memory: ReadBatch["memory"], first: number, end: number): ReadBa
   const places = new Map(used.map((buffer, i) => [buffer, i]));
   return {
     buffers: used.map((i) => memory.buffers[i] as Uint8Array),
-    codecs: used.map((i) => memory.codecs[i] as "none" | "zstd"),
+    codecs: used.map((i) => memory.codecs[i] as Codec),
     damaged: used.map((i) => memory.damaged[i] as boolean),
     buffer: memory.buffer.slice(first, end).map((buffer) => places.get(buffer) as number),
     offset: memory.offset.slice(first, end),

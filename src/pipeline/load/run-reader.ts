@@ -2,7 +2,7 @@
 // few of them; from the disk cache where that has them. Everything is checked when it arrives, and read again when it is wrong.
 import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../errors.js";
-import { type Codec, crc32c } from "../../native/index.js";
+import { type Codec, crc32c, plainCodec } from "../../native/index.js";
 import { checkIsThere, maxReads, readChecked } from "../../shards/checked-read.js";
 import type { Dataset } from "../../shards/dataset.js";
 import { expandedPlaces, joinExpanded } from "../../shards/expanded.js";
@@ -248,10 +248,10 @@ export class RunReader {
     const { datasets, cache, expand, buffers } = this.options;
     const dataset = datasets[unit.source] as Dataset;
     const { codec } = dataset.manifest;
-    const expands = codec === "zstd" && expand !== undefined;
+    const expands = codec !== plainCodec && expand !== undefined;
     const shard = dataset.manifest.shards[placeOf(dataset.firstSamples, unit.first)];
     const key = `${shard?.sha256}-${dataset.offsets[unit.first]}-${unit.count}${expands ? "-x" : ""}`;
-    const found = await this.fromCache(key, unit, expands ? "none" : codec);
+    const found = await this.fromCache(key, unit, expands ? plainCodec : codec);
     if (found !== undefined) return found;
     const start = dataset.offsets[unit.first] as number;
     const url = joinUrl(dataset.manifest.folder, shard?.name as string);

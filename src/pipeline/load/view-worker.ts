@@ -154,15 +154,15 @@ export function renderViews(task: ViewTask): ViewAnswer {
   }
 }
 
-/** Packed samples of codec zstd -> the same of codec none. */
+/** Packed samples -> the same of the plain codec. */
 export function expand({ source: number, firstSample, bytes, lengths }: ExpandTask): ExpandAnswer {
-  const { index, folder } = sources[number] as (typeof sources)[number];
+  const { index, folder, codec } = sources[number] as (typeof sources)[number];
   try {
     let at = 0;
     const expanded = lengths.map((length, i) => {
       const packed = bytes.subarray(at, at + length);
       at += length;
-      return expandPacked({ packed, codec: "zstd", components: storedComponents(index, firstSample + i) });
+      return expandPacked({ packed, codec, components: storedComponents(index, firstSample + i) });
     });
     return { bytes: new Uint8Array(Buffer.concat(expanded)), lengths: expanded.map(({ length }) => length) };
   } catch (error) {

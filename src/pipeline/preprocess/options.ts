@@ -1,7 +1,8 @@
 // What preprocess can be asked for, checked and completed.
 import { availableParallelism } from "node:os";
 import { invalidOption } from "../../errors.js";
-import type { Codec, DecoderChoice, ResizeOptions } from "../../native/index.js";
+import { type Codec, codecs } from "../../native/codec-names.js";
+import type { DecoderChoice, ResizeOptions } from "../../native/index.js";
 import type { PipelineCounters, Recorder } from "../stage-clock.js";
 import type { LabelOptions } from "./label-rules.js";
 
@@ -95,7 +96,7 @@ export type Settings = { readonly [K in Decided]-?: NonNullable<PreprocessOption
 export function resolveOptions(options: PreprocessOptions): Settings {
   const {
     out,
-    codec = "zstd",
+    codec = codecs[0],
     maxShardBytes = 256 << 20,
     workers = availableParallelism(),
     maxPixels = 100_000_000,
@@ -113,7 +114,7 @@ export function resolveOptions(options: PreprocessOptions): Settings {
     onCounters,
     signal,
   } = options;
-  oneOf("compression", codec, ["zstd", "none"]);
+  oneOf("compression", codec, codecs);
   oneOf("decoder", decoder, ["auto", "libjpeg"]);
   oneOf("orient", orient, ["ignore", "apply"]);
   oneOf("on-error", onBadSample, ["skip", "fail"]);

@@ -250,7 +250,7 @@ test("a GPU that is asked for and not there is an error that says what to do", a
 
 test("without our kernels TensorFlow's own do the step, and the description says so", () => {
   const script = `
-    import { openEngine } from "${new URL("../../../src/train/engine/engine.js", import.meta.url)}";
+    import { openEngine } from "${new URL("../../../src/train/engine/open-engine.js", import.meta.url)}";
     import { assertSameSteps, oneStep } from "${new URL("../../support/tensors.js", import.meta.url)}";
     const engine = await openEngine();
     console.log(engine.device);
