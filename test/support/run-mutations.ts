@@ -15,7 +15,7 @@ const dataCodes = new Set([
   ...["BAD_MANIFEST", "UNSUPPORTED_MANIFEST_VERSION", "CORRUPT_SHARD", "CORRUPT_INDEX", "CORRUPT_RECORD"],
   ...["CHECKSUM_MISMATCH", "MISSING_SHARD", "MISSING_SIDECAR", "NOT_FOUND", "CANNOT_REBUILD", "TOO_MANY_PIXELS"],
   // Of a rebuilt or kept file that is another; and of files shorter than a manifest says.
-  ...["BAD_JPEG", "NOT_A_JPEG", "UNSUPPORTED_JPEG", "IO_ERROR", "ok", "refused"],
+  ...["BAD_LABEL", "BAD_CLASSES", "BAD_JPEG", "NOT_A_JPEG", "UNSUPPORTED_JPEG", "IO_ERROR", "ok", "refused"],
 ]);
 
 /** CPU time of the process, by the system's own count: a machine under load is slow, but it does not count. */
