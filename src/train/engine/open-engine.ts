@@ -18,6 +18,6 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     case "webgpu":
       return (await import("./webgpu-engine.js")).openWebgpu(device);
     default:
-      throw invalidOption("engine", engineNames.join(", "), engine);
+      throw invalidOption("engine", engineNames.join(", "), engine satisfies never);
   }
 }

@@ -76,7 +76,20 @@ function windowOf(layer: LayerSpec, input: Shape): { kernel: number; stride: num
       return { kernel: layer.kernel, stride: layer.stride };
     case "global-pool":
       return { kernel: input[0] as number, stride: input[0] as number };
-    default:
+    case "input":
+    case "batch-norm":
+    case "layer-norm":
+    case "relu":
+    case "gelu":
+    case "softmax":
+    case "add":
+    case "concat":
+    case "upsample":
+    case "channel":
+    case "dense":
+    case "tokens":
+    case "positions":
+    case "attention":
       return { kernel: 1, stride: 1 };
   }
 }
@@ -136,7 +149,18 @@ function costOf(layer: LayerSpec, input: Shape): Cost {
       const macs = places * (3 * channels * channels + 2 * places * channels);
       return { parameters: projections, fixedParameters: 0, macs };
     }
-    default:
+    case "input":
+    case "relu":
+    case "gelu":
+    case "softmax":
+    case "add":
+    case "concat":
+    case "upsample":
+    case "max-pool":
+    case "average-pool":
+    case "global-pool":
+    case "channel":
+    case "tokens":
       return { parameters: 0, fixedParameters: 0, macs: 0 };
   }
 }

@@ -22,7 +22,8 @@ const names: Readonly<Record<string, string>> = {
 function axesOf(kind: string, weight: string, rank: number): readonly number[] | undefined {
   if (weight !== "kernel") return undefined;
   if (rank === 2) return [1, 0];
-  return kind === "Conv2D" || kind === "Conv2DTranspose" ? [3, 2, 0, 1] : undefined;
+  if (kind === "Conv2D" || kind === "Conv2DTranspose") return [3, 2, 0, 1];
+  throw new ToolkitError("INTERNAL", `nobody has said how PyTorch lays out the kernel of a ${kind}`);
 }
 
 interface NamedWeight {
