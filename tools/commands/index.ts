@@ -25,7 +25,7 @@ export const commands: readonly (CommandEntry | CommandGroup)[] = [
   },
   {
     usage: "train [manifest]",
-    describe: "Train a pixel or DCT network from coefficient shards, or go on with a run",
+    describe: "Train a pixel or DCT network from coefficient shards, or resume a run",
     load: async () => (await import("./train.js")).trainCommand,
   },
   {
@@ -35,12 +35,12 @@ export const commands: readonly (CommandEntry | CommandGroup)[] = [
   },
   {
     usage: "predict <checkpoint> [files..]",
-    describe: "What a trained network takes images for: one JSON line each, the likeliest classes first",
+    describe: "Classify images with a trained network: one JSON line each, the likeliest classes first",
     load: async () => (await import("./predict.js")).predictCommand,
   },
   {
     usage: "networks [id]",
-    describe: "The networks there are: inputs, parameters, multiply-accumulates, receptive fields; the layers of one",
+    describe: "List the networks: inputs, parameters, multiply-accumulates, receptive fields; the layers of one",
     load: async () => (await import("./networks.js")).networksCommand,
   },
   profileCommands,

@@ -23,7 +23,7 @@ const flag = (to: Name, describe: string): TrainOption => ({ to, type: "boolean"
 /** By option; none has a default here: those are the trainer's, or a preset's. */
 const own: Readonly<Record<string, TrainOption>> = {
   network: text("network", "Its id, as dctstream networks lists them"),
-  out: text("out", "Folder of the run, a path or s3://bucket/folder; the same command again goes on with it"),
+  out: text("out", "Folder of the run, a path or s3://bucket/folder; the same command again resumes it"),
   val: text("val", "Manifest to evaluate on after every epoch"),
   preset: {
     to: "preset",
@@ -43,7 +43,7 @@ const own: Readonly<Record<string, TrainOption>> = {
     describe: "step: x 0.1 after 30, 60 and 80 of 90 epochs; cosine: to zero [default: step]",
   },
   "warmup-epochs": number("warmupEpochs", "Epochs in which the learning rate rises [default: 5 of 90]"),
-  momentum: number("momentum", "[default: 0.9]"),
+  momentum: number("momentum", "Momentum of SGD [default: 0.9]"),
   "weight-decay": number("weightDecay", "On kernels only [default: 0.0001]"),
   "label-smoothing": number("labelSmoothing", "Share of each label that is spread over all classes [default: 0]"),
   "clip-norm": number("clipNorm", "Scale gradients down to this norm over all weights"),
@@ -93,7 +93,11 @@ export function withTrainOptions(parser: Argv): Argv {
       requiresArg: true,
       describe: "Mix pairs of samples: parameter of the Beta distribution",
     })
-    .option("cutmix", { type: "number", requiresArg: true, describe: "The same, with boxes of one put into the other" })
+    .option("cutmix", {
+      type: "number",
+      requiresArg: true,
+      describe: "Exchange a box between pairs of samples: parameter of the Beta distribution",
+    })
     .option("erase", { type: "number", requiresArg: true, describe: "Probability that a box of a view is erased" })
     .option("jitter", {
       type: "number",

@@ -78,7 +78,7 @@ function tarSource({ url, byteLength, version }: ObjectInfo): Source {
   return { kind: "tar", address: url, url: publicUrl(url), byteLength, version };
 }
 
-/** Indices of the sources of each of so many ranks: the largest first, each to whoever has the fewest bytes by then. */
+/** Indices of the sources of each of so many ranks: the largest first, each to the rank with the fewest bytes so far. */
 export function divideSources(sources: readonly Pick<Source, "byteLength">[], ranks: number): readonly number[][] {
   const parts = Array.from({ length: ranks }, () => ({ bytes: 0, indices: [] as number[] }));
   const bySize = [...sources.entries()].sort(([i, a], [j, b]) => b.byteLength - a.byteLength || i - j);

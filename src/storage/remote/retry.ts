@@ -5,7 +5,7 @@ import { ToolkitError } from "../../errors.js";
 import { countRetry, type RetryCause } from "../counters.js";
 
 export interface RetryOptions {
-  /** Attempts in a row that bring nothing, before the error is final. Default 10: about half a minute. */
+  /** Attempts in a row without progress before the error is final. Default 10: about half a minute. */
   readonly maxAttempts?: number;
   /** The delay before the n-th retry is random between 0 and this times 2^n. Default 100 ms; five times that when throttled. */
   readonly baseDelayMs?: number;
