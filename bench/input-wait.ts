@@ -14,7 +14,7 @@ import { Loader } from "../src/pipeline/load/loader.js";
 import { outputCount } from "../src/shards/class-list.js";
 import { countableClasses } from "../src/shards/dataset-classes.js";
 import { readManifest } from "../src/shards/manifest.js";
-import { closeStorage, configureStorage, openStore } from "../src/storage/store.js";
+import { closeStorage, configureStorage, openStore, openWritable } from "../src/storage/store.js";
 import { baseName } from "../src/storage/url.js";
 import { openEngine } from "../src/train/engine/open-engine.js";
 import { networkInput, viewOf } from "../src/train/input.js";
@@ -99,7 +99,7 @@ try {
 async function copy(from: string, to: string) {
   for (const { url, byteLength, kind } of await openStore(from).list(from)) {
     if (kind !== "object") continue;
-    const writer = await openStore(to).create(`${to}/${baseName(url)}`);
+    const writer = await openWritable(to).create(`${to}/${baseName(url)}`);
     await writer.write(await openStore(url).read(url, { start: 0, end: byteLength }));
     await writer.commit();
   }

@@ -56,10 +56,10 @@ export interface Lock {
 }
 
 /**
- * A place that holds objects. Beside the codes named below every call may throw ACCESS_DENIED, NO_CREDENTIALS, NO_SUCH_BUCKET, WRONG_REGION,
- * ENDPOINT_UNREACHABLE and IO_ERROR, after the retries that the store's policy allows.
+ * A place whose objects can be read. Beside the codes named below every call may throw ACCESS_DENIED, NO_CREDENTIALS, NO_SUCH_BUCKET,
+ * WRONG_REGION, ENDPOINT_UNREACHABLE and IO_ERROR, after the retries that the store's policy allows.
  */
-export interface ObjectStore {
+export interface ReadableStore {
   /** Undefined when there is no such object. */
   stat(url: string, signal?: AbortSignal): Promise<ObjectInfo | undefined>;
   /** Exactly the bytes of the range, into `target` where one is given. IO_ERROR when the object is shorter, NOT_FOUND, OBJECT_CHANGED. */
@@ -68,6 +68,12 @@ export interface ObjectStore {
   stream(url: string, options?: StreamOptions): AsyncIterable<Uint8Array>;
   /** Everything directly below a folder, in name order. */
   list(url: string, options?: ListOptions): Promise<ObjectInfo[]>;
+  /** Ends all connections. The store opens new ones when it is used again. */
+  close(): Promise<void>;
+}
+
+/** A place that holds objects: they can be written, too. */
+export interface ObjectStore extends ReadableStore {
   /** OUTPUT_NOT_WRITABLE. */
   create(url: string, options?: CreateOptions): Promise<ObjectWriter>;
   /** An object, or a folder with nothing in it. No error when there is nothing to remove. */
@@ -76,6 +82,4 @@ export interface ObjectStore {
   sweep(folder: string, isName: (name: string) => boolean): Promise<void>;
   /** Makes `folder` and claims it; undefined when another process has. A lock ends with its process, at once or after a while. OUTPUT_NOT_WRITABLE. */
   lock(folder: string, signal?: AbortSignal): Promise<Lock | undefined>;
-  /** Ends all connections. The store opens new ones when it is used again. */
-  close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 // Whole objects, written and read in one call.
 import type { CreateOptions, ObjectInfo } from "./object-store.js";
-import { openStore } from "./store.js";
+import { openStore, openWritable } from "./store.js";
 
 /** Writes a whole object atomically. */
 export async function putObject(
@@ -8,7 +8,7 @@ export async function putObject(
   content: Uint8Array | string,
   options: CreateOptions = {},
 ): Promise<ObjectInfo> {
-  const writer = await openStore(url).create(url, options);
+  const writer = await openWritable(url).create(url, options);
   try {
     await writer.write(typeof content === "string" ? new TextEncoder().encode(content) : content);
     return await writer.commit();

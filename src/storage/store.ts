@@ -2,7 +2,7 @@
 import { ToolkitError } from "../errors.js";
 import { FileStore } from "./disk/store.js";
 import { type HttpOptions, HttpStore } from "./http/store.js";
-import type { ObjectStore } from "./object-store.js";
+import type { ObjectStore, ReadableStore } from "./object-store.js";
 import type { S3Options } from "./s3/client.js";
 import { S3Store } from "./s3/store.js";
 import { schemeOf } from "./url.js";
@@ -14,15 +14,19 @@ export interface StorageOptions {
   readonly allowOutside?: boolean;
 }
 
-/** By scheme. */
-function makeStores({ s3, http }: StorageOptions): ReadonlyMap<string, ObjectStore> {
-  const web = new HttpStore(http);
-  return new Map<string, ObjectStore>([
+interface Stores {
+  /** All stores by scheme, and those of them that can be written. */
+  readonly readable: ReadonlyMap<string, ReadableStore>;
+  readonly writable: ReadonlyMap<string, ObjectStore>;
+}
+
+function makeStores({ s3, http }: StorageOptions): Stores {
+  const writable = new Map<string, ObjectStore>([
     ["file", new FileStore()],
     ["s3", new S3Store(s3)],
-    ["http", web],
-    ["https", web],
   ]);
+  const web = new HttpStore(http);
+  return { writable, readable: new Map<string, ReadableStore>([...writable, ["http", web], ["https", web]]) };
 }
 
 // One set per thread: connections, credentials and what is known of a service's load are shared by all who use it.
@@ -42,13 +46,23 @@ export function storageOptions(): StorageOptions {
 
 /** Ends this thread's connections to all services. */
 export async function closeStorage(): Promise<void> {
-  await Promise.all([...stores.values()].map((store) => store.close()));
+  await Promise.all([...stores.readable.values()].map((store) => store.close()));
 }
 
-/** The store a URL belongs to: plain paths, file://, s3://, http:// and https://. UNSUPPORTED_URL otherwise. */
-export function openStore(url: string): ObjectStore {
-  const scheme = schemeOf(url) ?? "file";
-  const store = stores.get(scheme);
+const schemeIn = (url: string) => schemeOf(url) ?? "file";
+
+/** The store that a URL belongs to: plain paths, file://, s3://, http:// and https://. UNSUPPORTED_URL otherwise. */
+export function openStore(url: string): ReadableStore {
+  const store = stores.readable.get(schemeIn(url));
   if (store !== undefined) return store;
-  throw new ToolkitError("UNSUPPORTED_URL", `expected a path or a file://, s3:// or https:// URL, found ${scheme}://`);
+  const message = `expected a path or a file://, s3:// or https:// URL, found ${schemeIn(url)}://`;
+  throw new ToolkitError("UNSUPPORTED_URL", message);
+}
+
+/** The same where it is written to. OUTPUT_NOT_WRITABLE for http:// and https://. */
+export function openWritable(url: string): ObjectStore {
+  const store = stores.writable.get(schemeIn(url));
+  if (store !== undefined) return store;
+  openStore(url); // what no store knows is another error
+  throw new ToolkitError("OUTPUT_NOT_WRITABLE", "http:// and https:// can be read only", { source: url });
 }

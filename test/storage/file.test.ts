@@ -7,7 +7,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { expandPatterns } from "../../src/storage/expand.js";
 import { putObject, readObject, readText } from "../../src/storage/objects.js";
-import { openStore } from "../../src/storage/store.js";
+import { openStore, openWritable } from "../../src/storage/store.js";
 import { baseName, joinUrl } from "../../src/storage/url.js";
 import { rejectsWith } from "../support/errors.js";
 import { namesIn, temporaryFolder } from "../support/files.js";
@@ -15,12 +15,12 @@ import { namesIn, temporaryFolder } from "../support/files.js";
 test("an object is invisible until it is committed and gone when aborted", async (t) => {
   const folder = temporaryFolder(t);
   const url = path.join(folder, "deep", "object");
-  const writer = await openStore(url).create(url);
+  const writer = await openWritable(url).create(url);
   await writer.write(new Uint8Array([1, 2, 3]));
   assert.equal(await openStore(url).stat(url), undefined);
   const info = await writer.commit();
   assert.equal(info.byteLength, 3);
-  const second = await openStore(url).create(url);
+  const second = await openWritable(url).create(url);
   await second.write(new Uint8Array([9]));
   await second.abort();
   assert.deepEqual(await openStore(url).read(url, { start: 0, end: 3 }), new Uint8Array([1, 2, 3]));
@@ -30,8 +30,8 @@ test("an object is invisible until it is committed and gone when aborted", async
 test("what must not exist yet is not written over", async (t) => {
   const url = path.join(temporaryFolder(t), "object");
   const [mine, theirs] = [
-    await openStore(url).create(url, { ifAbsent: true }),
-    await openStore(url).create(url, { ifAbsent: true }),
+    await openWritable(url).create(url, { ifAbsent: true }),
+    await openWritable(url).create(url, { ifAbsent: true }),
   ];
   await mine.write(new Uint8Array([1]));
   await mine.commit();

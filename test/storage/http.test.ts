@@ -15,7 +15,7 @@ import { countersSince, storageCounters } from "../../src/storage/counters.js";
 import { expandPatterns } from "../../src/storage/expand.js";
 import { HttpStore } from "../../src/storage/http/store.js";
 import type { TimeoutOptions } from "../../src/storage/remote/exchange.js";
-import { configureStorage } from "../../src/storage/store.js";
+import { configureStorage, openWritable } from "../../src/storage/store.js";
 import { baseName } from "../../src/storage/url.js";
 import { cert, key } from "../support/certificate.js";
 import { rejectsWith } from "../support/errors.js";
@@ -211,7 +211,8 @@ test("what a web server refuses is said; a file that changes is noticed; nothing
   assert.equal((await readAll(store.stream(`${url}/empty`))).length, 0);
   await store.stat(`${url}/changing`);
   await rejectsWith("OBJECT_CHANGED", () => store.read(`${url}/changing`, { start: 0, end: 1 }));
-  await rejectsWith("OUTPUT_NOT_WRITABLE", () => store.create(`${url}/x`), /read only/);
+  await rejectsWith("OUTPUT_NOT_WRITABLE", async () => openWritable(`${url}/x`), /read only/);
+  await rejectsWith("UNSUPPORTED_URL", async () => openWritable("gs://bucket/x"), /found gs:/);
   await rejectsWith("UNSUPPORTED_URL", () => store.list(`${url}/x`), /cannot be listed/);
   await rejectsWith("ENDPOINT_UNREACHABLE", () => store.stat("http://127.0.0.1:9/x"), /cannot connect/);
   const garbage = await serve(t, (request) => request.socket.end("SSH-2.0-OpenSSH_9.2\r\n\r\n"));

@@ -10,7 +10,7 @@ import { expandPatterns } from "../../src/storage/expand.js";
 import { putObject, readText } from "../../src/storage/objects.js";
 import type { S3Options } from "../../src/storage/s3/client.js";
 import { S3Store } from "../../src/storage/s3/store.js";
-import { configureStorage, openStore } from "../../src/storage/store.js";
+import { configureStorage, openStore, openWritable } from "../../src/storage/store.js";
 import { joinUrl } from "../../src/storage/url.js";
 import { rejectsWith } from "../support/errors.js";
 import type { FaultProxy } from "../support/fault-proxy.js";
@@ -416,8 +416,8 @@ test("the process-wide stores are configured once, and small objects go through 
   await putObject(joinUrl(folder, "a.json"), "{}");
   assert.equal(await readText(joinUrl(folder, "a.json")), "{}");
   assert.equal(await readText(joinUrl(folder, "b.json")), undefined);
-  await openStore(folder).remove(joinUrl(folder, "a.json"));
-  await openStore(folder).remove(joinUrl(folder, "a.json"));
+  await openWritable(folder).remove(joinUrl(folder, "a.json"));
+  await openWritable(folder).remove(joinUrl(folder, "a.json"));
   assert.deepEqual(await openStore(folder).list(folder), []);
 });
 

@@ -4,7 +4,7 @@ import { factNumbers, readJpegFacts } from "../../src/native/index.js";
 import { isSample } from "../../src/pipeline/preprocess/sample.js";
 import { readSource, type Source } from "../../src/pipeline/preprocess/sources.js";
 import { putObject } from "../../src/storage/objects.js";
-import { openStore } from "../../src/storage/store.js";
+import { openStore, openWritable } from "../../src/storage/store.js";
 import { isRemote, joinUrl } from "../../src/storage/url.js";
 import { landingRate, memoryCopyRate } from "./limits.js";
 
@@ -89,7 +89,7 @@ async function writeRate(folder: string): Promise<number> {
       throw error;
     }
     rate = Math.max(rate, (1000 * byteLength) / (performance.now() - began));
-    await openStore(url).remove(url);
+    await openWritable(url).remove(url);
   }
   return rate;
 }

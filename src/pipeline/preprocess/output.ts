@@ -12,7 +12,7 @@ import {
   sidecarName,
 } from "../../shards/manifest.js";
 import { putObject, readText } from "../../storage/objects.js";
-import { openStore } from "../../storage/store.js";
+import { openStore, openWritable } from "../../storage/store.js";
 import { baseName, joinUrl } from "../../storage/url.js";
 
 /** Written first: which data set the folder is for. Its absence or difference is what makes a folder somebody else's. */
@@ -99,7 +99,7 @@ async function listOwn(folder: string): Promise<string[]> {
 export async function clearOutput(folder: string): Promise<void> {
   const names = await listOwn(folder);
   const ordered = [...names.filter((name) => name === manifestName), ...names.filter((name) => name !== manifestName)];
-  for (const name of ordered) await openStore(folder).remove(joinUrl(folder, name));
+  for (const name of ordered) await openWritable(folder).remove(joinUrl(folder, name));
 }
 
 /** The sidecars of a source's parts that are done, from the first on; writing goes on after them unless the last is the source's end. */

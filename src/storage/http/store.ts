@@ -2,7 +2,7 @@
 import querystring from "node:querystring";
 import { ToolkitError } from "../../errors.js";
 import { isHashed, publicUrl } from "../../public-url.js";
-import type { ByteRange, ObjectInfo, ObjectStore, ObjectWriter, StreamOptions } from "../object-store.js";
+import type { ByteRange, ObjectInfo, ReadableStore, StreamOptions } from "../object-store.js";
 import type { BodyAnswer, TimeoutOptions } from "../remote/exchange.js";
 import { RequestGate } from "../remote/gate.js";
 import { KnownObjects, objectChanged } from "../remote/known-objects.js";
@@ -20,7 +20,7 @@ export interface HttpOptions {
 
 const maxRedirections = 5;
 
-export class HttpStore implements ObjectStore {
+export class HttpStore implements ReadableStore {
   private readonly client: HttpClient;
   private readonly retry: RetryPolicy;
   private readonly gate: RequestGate;
@@ -73,20 +73,6 @@ export class HttpStore implements ObjectStore {
         source: url,
       },
     );
-  }
-
-  async create(url: string): Promise<ObjectWriter> {
-    throw new ToolkitError("OUTPUT_NOT_WRITABLE", "http:// and https:// can be read only", { source: url });
-  }
-
-  async remove(url: string): Promise<void> {
-    await this.create(url);
-  }
-
-  async sweep(): Promise<void> {}
-
-  async lock(url: string): Promise<never> {
-    return this.create(url) as Promise<never>;
   }
 
   async close(): Promise<void> {

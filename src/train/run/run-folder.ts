@@ -6,7 +6,7 @@
 //   checkpoint.json, model.json, weights.bin   at the end: the trained network
 import { ToolkitError } from "../../errors.js";
 import { putObject, readText } from "../../storage/objects.js";
-import { openStore } from "../../storage/store.js";
+import { openWritable } from "../../storage/store.js";
 import { baseName, joinUrl } from "../../storage/url.js";
 import { differenceOf, type RunConfig } from "../options.js";
 import type { TrainReport } from "../report.js";
@@ -151,7 +151,7 @@ export class RunFolder {
 
   /** Removes what another run left, its word first. */
   private async clear(): Promise<void> {
-    const store = openStore(this.url);
+    const store = openWritable(this.url);
     for (const name of [runName, historyName, ...[...checkpointFiles].reverse()])
       await store.remove(joinUrl(this.url, name));
     await this.sweep();
@@ -160,7 +160,7 @@ export class RunFolder {
   /** Removes checkpoints that run.json does not name: half-written ones, and those that a later one replaced. */
   private async sweep(): Promise<void> {
     const folder = joinUrl(this.url, checkpointsName);
-    const store = openStore(folder);
+    const store = openWritable(folder);
     const kept = new Set(this.document.checkpoints.map((entry) => baseName(this.folderOf(entry))));
     if ((await store.stat(folder))?.kind !== "folder") return;
     for (const { url } of await store.list(folder)) if (!kept.has(baseName(url))) await removeCheckpoint(url);
@@ -169,7 +169,7 @@ export class RunFolder {
 
 /** The word that it is whole first. */
 async function removeCheckpoint(folder: string): Promise<void> {
-  const store = openStore(folder);
+  const store = openWritable(folder);
   for (const name of [...checkpointFiles].reverse()) await store.remove(joinUrl(folder, name));
   await store.sweep(folder, (name) => (checkpointFiles as readonly string[]).includes(name));
   await store.remove(folder);
