@@ -57,6 +57,8 @@ export function isOutOfFiles(error: unknown): boolean {
 function errnoOf(error: Error): string | undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ERR_WORKER_INIT_FAILED") return /\bE[A-Z]{3,}\b/.exec(error.message)?.[0] ?? "EAGAIN";
+  // Of a package's own file Node's loader says it in words alone.
+  if (/: too many open files\.?$/.test(error.message)) return "EMFILE";
   if (error instanceof RangeError && error.message.startsWith("Array buffer allocation failed")) return "ENOMEM";
   if (typeof code !== "string") return undefined;
   return code === noPackage || noMemory.has(code) || /^E[A-Z0-9]{2,}$/.test(code) ? code : undefined;

@@ -40,6 +40,9 @@ test("every error of the operating system has a code, a message and a place, wha
   assert.equal(codeOf("EIO", "write"), "IO_ERROR");
   for (const name of ["ENOSPC", "EDQUOT", "EFBIG"]) assert.equal(codeOf(name, "write"), "OUT_OF_SPACE");
   for (const name of ["EMFILE", "ENFILE"]) assert.equal(codeOf(name, "open"), "TOO_MANY_OPEN_FILES");
+  // As Node's loader says it of a package's own file, without a code.
+  const wordsOnly = new Error("Cannot read package config /x/package.json: too many open files.");
+  assert.equal(asToolkitError(wordsOnly).code, "TOO_MANY_OPEN_FILES");
   assert.equal(codeOf("ENOMEM", "read"), "OUT_OF_MEMORY");
   const { code, message, source } = systemError("cannot write there", "create", "out", new Error("x", {}));
   assert.deepEqual([code, message, source], ["INTERNAL", "x", "out"], "what is no error of the system stays a defect");
