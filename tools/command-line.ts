@@ -46,9 +46,6 @@ const nameOf = ({ usage }: Pick<CommandEntry, "usage">) => usage.split(" ")[0] ?
 
 async function parse(args: readonly string[], session: Session): Promise<number> {
   checkCommandName(args);
-  const configParser = args.some((argument) => argument.startsWith("--config"))
-    ? (await import("./options/config.js")).readConfig
-    : undefined;
   let outcome: number = exitCodes.done;
   let parser: Argv = yargs()
     .scriptName("dctstream")
@@ -69,8 +66,9 @@ async function parse(args: readonly string[], session: Session): Promise<number>
     let command: Command;
     const options = async (sub: Argv) => {
       command = await entry.load();
+      const { readConfig } = await import("./options/config.js");
       // Groups are printed in the order of their making: a command's own options come first.
-      return withCommonOptions(command.options(sub.group(["help", "version"], "Options:")), configParser);
+      return withCommonOptions(command.options(sub.group(["help", "version"], "Options:")), readConfig);
     };
     const handler = async (parsed: Record<string, unknown>) => {
       refuseRepeated(entry.usage, command.lists, parsed);
@@ -111,7 +109,7 @@ function refuseRepeated(usage: string, more: Command["lists"], parsed: Record<st
   if (repeated !== undefined) throw new UsageError(`option --${repeated} is given more than once`);
 }
 
-function withCommonOptions(parser: Argv, configParser?: (file: string) => Record<string, unknown>): Argv {
+function withCommonOptions(parser: Argv, configParser: (file: string) => Record<string, unknown>): Argv {
   return withStorageOptions(parser)
     .option("json", {
       type: "boolean",
@@ -122,7 +120,7 @@ function withCommonOptions(parser: Argv, configParser?: (file: string) => Record
       type: "string",
       describe: "YAML or JSON file with values for the options",
       config: true,
-      ...(configParser && { configParser }),
+      configParser,
       requiresArg: true,
     });
 }

@@ -1,6 +1,5 @@
 // manifest.json and the sidecars beside the shards: their shape, reading and writing. The manifest appears last, so its
 // presence means that everything it names is there.
-
 import { z } from "zod";
 import { ToolkitError } from "../errors.js";
 import { codecs } from "../native/codec-names.js";

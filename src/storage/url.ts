@@ -12,7 +12,7 @@ export function isRemote(url: string): boolean {
 
 /** `name` inside the folder `base`; an absolute name stands for itself. */
 export function joinUrl(base: string, name: string): string {
-  if (/^[a-z][a-z0-9+.-]*:\/\//i.test(name) || name.startsWith("/")) return name;
+  if (schemeOf(name) !== undefined || name.startsWith("/")) return name;
   return `${base.replace(/\/+$/, "") || "/"}/${name}`.replace(/^\/\/(?=[^/])/, "/");
 }
 

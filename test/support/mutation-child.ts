@@ -14,7 +14,6 @@ export interface MutationAnswer {
   readonly exported: readonly string[];
   /** What is in the case's folder beside what was put there. */
   readonly strange: readonly string[];
-  readonly cpuMs: number;
   readonly peakMB: number;
 }
 
@@ -29,7 +28,6 @@ async function outcomeOf(work: () => Promise<string>): Promise<string> {
 }
 
 async function readAll(folder: string): Promise<MutationAnswer> {
-  const began = process.cpuUsage();
   const out = path.join(folder, "out", "files");
   mkdirSync(path.dirname(out));
   const data = path.join(folder, "data");
@@ -48,7 +46,6 @@ async function readAll(folder: string): Promise<MutationAnswer> {
     ),
     loader: await outcomeOf(() => readEpoch(data)),
   };
-  const { user, system } = process.cpuUsage(began);
   const files = existsSync(out) ? readdirSync(out, { recursive: true, withFileTypes: true }) : [];
   const exported = files
     .filter((entry) => entry.isFile())
@@ -61,7 +58,7 @@ async function readAll(folder: string): Promise<MutationAnswer> {
     ...readdirSync(folder).filter((name) => name !== "data" && name !== "out"),
     ...readdirSync(path.dirname(out)).filter((name) => name !== "files"),
   ];
-  return { steps, exported, strange, cpuMs: (user + system) / 1000, peakMB: process.resourceUsage().maxRSS / 1024 };
+  return { steps, exported, strange, peakMB: process.resourceUsage().maxRSS / 1024 };
 }
 
 async function readEpoch(manifest: string): Promise<string> {

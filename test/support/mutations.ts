@@ -1,20 +1,10 @@
 // Data sets with something in them that is not so: seeded changes of Arrow bytes, indexes, manifests and records, with the checksums made right
-// again or left wrong. Each is a list of files, to be written into a folder of its own.
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+// again or left wrong.
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Manifest } from "../../src/shards/manifest.js";
 import { type Random, randomFor } from "../../src/shards/random.js";
 import { sealDataset } from "./forge.js";
-
-export type Files = ReadonlyMap<string, Uint8Array>;
-
-export function filesOf(folder: string): Files {
-  return new Map(readdirSync(folder).map((name) => [name, readFileSync(path.join(folder, name))]));
-}
-
-export function writeFiles(folder: string, files: Files): void {
-  for (const [name, bytes] of files) writeFileSync(path.join(folder, name), bytes);
-}
 
 const pick = <T>(random: Random, items: readonly T[]): T => items[random.below(items.length)] as T;
 

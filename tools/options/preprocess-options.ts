@@ -2,7 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { Argv } from "yargs";
 import { invalidOption } from "../../src/errors.js";
-import { type Codec, codecs } from "../../src/native/codec-names.js";
+import { type Codec, codecs, defaultCodec } from "../../src/native/codec-names.js";
 import type { DecoderChoice, ResizeOptions } from "../../src/native/index.js";
 import type { PreprocessOptions } from "../../src/pipeline/preprocess/options.js";
 import { argument } from "../command.js";
@@ -27,7 +27,7 @@ export function withPreprocessOptions(parser: Argv): Argv {
     })
     .option("compression", {
       choices: codecs,
-      default: codecs[0],
+      default: defaultCodec,
       describe: "zstd: about the JPEGs' size; none: twice that, several times faster to read",
     })
     .option("shard-bytes", {

@@ -1,5 +1,4 @@
 // The page of dctstream profile compare.
-
 import { formatBytes } from "../options/quantity.js";
 import type { Comparison, Way } from "../profile/compare.js";
 import { rate } from "../profile/verdict.js";

@@ -1,5 +1,4 @@
 // The page of a profile: the verdict, where the pipeline is narrow, and what its threads did when.
-
 import { formatBytes, formatShare } from "../options/quantity.js";
 import type { Lane, Recording, Span } from "../profile/recording.js";
 import type { Profile, Stage } from "../profile/stage.js";

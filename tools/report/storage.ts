@@ -1,5 +1,4 @@
 // The page of dctstream profile storage.
-
 import { formatBytes } from "../options/quantity.js";
 import type { ReadPattern, StorageProfile } from "../profile/storage.js";
 import { escapeHtml, lineChart, type Series } from "./charts.js";

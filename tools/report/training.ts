@@ -1,5 +1,4 @@
 // The page of dctstream train --html: how the run went, and, where it was profiled, where its time went.
-
 import type { TrainReport } from "../../src/train/report.js";
 import type { EpochLine, parseHistory, StepLine } from "../../src/train/run/history.js";
 import { formatDuration, formatShare } from "../options/quantity.js";

@@ -1,5 +1,4 @@
 // The loader as a loop: for await (const batch of loadBatches("shards", options)).
-
 import type { LoadedBatch } from "./loaded-batch.js";
 import { Loader } from "./loader.js";
 import type { LoaderOptions } from "./options.js";

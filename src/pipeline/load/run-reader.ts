@@ -10,6 +10,7 @@ import type { EpochPlan } from "../../shards/plan.js";
 import { hex } from "../../shards/record-view.js";
 import { placeOf } from "../../shards/search.js";
 import type { DiskCache } from "../../storage/disk/cache.js";
+import type { ByteRange } from "../../storage/object-store.js";
 import { joinUrl } from "../../storage/url.js";
 import type { SharedBuffers } from "../shared-buffers.js";
 import type { StageClock } from "../stage-clock.js";
@@ -255,11 +256,12 @@ export class RunReader {
     if (found !== undefined) return found;
     const start = dataset.offsets[unit.first] as number;
     const url = joinUrl(dataset.manifest.folder, shard?.name as string);
-    await checkIsThere(url, { start, end: start + unit.bytes }, this.signal);
+    const range = { start, end: start + unit.bytes };
+    await checkIsThere(url, range, this.signal);
     const buffer = buffers.take(sizeClass(unit.bytes));
     try {
       const bytes = new Uint8Array(buffer, 0, unit.bytes);
-      const damaged = await this.readDamaged(unit, dataset, bytes);
+      const damaged = await this.readDamaged(unit, dataset, { url, range }, bytes);
       const lengths = lengthsOf(unit, dataset);
       if (cache !== undefined && !damaged) {
         const kept = expands ? await this.expanded(unit, bytes, lengths, expand) : bytes;
@@ -302,17 +304,18 @@ export class RunReader {
   }
 
   /** Whether bytes stay wrong however often they are read; unless such are to be kept, CHECKSUM_MISMATCH, naming the first damaged sample. */
-  private async readDamaged(unit: Unit, dataset: Dataset, bytes: Uint8Array): Promise<boolean> {
-    const { manifest, index, firstSamples, offsets } = dataset;
-    const url = joinUrl(manifest.folder, manifest.shards[placeOf(firstSamples, unit.first)]?.name as string);
-    const start = offsets[unit.first] as number;
-    const range = { start, end: start + unit.bytes };
+  private async readDamaged(
+    unit: Unit,
+    { index }: Dataset,
+    { url, range }: { readonly url: string; readonly range: ByteRange },
+    bytes: Uint8Array,
+  ): Promise<boolean> {
     const damaged = await readChecked(url, range, bytes, () => firstDamaged(unit, index, bytes), this.signal);
     if (damaged === undefined) return false;
     if (this.options.keepDamaged) return true;
     const { sample, found } = damaged;
     const message = `coefficients have crc32c ${hex(found)}, expected ${hex(index.crc32c[sample] as number)}, read ${maxReads} times; verify lists all damage`;
-    throw new ToolkitError("CHECKSUM_MISMATCH", message, { source: url, key: index.key(sample), offset: start });
+    throw new ToolkitError("CHECKSUM_MISMATCH", message, { source: url, key: index.key(sample), offset: range.start });
   }
 }
 

@@ -1,6 +1,5 @@
 // A folder of class folders, walked as torchvision's ImageFolder does: `root/class/**/image.jpg`, links followed, every file told of in a
 // stable order. Reading the files is left to others.
-
 import type { ErrorCode } from "../../error-codes.js";
 import { asToolkitError } from "../../errors.js";
 import { LinkedFolders } from "../../storage/disk/local-folder.js";

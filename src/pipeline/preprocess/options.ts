@@ -1,7 +1,7 @@
 // What preprocess can be asked for, checked and completed.
 import { availableParallelism } from "node:os";
 import { invalidOption } from "../../errors.js";
-import { type Codec, codecs } from "../../native/codec-names.js";
+import { type Codec, codecs, defaultCodec } from "../../native/codec-names.js";
 import type { DecoderChoice, ResizeOptions } from "../../native/index.js";
 import type { PipelineCounters, Recorder } from "../stage-clock.js";
 import type { LabelOptions } from "./label-rules.js";
@@ -96,7 +96,7 @@ export type Settings = { readonly [K in Decided]-?: NonNullable<PreprocessOption
 export function resolveOptions(options: PreprocessOptions): Settings {
   const {
     out,
-    codec = codecs[0],
+    codec = defaultCodec,
     maxShardBytes = 256 << 20,
     workers = availableParallelism(),
     maxPixels = 100_000_000,

@@ -1,5 +1,4 @@
 // The shards of one source: rolls over by size, and writes each shard's sidecar when the shard itself is published.
-
 import { recordFlags } from "../../shards/flags.js";
 import {
   type ClassEntry,

@@ -1,5 +1,4 @@
 // GETs over a pool of GetConnections, one origin's kept apart from another's.
-
 import { countRetry } from "../counters.js";
 import type { Body, BodyAnswer, GetRequest, ResponseHead, TimeoutOptions } from "../remote/exchange.js";
 import { TransientError } from "../remote/retry.js";

@@ -1,5 +1,4 @@
 // What lies below a folder of a bucket: objects, folders, and uploads that nobody completed.
-
 import type { ObjectInfo } from "../object-store.js";
 import type { S3Connection } from "./client.js";
 import { isMissing } from "./errors.js";

@@ -2,12 +2,11 @@
 import type { Variable } from "@tensorflow/tfjs";
 import { foldedConvolution, normalization } from "./folding.js";
 import { type Layer, weightOf, worksOnChannels } from "./layer-graph.js";
-import type { Lowering } from "./lowering.js";
+import { indexed, type Lowering } from "./lowering.js";
 
 /** Appends a layer's nodes and returns the name of its value. */
 export type Lower = (graph: Lowering, name: string, layer: Layer, inputs: readonly string[], index: number) => string;
 
-const indexed = { Tidx: { type: "int32" } } as const;
 const imageFormat = { data_format: { string: "NHWC" } } as const;
 
 /** A layer's settings; the caller names those of its kind. */

@@ -5,7 +5,8 @@ import type { Precision } from "./frozen-network.js";
 import { type GraphAttribute, GraphBuilder } from "./graph-def.js";
 import type { LayerGraph } from "./layer-graph.js";
 
-const indexed = { Tidx: { type: "int32" } } as const;
+/** Of operations that take axes. */
+export const indexed = { Tidx: { type: "int32" } } as const;
 
 export class Lowering {
   readonly builder = new GraphBuilder();

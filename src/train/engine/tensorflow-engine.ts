@@ -1,5 +1,4 @@
 // TensorFlow in this process: its CPU build with our kernels beside its own, or CUDA where the library has it.
-
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import path from "node:path";

@@ -1,5 +1,4 @@
 // Everything a process needs for its part of a run, in place: engine, network, optimiser and log, new or as a checkpoint has them.
-
 import type { ClassComparison, ClassList } from "../../shards/class-list.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
 import type { Collective } from "../collective/collective.js";

@@ -1,5 +1,4 @@
 // The training set over the epochs of a run: which samples each step takes, in parts, and at what size they are seen.
-
 import type { LoadedBatch } from "../../pipeline/load/loaded-batch.js";
 import { Loader } from "../../pipeline/load/loader.js";
 import type { LoaderState } from "../../pipeline/load/state.js";

@@ -1,5 +1,4 @@
 // dctstream profile network
-
 import { type Precision, precisions } from "../../../src/train/engine/frozen-network.js";
 import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { findNetwork } from "../../../src/train/networks/build.js";
