@@ -1,5 +1,5 @@
-// Imports point one way: errors < native < storage < shards < pipeline < train < tools.
-const layers = ["^src/(errors|error-codes|system-errors|version|in-flight|map-ordered|printable|public-url)\\.ts$", "^src/native/", "^src/storage/", "^src/shards/", "^src/pipeline/", "^src/train/", "^tools/"];
+// Imports point one way: errors < options < native < storage < shards < pipeline < train < tools.
+const layers = ["^src/(errors|error-codes|system-errors|version|in-flight|map-ordered|printable|public-url)\\.ts$", "^src/options/", "^src/native/", "^src/storage/", "^src/shards/", "^src/pipeline/", "^src/train/", "^tools/"];
 
 // Within storage: each room imports those before it, and store.ts and what builds on it all of them.
 const storageRooms = ["^src/storage/(object-store|url|counters)\\.ts$", "^src/storage/remote/", "^src/storage/http/", "^src/storage/s3/"];

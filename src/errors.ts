@@ -102,6 +102,13 @@ export function fromWire(wire: WireError): ToolkitError {
   return new ToolkitError(wire.code, wire.message, wire);
 }
 
+/** `option` is the key that a caller of the library writes; a command line shows its own name for it. */
 export function invalidOption(option: string, rule: string, value: unknown): ToolkitError {
   return new ToolkitError("INVALID_OPTION", `option ${option} must be ${rule}, found ${JSON.stringify(value)}`);
+}
+
+/** `reason`: why it is needed, where not every caller needs it. */
+export function missingOption(option: string, reason?: string): ToolkitError {
+  const why = reason === undefined ? "" : `: ${reason}`;
+  return new ToolkitError("INVALID_OPTION", `option ${option} is missing${why}`);
 }

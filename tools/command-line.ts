@@ -1,14 +1,26 @@
 // The command line: parses, runs one command, prints its result, turns errors into exit codes.
 import { closest } from "fastest-levenshtein";
 import yargs, { type Argv } from "yargs";
-import { asToolkitError } from "../src/errors.js";
+import { asToolkitError, ToolkitError } from "../src/errors.js";
+import { flag, text } from "../src/options/kinds.js";
+import { type Given, given, optionTable } from "../src/options/table.js";
 import { printableJson, printableLines } from "../src/printable.js";
 import { publicUrls } from "../src/public-url.js";
 import { version } from "../src/version.js";
-import type { Command, CommandEntry } from "./command.js";
+import type { Command, CommandContext, CommandEntry } from "./command.js";
 import { commands } from "./commands/index.js";
 import { Interruption } from "./interruption.js";
-import { storageOptionsFrom, withStorageOptions } from "./options/storage-options.js";
+import {
+  byFlag,
+  declareFlags,
+  expectedOf,
+  type Flag,
+  flagsOf,
+  givenOptions,
+  inFlags,
+  kebabCase,
+  positionalsOf,
+} from "./options/flags.js";
 import { Output } from "./output.js";
 
 const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
@@ -24,12 +36,20 @@ interface Session {
   readonly output: Output;
   /** Done after an error has been reported. */
   readonly endings: (() => void)[];
+  /** The flags of the command that runs, once it is known. */
+  flags: readonly Flag[];
 }
+
+/** Options of every command, beside those of object storage. */
+const commonOptions = optionTable({
+  json: { kind: flag, default: false, describe: "Print the result as one JSON object, the last line of stdout" },
+  config: { kind: text, describe: "YAML or JSON file with values for the options" },
+});
 
 /** Runs the command line and returns the exit code. */
 export async function main(args: readonly string[]): Promise<number> {
   const interruption = new Interruption(exitCodes.interrupted);
-  const session: Session = { interruption, output: new Output(process.stdout), endings: [] };
+  const session: Session = { interruption, output: new Output(process.stdout), endings: [], flags: [] };
   process.stderr.on("error", () => {}); // where it cannot be written to, there is nobody to tell
   let code: number;
   try {
@@ -56,22 +76,21 @@ async function parse(args: readonly string[], session: Session): Promise<number>
     .help("help")
     .alias("help", "h")
     .wrap(120)
-    .parserConfiguration({ "camel-case-expansion": true })
+    .parserConfiguration({ "parse-numbers": false, "parse-positional-numbers": false })
     .exitProcess(false)
-    .fail((message, error, instance) => {
-      if (error) throw asUsage(error);
-      throw new UsageError(explainUsage(message, instance));
+    .fail((message, error) => {
+      throw error ?? new UsageError(explainUsage(message, args, session.flags));
     });
   const add = (to: Argv, entry: CommandEntry) => {
     let command: Command;
     const options = async (sub: Argv) => {
       command = await entry.load();
-      const { readConfig } = await import("./options/config.js");
-      // Groups are printed in the order of their making: a command's own options come first.
-      return withCommonOptions(command.options(sub.group(["help", "version"], "Options:")), readConfig);
+      const { storageOptions } = await import("./options/storage-options.js"); // needs the addon, as commands do
+      session.flags = flagsOf({ ...command.options, ...storageOptions, ...commonOptions }, positionalsOf(entry.usage));
+      const declared = declareFlags(sub, session.flags).group(["help", "version"], "Options:");
+      return (command.examples ?? []).reduce((all, [line, what]) => all.example(line, what), declared);
     };
     const handler = async (parsed: Record<string, unknown>) => {
-      refuseRepeated(entry.usage, command.lists, parsed);
       outcome = await runCommand(command, parsed, session);
     };
     return to.command(entry.usage, entry.describe, options, handler);
@@ -91,62 +110,48 @@ async function parse(args: readonly string[], session: Session): Promise<number>
     asked = text; // --help and --version
   };
   await parser.parseAsync([...args], {}, print).catch((error: Error) => {
-    throw asUsage(error);
+    // What yargs throws itself does not come to its handler of failures.
+    throw error.name === "YError" ? new UsageError(explainUsage(error.message, args, session.flags)) : error;
   });
   if (asked !== "") await session.output.finish(`${asked}\n`);
   return outcome;
 }
 
-/** yargs reports what a configuration file's parser threw as an error of its own. */
-function asUsage(error: Error): Error {
-  return error.name === "YError" ? new UsageError(error.message) : error;
-}
-
-/** yargs collects an option that is given twice in a list; only `<name..>` and `[name..]` are meant to be one. */
-function refuseRepeated(usage: string, more: Command["lists"], parsed: Record<string, unknown>): void {
-  const lists = [/[<[](\w+)\.\.[>\]]/.exec(usage)?.[1], ...(more ?? []), "_"];
-  const repeated = Object.keys(parsed).find((name) => Array.isArray(parsed[name]) && !lists.includes(name));
-  if (repeated !== undefined) throw new UsageError(`option --${repeated} is given more than once`);
-}
-
-function withCommonOptions(parser: Argv, configParser: (file: string) => Record<string, unknown>): Argv {
-  return withStorageOptions(parser)
-    .option("json", {
-      type: "boolean",
-      default: false,
-      describe: "Print the result as one JSON object, the last line of stdout",
-    })
-    .option("config", {
-      type: "string",
-      describe: "YAML or JSON file with values for the options",
-      config: true,
-      configParser,
-      requiresArg: true,
-    });
-}
-
-async function runCommand(
-  command: Command,
-  parsed: Record<string, unknown>,
-  { interruption, output, endings }: Session,
-): Promise<number> {
+async function runCommand(command: Command, parsed: Record<string, unknown>, session: Session): Promise<number> {
+  const { interruption, output, endings, flags } = session;
+  refuseRepeated(flags, parsed);
   await interruption.watch();
   interruption.signal.throwIfAborted();
-  const { closeStorage, configureStorage } = await import("../src/storage/store.js"); // needs the addon, as commands do
-  configureStorage(storageOptionsFrom(parsed));
-  const context = {
+  const { config } = givenOptions(
+    flags.filter(({ name }) => name === "config"),
+    parsed,
+  ) as Given<typeof commonOptions>;
+  const configured = config === undefined ? undefined : (await import("./options/config.js")).readConfig(config, flags);
+  const options = givenOptions(flags, parsed, configured);
+  const { closeStorage, configureStorage } = await import("../src/storage/store.js");
+  const { storageOptions, storageOptionsFrom } = await import("./options/storage-options.js");
+  configureStorage(storageOptionsFrom(given(storageOptions, options)));
+  const told = (lines: string) => shown(inFlags(lines, flags));
+  const context: CommandContext = {
     signal: interruption.signal,
-    log: (line: string) => process.stderr.write(`${shown(line)}\n`),
-    print: (text: string) => output.print(text),
+    log: (line) => process.stderr.write(`${told(line)}\n`),
+    print: (lines) => output.print(lines),
     interactive: process.stderr.isTTY === true,
-    onFailure: (work: () => void) => endings.push(work),
-    keepWorkSafe: (on: boolean) => interruption.keepWorkSafe(on),
+    onFailure: (work) => endings.push(work),
+    configFile: (settings) => byFlag(flags, settings),
+    keepWorkSafe: (on) => interruption.keepWorkSafe(on),
   };
-  const { result, text, ok = true } = await command.run(parsed, context).finally(closeStorage);
+  const { result, text: lines, ok = true } = await command.run(options, context).finally(closeStorage);
   if (result === undefined) return exitCodes.done;
-  if (parsed.json === true) await output.finish(`${printableJson(result)}\n`);
-  else if (text !== "") await output.finish(`${shown(text)}\n`);
+  if (options.json === true) await output.finish(`${printableJson(result)}\n`);
+  else if (lines !== "") await output.finish(`${told(lines)}\n`);
   return ok ? exitCodes.done : exitCodes.failed;
+}
+
+/** yargs collects an option that is given twice in a list; only lists are meant to be one. */
+function refuseRepeated(flags: readonly Flag[], parsed: Readonly<Record<string, unknown>>): void {
+  const repeated = flags.find(({ name, option }) => option.kind.shape !== "list" && Array.isArray(parsed[name]));
+  if (repeated !== undefined) throw new UsageError(`option --${repeated.name} is given more than once`);
 }
 
 /** The command, and the one of a group, must be among those that there are. */
@@ -170,22 +175,35 @@ function checkName(name: string, known: readonly string[]): void {
   throw new UsageError(`unknown command ${name}; did you mean ${closest(name, known)}?`);
 }
 
-/** Adds the nearest known option to what yargs says of an unknown one. */
-function explainUsage(message: string, instance: Argv): string {
+/** What yargs reports, in our words: which option is meant, or what it takes. */
+function explainUsage(message: string, args: readonly string[], flags: readonly Flag[]): string {
   const unknown = /^Unknown arguments?: (.*)$/m.exec(message)?.[1]?.split(", ")[0];
-  if (unknown === undefined) return message;
-  const help = (instance as unknown as { help(): string }).help();
-  const known = [...help.matchAll(/--([a-z][a-z0-9-]*)/g)].map((match) => match[1] ?? "");
-  const kebab = unknown.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-  return `unknown option --${kebab}; did you mean --${closest(kebab, known)}?`;
+  if (unknown !== undefined) {
+    if (args.includes(unknown)) return `unexpected argument ${unknown}`;
+    const known = [...flags.filter(({ positional }) => !positional).map(({ name }) => name), "help", "version"];
+    const name = kebabCase(unknown);
+    return `unknown option --${name}; did you mean --${closest(name, known)}?`;
+  }
+  const empty = /^Not enough arguments following: (.*)$/m.exec(message)?.[1];
+  if (empty !== undefined) return `--${empty} needs a value: ${expectedOf(flags, empty) ?? "text"}`;
+  const missing = /^Not enough non-option arguments: got (\d+)/m.exec(message)?.[1];
+  const positional = flags.filter((flag) => flag.positional)[Number(missing)];
+  return missing === undefined || positional === undefined ? message : `<${positional.name}> is missing`;
 }
 
-async function reportError(thrown: unknown, { interruption, output }: Session, json: boolean): Promise<number> {
+/** An error's message names options by their keys, which are flags here; those of other commands are called as preprocess calls them. */
+function withFlags(error: ToolkitError, flags: readonly Flag[]): ToolkitError {
+  const message = inFlags(error.message, flags).replace(/`([a-z][A-Za-z]*)`/g, (_, key) => `--${kebabCase(key)}`);
+  const { code, source, key, offset } = error;
+  return new ToolkitError(code, message, { source, key, offset });
+}
+
+async function reportError(thrown: unknown, { interruption, output, flags }: Session, json: boolean): Promise<number> {
   if (thrown instanceof UsageError) {
     process.stderr.write(`dctstream: ${shown(thrown.message)}\nRun with --help for the options.\n`);
     return exitCodes.usage;
   }
-  const error = asToolkitError(thrown);
+  const error = withFlags(asToolkitError(thrown), flags);
   const { reason } = interruption;
   if (reason !== undefined || error.code === "INTERRUPTED") {
     process.stderr.write(`dctstream: ${shown((reason ?? error).message)}; run the same command again to go on\n`);

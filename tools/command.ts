@@ -1,5 +1,5 @@
 // What a subcommand is: its usage, its options, and one library call.
-import type { Argv } from "yargs";
+import type { Given, Table } from "../src/options/table.js";
 
 export interface CommandContext {
   /** Aborted by Ctrl-C and SIGTERM. */
@@ -12,6 +12,8 @@ export interface CommandContext {
   readonly interactive: boolean;
   /** Has something done after an error has been reported. */
   readonly onFailure: (work: () => void) => void;
+  /** Options under the names that this command line has for them: what --config takes. */
+  readonly configFile: (options: object) => Readonly<Record<string, unknown>>;
   /** Whether there is work that the command saves when it is interrupted: it gets more time for that then. */
   readonly keepWorkSafe: (on: boolean) => void;
 }
@@ -25,11 +27,17 @@ export interface CommandResult {
   readonly ok?: boolean;
 }
 
-export interface Command {
-  options(parser: Argv): Argv;
-  /** Options that take several values, beside the positional ones. */
-  readonly lists?: readonly string[];
-  run(args: Record<string, unknown>, context: CommandContext): Promise<CommandResult>;
+export interface Command<Entries extends Table = Table> {
+  /** Its options, positional ones too: those that its usage names. */
+  readonly options: Entries;
+  /** Command lines, and what they do. */
+  readonly examples?: readonly (readonly [string, string])[];
+  run(options: Given<Entries>, context: CommandContext): Promise<CommandResult>;
+}
+
+/** A command whose `run` has the types of its table. */
+export function defineCommand<const Entries extends Table>(command: Command<Entries>): Command<Entries> {
+  return command;
 }
 
 /** What --help says of a command, and the command itself when it is asked for. */
@@ -45,9 +53,4 @@ export interface CommandGroup {
   readonly usage: string;
   readonly describe: string;
   readonly commands: readonly CommandEntry[];
-}
-
-/** Parsed arguments as the command declared them; yargs has checked their types. */
-export function argument<T>(args: Record<string, unknown>, name: string): T {
-  return args[name] as T;
 }

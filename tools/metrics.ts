@@ -2,11 +2,12 @@
 import { createServer, type Server } from "node:http";
 import { type AddressInfo, isIPv6 } from "node:net";
 import { Counter, Gauge, Registry } from "prom-client";
-import type { Argv } from "yargs";
 import { invalidOption, ToolkitError } from "../src/errors.js";
+import { integers, text } from "../src/options/kinds.js";
+import { type Given, optionTable } from "../src/options/table.js";
 import { type PipelineCounters, type StageCounters, stageShares } from "../src/pipeline/stage-clock.js";
 import type { EpochReport, StepReport } from "../src/train/report.js";
-import { argument, type CommandContext } from "./command.js";
+import type { CommandContext } from "./command.js";
 
 /** Counters are for those who were given the address: nobody else's machine reaches this one. */
 const loopback = "127.0.0.1";
@@ -62,23 +63,28 @@ function stageValues(stage: StageCounters, elapsedMs: number): Readonly<Record<S
   };
 }
 
-export function withMetricsOptions(parser: Argv, port: string): Argv {
-  return parser.option("metrics-port", { type: "number", requiresArg: true, describe: port }).option("metrics-host", {
-    type: "string",
-    requiresArg: true,
-    describe: `Address to serve them on: 0.0.0.0 or :: for all of this machine's [default: ${loopback}]`,
+/** `port` describes what is served. */
+export function metricsOptions(port: string) {
+  return optionTable({
+    metricsPort: { kind: integers(0, 65535), describe: port, group: "Run" },
+    metricsHost: {
+      kind: text,
+      otherwise: loopback,
+      describe: "Address to serve them on: 0.0.0.0 or :: for all of this machine's",
+      group: "Run",
+    },
   });
 }
 
-/** What the options ask for, and says where it listens; undefined where they ask for nothing. INVALID_OPTION. */
+type MetricsOptions = Given<ReturnType<typeof metricsOptions>>;
+
+/** Serves what the options ask for, and logs where; undefined where they ask for nothing. INVALID_OPTION. */
 export async function serveMetrics(
-  args: Record<string, unknown>,
+  { metricsPort: port, metricsHost: host }: MetricsOptions,
   { log }: Pick<CommandContext, "log">,
 ): Promise<Metrics | undefined> {
-  const port = argument<number | undefined>(args, "metricsPort");
-  const host = argument<string | undefined>(args, "metricsHost");
   if (port === undefined) {
-    if (host !== undefined) throw invalidOption("metrics-host", "given together with --metrics-port", host);
+    if (host !== undefined) throw invalidOption("metricsHost", "given together with `metricsPort`", host);
     return undefined;
   }
   const metrics = await Metrics.serve(port, host);
@@ -98,8 +104,8 @@ export class Metrics {
   /** Serves /metrics on a port of one address, 127.0.0.1 when none is given; 0 takes a free port. INVALID_OPTION when it cannot be had. */
   static async serve(port: number, host: string = loopback): Promise<Metrics> {
     if (!(Number.isInteger(port) && port >= 0 && port <= 65535))
-      throw invalidOption("metrics-port", "an integer from 0 to 65535", port);
-    if (host === "") throw invalidOption("metrics-host", "an address or the name of one", host);
+      throw invalidOption("metricsPort", "an integer from 0 to 65535", port);
+    if (host === "") throw invalidOption("metricsHost", "an address or the name of one", host);
     const registry = new Registry();
     const server = createServer();
     const metrics = new Metrics(server, registry);
@@ -116,8 +122,8 @@ export class Metrics {
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject).listen({ port, host: host.replace(/^\[(.*)\]$/, "$1") }, resolve);
     }).catch((cause: NodeJS.ErrnoException) => {
-      const option = /^(EADDRINUSE|EACCES)$/.test(cause.code ?? "") ? "metrics-port" : "metrics-host";
-      throw new ToolkitError("INVALID_OPTION", `${option}: ${cause.message}`, { cause });
+      const option = /^(EADDRINUSE|EACCES)$/.test(cause.code ?? "") ? "metricsPort" : "metricsHost";
+      throw new ToolkitError("INVALID_OPTION", `\`${option}\`: ${cause.message}`, { cause });
     });
     server.unref();
     return metrics;

@@ -13,7 +13,7 @@ export function nameProblem(names: readonly string[]): string | undefined {
   for (const name of names) {
     // Where a name becomes part of a URL, the last three have a meaning of their own.
     if (keyProblem(name) === undefined && !/[/\\%?#]/.test(name)) continue;
-    return `it names ${JSON.stringify(name.slice(0, 200))}, which is not the name of a file in its folder; for a manifest of your own that does, there is --allow-outside`;
+    return `it names ${JSON.stringify(name.slice(0, 200))}, which is not the name of a file in its folder; for a manifest of your own that does, there is \`allowOutside\``;
   }
   return undefined;
 }

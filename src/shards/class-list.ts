@@ -198,13 +198,13 @@ function mapNumbers(from: ClassList, to: ClassList): Omit<ClassMap, "comparison"
 
 /** CLASSES_DIFFER, with what mends it. */
 export function classesDiffer(message: string, facts: ErrorFacts): ToolkitError {
-  return new ToolkitError("CLASSES_DIFFER", `${message}; give preprocess the same --classes for both`, facts);
+  return new ToolkitError("CLASSES_DIFFER", `${message}; give preprocess the same \`classes\` for both`, facts);
 }
 
 /** BAD_LABEL for a label that makes a list with absurd gaps. */
 export function strayLabel(list: ClassList, label: number, facts: ErrorFacts): ToolkitError {
   const message =
     `label ${label} makes ${list.count} classes, of which only ${list.entries.length} occur; ` +
-    "run preprocess again with --classes (a file of the classes, or their number) and --overwrite: labels beyond it are then failures";
+    "run preprocess again with `classes` (a file of the classes, or their number) and `overwrite`: labels beyond it are then failures";
   return new ToolkitError("BAD_LABEL", message, facts);
 }

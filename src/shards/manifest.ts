@@ -131,7 +131,7 @@ function checkVersion(value: unknown, format: string, url: string): void {
     throw new ToolkitError("BAD_MANIFEST", `expected format "${format}", found ${what}`, { source: url });
   }
   if (typeof version === "number" && version !== manifestVersion) {
-    const advice = version > manifestVersion ? "update it" : "run preprocess again, with --overwrite";
+    const advice = version > manifestVersion ? "update it" : "run preprocess again, with `overwrite`";
     throw new ToolkitError(
       "UNSUPPORTED_MANIFEST_VERSION",
       `version ${version}, this version of dctstream reads ${manifestVersion}; ${advice}`,

@@ -16,7 +16,7 @@ import { restoreJpeg } from "./restore.js";
 export function verifyRecord(sample: SampleRecord, codec: Codec, source: string, maxPixels: number): JpegFacts {
   const { width, height, key } = sample;
   if (width * height > maxPixels) {
-    const message = `${width} x ${height} pixels, at most ${maxPixels} are verified: --max-pixels raises that`;
+    const message = `${width} x ${height} pixels, at most ${maxPixels} are verified: \`maxPixels\` raises that`;
     throw new ToolkitError("TOO_MANY_PIXELS", message, { source, key });
   }
   const file = restoreJpeg(sample, codec, source);

@@ -24,7 +24,7 @@ export async function withLock<T>(
 ): Promise<T> {
   const lock = await openWritable(folder).lock(folder, signal);
   if (lock === undefined) {
-    const message = `another ${what} is writing there; wait for it or choose another --out`;
+    const message = `another ${what} is writing there; wait for it or choose another \`out\``;
     throw new ToolkitError("OUTPUT_IN_USE", message, { source: folder });
   }
   const signals = [signal, lock.lost].filter((each) => each !== undefined);

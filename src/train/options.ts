@@ -1,110 +1,312 @@
 // What a training run can be asked for, checked and completed; and which of it makes it the run it is.
 import { availableParallelism } from "node:os";
 import { invalidOption, type ToolkitError } from "../errors.js";
-import { type AugmentPolicy, mixesPairs } from "../pipeline/load/augment.js";
-import type { Frequencies } from "../pipeline/load/frequencies.js";
-import type { LoaderCacheOptions } from "../pipeline/load/options.js";
+import {
+  finite,
+  flag,
+  integers,
+  type Kind,
+  notNegative,
+  numbers,
+  oneOf,
+  positive,
+  shares,
+  text,
+} from "../options/kinds.js";
+import {
+  type Complete,
+  complete,
+  type Given,
+  type Nested,
+  type Option,
+  optionTable,
+  pick,
+  type Table,
+} from "../options/table.js";
+import { mixesPairs, policyOptions } from "../pipeline/load/augment.js";
+import { loaderOptions } from "../pipeline/load/options.js";
 import type { PipelineCounters, Recorder } from "../pipeline/stage-clock.js";
 import { publicUrl } from "../public-url.js";
 import type { ClassComparison } from "../shards/class-list.js";
-import type { DeviceChoice, EngineName } from "./engine/engine.js";
+import { engineOptions } from "./engine/engine.js";
 import { findNetwork } from "./networks/build.js";
+import { networkOptions } from "./networks/layers-of.js";
 import type { CheckpointReport, EpochReport, StepReport } from "./report.js";
-import { type Schedule, scaledLearningRate, schedules, usualWarmupEpochs } from "./step/recipe.js";
+import { scaledLearningRate, schedules, usualWarmupEpochs } from "./step/recipe.js";
 
-export interface TrainOptions {
-  readonly manifest: string;
+/** Options of a run. Two runs whose identities are equal compute the same; the others say where things are, how fast and what is printed. */
+// biome-ignore lint/suspicious/noExplicitAny: a table holds options of every type of value
+type RunTable = Readonly<Record<string, (Option<any> | Nested) & { readonly identity: boolean }>>;
+
+type Identified<Entries extends Table> = {
+  readonly [Key in keyof Entries]: Entries[Key] & { readonly identity: boolean };
+};
+
+/** Options that other commands have too, as a run's. */
+function identified<Entries extends Table>(entries: Entries, identity: boolean): Identified<Entries> {
+  const list = Object.entries(entries).map(([key, entry]) => [key, { ...entry, identity }]);
+  return Object.fromEntries(list) as Identified<Entries>;
+}
+
+const presetNames = ["paper", "fast", "tiny"] as const;
+export type PresetName = (typeof presetNames)[number];
+
+/** A folder, or false for none. */
+const foldersOrNone: Kind<string | false> = {
+  expected: "a folder, or false for none",
+  accepts: (value) => typeof value === "string" || value === false,
+  parse: (given) => given,
+  shape: "value",
+};
+
+/** Everything of a run that can be written down. */
+export const runOptions = optionTable({
+  /** Manifest to train on, or the folder that holds it. Its location is no part of a run's identity: the data are known by their samples. */
+  manifest: {
+    kind: text,
+    required: true,
+    identity: false,
+    describe: "A manifest, or the folder that holds it",
+  },
   /** A network's id, as in networks/definitions.ts. */
-  readonly network: string;
-  /** Data set to evaluate on. Default: none. */
-  readonly val?: string | undefined;
+  network: {
+    kind: text,
+    required: true,
+    identity: true,
+    describe: "Its id, as dctstream networks lists them",
+    group: "Network",
+  },
+  ...identified(networkOptions, true),
   /** Folder of the run: checkpoints, configuration, history and, at the end, the trained network. */
-  readonly out: string;
-  /** Start anew where `out` holds a run. Default false: go on with it when it is the same, refuse when not. */
-  readonly overwrite?: boolean | undefined;
-  /** What is not said is taken from there. Default: the paper's kind of recipe. */
-  readonly preset?: PresetName | undefined;
+  out: {
+    kind: text,
+    required: true,
+    identity: false,
+    describe: "Folder of the run, a path or s3://bucket/folder; the same command again resumes it",
+    group: "Run",
+  },
+  /** Data set to evaluate on. Default: none. */
+  val: { kind: text, identity: false, describe: "Manifest to evaluate on after every epoch", group: "Run" },
+  /** Options that are not given are taken from there. Default: the paper's kind of recipe. */
+  preset: {
+    kind: oneOf(presetNames),
+    identity: false,
+    describe: "paper: 90 epochs, the usual recipe; fast: 16, smaller views first; tiny: minutes on a processor",
+    group: "Run",
+  },
   /** Passes over the data. Default 90, as in the paper. */
-  readonly epochs?: number | undefined;
-  /** Stop after this many steps, however many epochs that is; the learning rate's schedule ends there too. */
-  readonly maxSteps?: number | undefined;
-  /** Samples of a step, of all ranks together. Default 32. */
-  readonly batchSize?: number | undefined;
-  /** A step's samples are computed in so many parts, one after the other: less memory, the same gradient. Default 1. */
-  readonly accumulate?: number | undefined;
-  /** Peak learning rate. Default 0.1 per 256 samples of a step. */
-  readonly learningRate?: number | undefined;
-  /** How the rate falls. Default "step": x 0.1 after 30, 60 and 80 of 90 epochs. */
-  readonly schedule?: Schedule | undefined;
-  /** Epochs in which the rate rises. Default 5 of 90. */
-  readonly warmupEpochs?: number | undefined;
-  /** Default 0.9. */
-  readonly momentum?: number | undefined;
-  /** On kernels only. Default 1e-4. */
-  readonly weightDecay?: number | undefined;
-  /** Share of each label that is spread over all classes. Default 0. */
-  readonly labelSmoothing?: number | undefined;
-  /** Gradients whose norm over all weights is larger are scaled down to it. Default: not. */
-  readonly clipNorm?: number | undefined;
-  /** Decay of a moving average of all weights, which is then what is evaluated and saved. Default: none. */
-  readonly averageDecay?: number | undefined;
-  /** The last normalisation of each residual branch begins at zero (Goyal et al. 2017, section 5.1). Default false. */
-  readonly zeroInit?: boolean | undefined;
-  /** Factor on all channel counts. Default 1. */
-  readonly width?: number | undefined;
-  /** Side of the views in pixels, a multiple of 32. Default 224. */
-  readonly inputSize?: number | undefined;
-  /** Side of the training views of the first epochs, growing to `inputSize`. Default: `inputSize` from the beginning. */
-  readonly firstInputSize?: number | undefined;
-  /** DCT networks: which frequencies they are fed. Default: all. */
-  readonly frequencies?: Frequencies | undefined;
-  /** DCT networks: luma alone. Default false. */
-  readonly grey?: boolean | undefined;
-  /** Random resized crops and flips, or the evaluation view. Default true. */
-  readonly augment?: boolean | undefined;
-  /** Least area of a random crop, relative to the image. Default 0.08. */
-  readonly cropScale?: number | undefined;
-  /** What else is done to training views. Default: nothing. */
-  readonly policy?: AugmentPolicy | undefined;
-  /**
-   * Leave out an epoch's last, incomplete batch: of few samples it has poor statistics for its normalisation and a gradient as large as any.
-   * Every epoch leaves out other samples. Default true; the run says at its start how many.
-   */
-  readonly dropLast?: boolean | undefined;
-  /** Of weights, order and augmentation. Default 0. */
-  readonly seed?: number | undefined;
-  /** What a damaged training sample does; in validation it always ends the run. Default "fail". */
-  readonly onBadSample?: "fail" | "skip" | undefined;
-  /** With several ranks: batch normalisation over the samples of all of them. Default false: of each alone. */
-  readonly syncBatchNorm?: boolean | undefined;
-
-  /** What computes: see EngineOptions. Default "tensorflow" on whatever device it finds. */
-  readonly engine?: EngineName | undefined;
-  readonly device?: DeviceChoice | undefined;
-  /** View threads. Default: one less than the cores that this rank can have, at least one. */
-  readonly workers?: number | undefined;
-  /** Bytes the loader holds ahead of their use. Default 1 GiB. */
-  readonly prefetchBytes?: number | undefined;
-  /** Of the training data, on the local disk. Default: none. */
-  readonly cache?: LoaderCacheOptions | undefined;
+  epochs: { kind: positive, default: 90, identity: true, describe: "Passes over the data", group: "Run" },
+  /** The run stops after this many steps, however many epochs that is; the learning rate's schedule ends there too. */
+  maxSteps: {
+    kind: integers(1),
+    identity: true,
+    describe: "Stop after this many steps; the schedule ends there too",
+    group: "Run",
+  },
+  /** Decides weights, order and augmentation. Default 0. */
+  seed: { kind: finite, default: 0, identity: true, describe: "Decides weights, order and augmentation", group: "Run" },
   /** Epochs between validations. Default 1; the last epoch always has one. */
-  readonly validateEvery?: number | undefined;
+  validateEvery: {
+    kind: integers(1),
+    default: 1,
+    identity: false,
+    flag: "val-every",
+    describe: "Epochs between validations",
+    group: "Run",
+  },
   /** Epochs between checkpoints. Default 1; there is always one at the end. */
-  readonly checkpointEvery?: number | undefined;
+  checkpointEvery: {
+    kind: integers(1),
+    default: 1,
+    identity: false,
+    describe: "Epochs between checkpoints",
+    group: "Run",
+  },
   /** Steps between checkpoints, beside those of the epochs. Default: none. */
-  readonly checkpointSteps?: number | undefined;
+  checkpointSteps: {
+    kind: integers(1),
+    identity: false,
+    describe: "Steps between checkpoints, beside those",
+    group: "Run",
+  },
   /** How many of the latest checkpoints stay; the best one stays besides. Default 2. */
-  readonly keepLast?: number | undefined;
+  keepLast: {
+    kind: integers(1),
+    default: 2,
+    identity: false,
+    describe: "How many of the latest checkpoints stay, beside the best",
+    group: "Run",
+  },
   /** Folder for TensorBoard's event files, on a local disk; false: none. Default: in `out`, where that is local. */
-  readonly tensorboard?: string | false | undefined;
+  tensorboard: {
+    kind: foldersOrNone,
+    identity: false,
+    otherwise: "in --out, where that is local",
+    describe: "Folder for TensorBoard's files, on a local disk; --no-tensorboard for none",
+    group: "Run",
+  },
+  /** Samples of a step, of all ranks together. Default 32. */
+  batchSize: {
+    kind: integers(1),
+    default: 32,
+    identity: true,
+    describe: "Samples per step, of all ranks together",
+    group: "Optimiser",
+  },
+  /** A step's samples are computed in so many parts, one after the other: less memory, the same gradient. Default 1. */
+  accumulate: {
+    kind: integers(1),
+    default: 1,
+    identity: true,
+    describe: "Compute each step's samples in so many parts, to save memory",
+    group: "Optimiser",
+  },
+  /** Peak learning rate. Default 0.1 per 256 samples of a step. */
+  learningRate: {
+    kind: positive,
+    otherwise: "0.1 per 256 samples of a step",
+    identity: true,
+    flag: "lr",
+    describe: "Peak learning rate",
+    group: "Optimiser",
+  },
+  /** How the rate falls. Default "step": x 0.1 after 30, 60 and 80 of 90 epochs. */
+  schedule: {
+    kind: oneOf(schedules),
+    default: "step",
+    identity: true,
+    describe: "step: x 0.1 after 30, 60 and 80 of 90 epochs; cosine: to zero",
+    group: "Optimiser",
+  },
+  /** Epochs in which the rate rises. Default 5 of 90. */
+  warmupEpochs: {
+    kind: notNegative,
+    otherwise: "5 of 90",
+    identity: true,
+    describe: "Epochs in which the learning rate rises",
+    group: "Optimiser",
+  },
+  /** Momentum of stochastic gradient descent. Default 0.9. */
+  momentum: {
+    kind: shares,
+    default: 0.9,
+    identity: true,
+    describe: "Momentum of stochastic gradient descent",
+    group: "Optimiser",
+  },
+  /** Weight decay, of kernels only. Default 1e-4. */
+  weightDecay: {
+    kind: notNegative,
+    default: 1e-4,
+    identity: true,
+    describe: "Weight decay, of kernels only",
+    group: "Optimiser",
+  },
+  /** Share of each label that is spread over all classes. Default 0. */
+  labelSmoothing: {
+    kind: shares,
+    default: 0,
+    identity: true,
+    describe: "Share of each label that is spread over all classes",
+    group: "Optimiser",
+  },
+  /** Gradients whose norm over all weights is larger are scaled down to it. Default: not. */
+  clipNorm: {
+    kind: positive,
+    identity: true,
+    describe: "Scale gradients down to this norm over all weights",
+    group: "Optimiser",
+  },
+  /** Decay of a moving average of all weights, which is then what is evaluated and saved. Default: none. */
+  averageDecay: {
+    kind: numbers("in (0, 1)", (value) => value > 0 && value < 1),
+    identity: true,
+    flag: "ema",
+    describe: "Keep a moving average of the weights with this decay, and evaluate and save that one",
+    group: "Optimiser",
+  },
+  /** The last normalisation of each residual branch begins at zero (Goyal et al. 2017, section 5.1). Default false. */
+  zeroInit: {
+    kind: flag,
+    default: false,
+    identity: true,
+    describe: "Residual branches begin at zero",
+    group: "Optimiser",
+  },
+  /** With several ranks: batch normalisation over the samples of all of them. Default false: of each alone. */
+  syncBatchNorm: {
+    kind: flag,
+    default: false,
+    identity: true,
+    flag: "sync-bn",
+    describe: "With several ranks: batch normalisation over the samples of all of them",
+    group: "Optimiser",
+  },
+  /** Random resized crops and flips, or the evaluation view. Default true. */
+  augment: {
+    kind: flag,
+    default: true,
+    identity: true,
+    describe: "Random resized crops and flips; --no-augment for the evaluation view",
+    group: "Augmentation",
+  },
+  /** Least area of a random crop, relative to the image. Default 0.08. */
+  cropScale: {
+    kind: numbers("in (0, 1]", (value) => value > 0 && value <= 1),
+    otherwise: "0.08",
+    identity: true,
+    describe: "Least area of a random crop, as a share of the image",
+    group: "Augmentation",
+  },
+  /** Side of the training views of the first epochs, growing to `inputSize`. Default: `inputSize` from the beginning. */
+  firstInputSize: {
+    kind: numbers("a multiple of 32, at most the input size", (value) => value >= 32 && value % 32 === 0),
+    identity: true,
+    describe: "Side of the first epochs' training views, growing to `inputSize`",
+    group: "Augmentation",
+  },
+  /** What else is done to training views. Default: nothing. */
+  policy: { options: policyOptions, identity: true },
+  /**
+   * An epoch's last, incomplete batch is left out: of few samples it has poor statistics for its normalisation and a gradient as large as any.
+   * Every epoch leaves out other samples. Default true; the run reports at its start how many.
+   */
+  dropLast: {
+    kind: flag,
+    default: true,
+    identity: true,
+    describe: "Leave out an epoch's last, incomplete batch; --no-drop-last to train on it",
+    group: "Input",
+  },
+  /** What a damaged training sample does; in validation it always ends the run. Default "fail". */
+  onBadSample: {
+    kind: oneOf(["fail", "skip"]),
+    default: "fail",
+    identity: true,
+    flag: "on-error",
+    describe: "A damaged sample ends the run, or is counted and left out",
+    group: "Input",
+  },
+  ...identified(pick(loaderOptions, ["workers", "prefetchBytes", "cache"]), false),
+  ...identified(engineOptions, false),
+}) satisfies RunTable;
+
+export const trainOptions = optionTable({
+  ...runOptions,
+  /** A run that `out` holds is started anew. Default false: it is resumed when it is the same, and refused when not. */
+  overwrite: { kind: flag, default: false, describe: "Start anew where `out` holds a run", group: "Run" },
+});
+
+/** What a run reports to its caller, and how the caller ends it, beside the table of options. */
+export interface TrainOptions extends Given<typeof trainOptions> {
   readonly onStep?: ((step: StepReport) => void) | undefined;
   readonly onEpoch?: ((epoch: EpochReport) => void) | undefined;
   readonly onCheckpoint?: ((checkpoint: CheckpointReport) => void) | undefined;
-  /** Hears of what is wrong and ends nothing: a cache that cannot keep anything, a folder that event files cannot be written to. */
+  /** Receives what is wrong and ends nothing: a cache that cannot keep anything, a folder that event files cannot be written to. */
   readonly onWarning?: ((warning: ToolkitError) => void) | undefined;
   /** Called once, before the first step, with all options as they hold. */
   readonly onStart?: ((start: RunStart) => void) | undefined;
-  /** Hears of everything that the stages do, from storage to steps. */
+  /** Receives everything that the stages do, from storage to steps. */
   readonly recorder?: Recorder | undefined;
   /** Called once, before the first step: gives the counters of all stages of this rank at any time. */
   readonly onCounters?: ((counters: () => PipelineCounters) => void) | undefined;
@@ -112,6 +314,18 @@ export interface TrainOptions {
   readonly toConfigFile?: ((config: RunConfig) => Readonly<Record<string, unknown>>) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** Defaults that follow from other options. */
+interface Computed {
+  readonly learningRate: number;
+  readonly warmupEpochs: number;
+}
+
+/** The settings that can be written down. */
+export type RunConfig = Complete<typeof runOptions> & Computed;
+
+/** Options with every default filled in. */
+export type TrainSettings = Complete<typeof trainOptions> & Computed & Omit<TrainOptions, keyof typeof trainOptions>;
 
 export interface RunStart {
   readonly config: RunConfig;
@@ -154,139 +368,55 @@ export const presets = {
     inputSize: 64,
     zeroInit: true,
   },
-} as const satisfies Record<string, Partial<TrainOptions>>;
-
-export type PresetName = keyof typeof presets;
-
-const defaults = {
-  overwrite: false,
-  epochs: 90,
-  batchSize: 32,
-  accumulate: 1,
-  schedule: "step",
-  momentum: 0.9,
-  weightDecay: 1e-4,
-  labelSmoothing: 0,
-  zeroInit: false,
-  width: 1,
-  inputSize: 224,
-  grey: false,
-  augment: true,
-  dropLast: true,
-  seed: 0,
-  onBadSample: "fail",
-  syncBatchNorm: false,
-  validateEvery: 1,
-  checkpointEvery: 1,
-  keepLast: 2,
-} as const satisfies Partial<TrainOptions>;
-
-type Computed = "learningRate" | "warmupEpochs";
-type Complete = keyof typeof defaults | Computed;
-
-/** Options with every default filled in. */
-export type TrainSettings = Omit<TrainOptions, Complete> & {
-  readonly [Name in Complete]-?: Exclude<TrainOptions[Name], undefined>;
-};
-
-/** What is no setting of the run itself. */
-const unwritten = [
-  "onStep",
-  "onEpoch",
-  "onCheckpoint",
-  "onWarning",
-  "onStart",
-  "recorder",
-  "onCounters",
-  "toConfigFile",
-  "signal",
-  "overwrite",
-] as const;
-
-/** The settings that can be written down. */
-export type RunConfig = Omit<TrainSettings, (typeof unwritten)[number]>;
-
-/** What says where things are, how fast a run computes and what it tells, not what comes out of it: the data are known by their samples. */
-const incidental = new Set<string>([
-  "manifest",
-  "val",
-  "out",
-  "engine",
-  "device",
-  "workers",
-  "prefetchBytes",
-  "cache",
-  "validateEvery",
-  "checkpointEvery",
-  "checkpointSteps",
-  "keepLast",
-  "tensorboard",
-  "preset",
-]);
+} as const satisfies Record<PresetName, Partial<TrainOptions>>;
 
 /** INVALID_OPTION for anything outside its range. */
 export function resolveTrainOptions(options: TrainOptions): TrainSettings {
   const { preset } = options;
-  if (preset !== undefined && !(preset in presets))
-    throw invalidOption("preset", Object.keys(presets).join(", "), preset);
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const chosen = { ...defaults, ...(preset && presets[preset]), ...given } as TrainOptions & typeof defaults;
+  const given = Object.fromEntries(
+    Object.entries(options).filter(([, value]) => value !== undefined),
+  ) as unknown as TrainOptions;
+  const known = preset !== undefined && Object.hasOwn(presets, preset) ? presets[preset] : {};
+  const chosen = complete(trainOptions, { ...known, ...given });
   const settings: TrainSettings = {
+    ...given,
     ...chosen,
     firstInputSize: firstInputSize(options, chosen),
     learningRate: chosen.learningRate ?? scaledLearningRate(chosen.batchSize),
     warmupEpochs: chosen.warmupEpochs ?? usualWarmupEpochs(chosen.epochs),
   };
-  checkNumbers(settings);
+  checkTogether(settings);
   return settings;
 }
 
 /** A preset's is for networks that take views of any size, and for larger ones than it begins with. INVALID_OPTION where it was asked for in vain. */
-function firstInputSize(
-  given: TrainOptions,
-  chosen: TrainOptions & { readonly inputSize: number },
-): number | undefined {
+function firstInputSize(given: TrainOptions, chosen: Complete<typeof trainOptions>): number | undefined {
   if (chosen.firstInputSize === undefined) return undefined;
   const fixed = findNetwork(chosen.network).stem === "patches";
   if (given.firstInputSize === undefined) return fixed ? undefined : Math.min(chosen.firstInputSize, chosen.inputSize);
   if (!fixed) return given.firstInputSize;
   throw invalidOption(
-    "first-input-size",
+    "firstInputSize",
     `left out: ${chosen.network} has a position for every token`,
     given.firstInputSize,
   );
 }
 
-function checkNumbers(settings: TrainSettings): void {
-  const check = (option: string, value: number | undefined, rule: string, good: (value: number) => boolean) => {
-    if (value !== undefined && !good(value)) throw invalidOption(option, rule, value);
-  };
-  const whole = (value: number) => Number.isInteger(value) && value >= 1;
-  const share = (value: number) => value >= 0 && value < 1;
-  check("epochs", settings.epochs, "a number > 0", (value) => value > 0);
-  check("lr", settings.learningRate, "a number > 0", (value) => value > 0);
-  check("warmup-epochs", settings.warmupEpochs, "a number >= 0", (value) => value >= 0);
-  check("momentum", settings.momentum, "in [0, 1)", share);
-  check("weight-decay", settings.weightDecay, "a number >= 0", (value) => value >= 0);
-  check("label-smoothing", settings.labelSmoothing, "in [0, 1)", share);
-  check("clip-norm", settings.clipNorm, "a number > 0", (value) => value > 0);
-  check("ema", settings.averageDecay, "in (0, 1)", (value) => value > 0 && value < 1);
-  check("crop-scale", settings.cropScale, "in (0, 1]", (value) => value > 0 && value <= 1);
-  check("max-steps", settings.maxSteps, "an integer >= 1", whole);
-  check("batch-size", settings.batchSize, "an integer >= 1", whole);
-  check("accumulate", settings.accumulate, "an integer >= 1", whole);
-  check("val-every", settings.validateEvery, "an integer >= 1", whole);
-  check("checkpoint-every", settings.checkpointEvery, "an integer >= 1", whole);
-  check("checkpoint-steps", settings.checkpointSteps, "an integer >= 1", whole);
-  check("keep-last", settings.keepLast, "an integer >= 1", whole);
-  check("first-input-size", settings.firstInputSize, "a multiple of 32, at most the input size", (value) => {
-    return value >= 32 && value % 32 === 0 && value <= settings.inputSize;
-  });
-  if (!schedules.includes(settings.schedule))
-    throw invalidOption("schedule", schedules.join(" or "), settings.schedule);
-  if (settings.batchSize % settings.accumulate !== 0)
-    throw invalidOption("accumulate", `a divisor of the batch size ${settings.batchSize}`, settings.accumulate);
-  if (!settings.augment && (settings.cropScale !== undefined || settings.policy !== undefined))
+/** What options must be beside each other. */
+function checkTogether({
+  firstInputSize: first,
+  inputSize,
+  batchSize,
+  accumulate,
+  augment,
+  cropScale,
+  policy,
+}: TrainSettings) {
+  if (first !== undefined && first > inputSize)
+    throw invalidOption("firstInputSize", trainOptions.firstInputSize.kind.expected, first);
+  if (batchSize % accumulate !== 0)
+    throw invalidOption("accumulate", `a divisor of the batch size ${batchSize}`, accumulate);
+  if (!augment && (cropScale !== undefined || policy !== undefined))
     throw invalidOption("augment", "on for crops and augmentation to have an effect", false);
 }
 
@@ -300,29 +430,29 @@ export function checkWorldSize(settings: TrainSettings, worldSize: number): void
   const part = partSize(settings);
   if (part % worldSize !== 0)
     throw invalidOption(
-      "batch-size",
+      "batchSize",
       `a multiple of ${worldSize * settings.accumulate}: the ranks times the parts of a step`,
       settings.batchSize,
     );
   if (mixesPairs(settings.policy ?? {}) && (part / worldSize) % 2 !== 0)
-    throw invalidOption("batch-size", "even for every rank: mixup and CutMix take pairs", settings.batchSize);
+    throw invalidOption("batchSize", "even for every rank: mixup and CutMix take pairs", settings.batchSize);
   if (settings.syncBatchNorm && worldSize > 1 && !settings.dropLast)
-    throw invalidOption("sync-bn", "without --no-drop-last: every rank needs samples in every step", true);
+    throw invalidOption("syncBatchNorm", "off without `dropLast`: every rank needs samples in every step", true);
 }
 
 /** What of the settings is shown and kept: URLs in their public form, so that no password or signature is in any file. */
 export function configOf(settings: TrainSettings): RunConfig {
-  const left = Object.entries(settings)
-    .filter(([name]) => !(unwritten as readonly string[]).includes(name))
+  const written = Object.entries(settings)
+    .filter(([name]) => Object.hasOwn(runOptions, name))
     .map(([name, value]) => [name, typeof value === "string" ? publicUrl(value) : value] as const);
-  return Object.fromEntries(left) as unknown as RunConfig; // all but what its type leaves out
+  return Object.fromEntries(written) as unknown as RunConfig; // all but what its type leaves out
 }
 
 /** The first setting in which two runs differ, as the reader of an error wants it; undefined when they are the same run. */
 export function differenceOf(before: Readonly<Record<string, unknown>>, now: RunConfig): string | undefined {
   const after = JSON.parse(JSON.stringify(now)) as Record<string, unknown>;
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
-    if (incidental.has(name)) continue;
+    if ((runOptions as RunTable)[name]?.identity === false) continue;
     const [was, is] = [JSON.stringify(before[name]), JSON.stringify(after[name])];
     if (was !== is) return `it was begun with ${name} ${was ?? "not given"}, now ${is ?? "not given"}`;
   }

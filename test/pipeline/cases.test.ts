@@ -193,12 +193,12 @@ for (const { file, bytes, options, samples, errors = {}, ignored = {} } of accep
   });
 
 const refused: readonly (Pick<TarCase, "file" | "bytes"> & { code: ErrorCode; message: RegExp })[] = [
-  { file: "c02d_stereo.tar", bytes: stereo, code: "NO_SAMPLES", message: /left\.jpg, right\.jpg.*--image-field/ },
+  { file: "c02d_stereo.tar", bytes: stereo, code: "NO_SAMPLES", message: /left\.jpg, right\.jpg.*`imageField`/ },
   {
     file: "c04i_mid.tar",
     bytes: () => tarOf(...[0, 1, 0, 1, 0, 300_000, 0, 1].map((label, i) => labelled(String(i), label))),
     code: "BAD_LABEL",
-    message: /label 300000 .*--classes.*, 5\)/,
+    message: /label 300000 .*`classes`.*, 5\)/,
   },
 ];
 

@@ -20,7 +20,7 @@ const blue = { label: 1, name: "blue" };
 test("a label that leaves absurd gaps is named and refused; told how many classes there are, it is a counted failure", async (t) => {
   const folder = temporaryFolder(t);
   const labels = [0, 1, 0, 300_000].map((label) => ({ label }));
-  const message = /label 300000 makes 300001 classes, of which only 3 occur; .*--classes.*stray\.tar, p3/;
+  const message = /label 300000 makes 300001 classes, of which only 3 occur; .*`classes`.*stray\.tar, p3/;
   await rejectsWith("BAD_LABEL", () => makeLabelled(folder, "stray", 8, labels), message);
   const again = { sources: [path.join(folder, "stray.tar")], out: path.join(folder, "stray") };
   await rejectsWith("BAD_LABEL", () => preprocess(again), message);
@@ -57,7 +57,7 @@ test("a number that two samples call differently is refused, in a tar and over t
   await rejectsWith(
     "BAD_CLASSES",
     () => makeLabelled(folder, "one", 4, [amber, blue, ...turned]),
-    /class 1 is "amber" here, but "blue" in .*one\.tar, p1; give --classes.*one\.tar, p2/,
+    /class 1 is "amber" here, but "blue" in .*one\.tar, p1; give `classes`.*one\.tar, p2/,
   );
   const [a, b] = await Promise.all([
     writeTar(path.join(folder, "a.tar"), labelledEntries(2, [amber, blue], "a")),
@@ -131,7 +131,7 @@ test("classes that are folders here and numbers there are refused; numbers alone
   const numbers = await writeTar(path.join(folder, "more.tar"), labelledEntries(2, [{ label: 1 }, { label: 0 }]));
   const sources = [path.join(folder, "train"), numbers];
   const mixed =
-    /folder or tar "ant", that of .*more\.tar, p0 the number 1, which no list gives a meaning; give --classes/;
+    /folder or tar "ant", that of .*more\.tar, p0 the number 1, which no list gives a meaning; give `classes`/;
   await rejectsWith("BAD_CLASSES", () => preprocess({ sources, out: path.join(folder, "mixed") }), mixed);
   writeFileSync(path.join(folder, "classes.txt"), "bee\nant\n");
   const told = await preprocess({ sources, out: path.join(folder, "told"), classes: path.join(folder, "classes.txt") });

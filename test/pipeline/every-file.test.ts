@@ -427,7 +427,7 @@ test("several fields a sample: the first dot decides, the others are counted, a 
   await rejectsWith(
     "NO_SAMPLES",
     () => fromTar(folder, "none", stereo),
-    /4 failed.*left\.jpg, RIGHT\.jpg.*--image-field/,
+    /4 failed.*left\.jpg, RIGHT\.jpg.*`imageField`/,
   );
   for (const [field, seen] of [
     ["left.jpg", ["000.left.jpg", "001.left.jpg"]],
@@ -445,7 +445,7 @@ test("several fields a sample: the first dot decides, the others are counted, a 
     () => fromTar(folder, "wrong", stereo, { imageField: "middle.jpg" }),
     /2 failed.*no image middle\.jpg in this sample; it has left\.jpg, RIGHT\.jpg/,
   );
-  await rejectsWith("INVALID_OPTION", () => fromTar(folder, "bad", stereo, { imageField: "cls" }), /image-field/);
+  await rejectsWith("INVALID_OPTION", () => fromTar(folder, "bad", stereo, { imageField: "cls" }), /imageField/);
   const dotted = await fromTar(folder, "dotted", [
     ["a.1.jpg", jpeg(1)],
     ["a.1.cls", "1"],

@@ -222,5 +222,5 @@ test("an interrupted run goes on at the source it was in, to the same bytes", as
 test("options are checked by name", async () => {
   const run = (options: object) => preprocess({ sources: ["x"], out: "y", ...options });
   await rejectsWith("INVALID_OPTION", () => run({ workers: 0 }), /workers must be an integer from 1 to 1024, found 0/);
-  await rejectsWith("INVALID_OPTION", () => run({ codec: "gzip" }), /compression/);
+  await rejectsWith("INVALID_OPTION", () => run({ codec: "gzip" }), /codec/);
 });

@@ -4,7 +4,7 @@ import path from "node:path";
 import { type TestContext, test } from "node:test";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { divideSources } from "../../src/pipeline/preprocess/sources.js";
-import { placeOf } from "../../tools/place.js";
+import { rankOf } from "../../tools/rank.js";
 import { dctstream, lastJson } from "../support/command-line.js";
 import { sampleEntries, sha256 } from "../support/dataset.js";
 import { rejectsWith } from "../support/errors.js";
@@ -91,7 +91,7 @@ test("sources are divided by bytes: every one once, the parts about even", () =>
 });
 
 test("rank and size come from options, or from whoever started the process", () => {
-  const place = (args: object, env: NodeJS.ProcessEnv) => Object.values(placeOf(args as Record<string, unknown>, env));
+  const place = (args: object, env: NodeJS.ProcessEnv) => Object.values(rankOf(args as Record<string, unknown>, env));
   assert.deepEqual(place({}, {}), [0, 1]);
   assert.deepEqual(place({ rank: 2, worldSize: 4 }, { SLURM_PROCID: "1", SLURM_NTASKS: "2" }), [2, 4]);
   assert.deepEqual(place({}, { OMPI_COMM_WORLD_RANK: "3", OMPI_COMM_WORLD_SIZE: "8" }), [3, 8]);
@@ -100,6 +100,6 @@ test("rank and size come from options, or from whoever started the process", () 
   assert.deepEqual(place({}, { ...array, SLURM_PROCID: "0", SLURM_NTASKS: "1" }), [2, 4]);
   assert.deepEqual(place({ worldSize: 16 }, { JOB_COMPLETION_INDEX: "9" }), [9, 16]);
   assert.deepEqual(place({}, { AWS_BATCH_JOB_ARRAY_INDEX: "1", AWS_BATCH_JOB_ARRAY_SIZE: "3" }), [1, 3]);
-  assert.throws(() => place({}, { JOB_COMPLETION_INDEX: "9" }), /world-size/);
+  assert.throws(() => place({}, { JOB_COMPLETION_INDEX: "9" }), /worldSize is missing: this is rank 9/);
   assert.throws(() => place({ worldSize: 3 }, {}), /rank/);
 });

@@ -183,7 +183,7 @@ test("a manifest names files in its own folder only, unless that is allowed", as
   }
   const shards = [{ ...good.shards[0], name: path.join(folder, "shard-00000-00000.arrow") }];
   writeFileSync(path.join(folder, "own.json"), JSON.stringify({ ...good, shards }));
-  await rejectsWith("BAD_MANIFEST", () => inspect(path.join(folder, "own.json")), /--allow-outside/);
+  await rejectsWith("BAD_MANIFEST", () => inspect(path.join(folder, "own.json")), /`allowOutside`/);
   configureStorage({ allowOutside: true });
   t.after(() => configureStorage({}));
   assert.equal((await inspect(path.join(folder, "own.json"))).samples, 4);

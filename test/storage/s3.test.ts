@@ -293,7 +293,7 @@ test("what is wrong with a bucket, a key, the credentials or the endpoint is sai
   delete process.env.AWS_SECRET_ACCESS_KEY;
   process.env.AWS_EC2_METADATA_DISABLED = "true";
   await withStore(options, async (store) => {
-    await rejectsWith("NO_CREDENTIALS", () => store.stat("s3://bucket/private"), /--s3-profile, or --s3-anonymous/);
+    await rejectsWith("NO_CREDENTIALS", () => store.stat("s3://bucket/private"), /`s3\.profile`, or `s3\.anonymous`/);
   });
   await withStore({ ...options, profile: "no-such-profile" }, async (store) => {
     await rejectsWith("NO_CREDENTIALS", () => store.stat("s3://bucket/private"), /no credentials found/);
@@ -318,8 +318,12 @@ test("a bucket in another region and a name that no bucket can have", async () =
       code: "PermanentRedirect",
       headers: { "x-amz-bucket-region": "eu-west-3" },
     });
-    await rejectsWith("WRONG_REGION", () => store.stat("s3://bucket/x"), /--s3-region eu-west-3/);
-    await rejectsWith("WRONG_REGION", () => store.read("s3://bucket/x", { start: 0, end: 1 }), /--s3-region eu-west-3/);
+    await rejectsWith("WRONG_REGION", () => store.stat("s3://bucket/x"), /`s3\.region` eu-west-3/);
+    await rejectsWith(
+      "WRONG_REGION",
+      () => store.read("s3://bucket/x", { start: 0, end: 1 }),
+      /`s3\.region` eu-west-3/,
+    );
     proxy.decide = () => ({ kind: "status", status: 400, code: "InvalidBucketName" });
     await rejectsWith("UNSUPPORTED_URL", () => store.list("s3://B_"), /B_ cannot be the name of a bucket/);
     proxy.decide = () => undefined;
@@ -342,7 +346,7 @@ test("public objects need no credentials, and requesters pay when they say so", 
   await server.client.send(new PutBucketRequestPaymentCommand(payment));
   logIn(strangerCredentials);
   await withStore(server.options(), (store) =>
-    rejectsWith("ACCESS_DENIED", () => store.stat("s3://public/key"), /requester-pays/),
+    rejectsWith("ACCESS_DENIED", () => store.stat("s3://public/key"), /requesterPays/),
   );
   await withStore({ ...server.options(), requesterPays: true }, async (store) => {
     assert.equal((await readAll(store.stream("s3://public/key"))).toString(), "hello");

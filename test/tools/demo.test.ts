@@ -34,7 +34,15 @@ test("the demo's report is one file that asks for nothing and says what was done
   const { signal } = new AbortController();
   const { result, text } = await demoCommand.run(
     { out, epochs: 0.1, workers: 2 },
-    { signal, log: () => {}, interactive: false, print: async () => {}, onFailure: () => {}, keepWorkSafe: () => {} },
+    {
+      signal,
+      log: () => {},
+      interactive: false,
+      print: async () => {},
+      onFailure: () => {},
+      configFile: () => ({}),
+      keepWorkSafe: () => {},
+    },
   );
   const { results, preprocess, report } = result as {
     results: { network: string; top1: number }[];

@@ -35,7 +35,7 @@ test("metrics are for this machine alone, unless an address is given", async () 
 
   for (const host of ["::1", "[::1]"]) {
     if (!addresses.includes("::1")) {
-      await rejectsWith("INVALID_OPTION", () => Metrics.serve(0, host), /metrics-host/);
+      await rejectsWith("INVALID_OPTION", () => Metrics.serve(0, host), /metricsHost/);
       continue;
     }
     const six = await Metrics.serve(0, host);
@@ -49,10 +49,10 @@ test("a port or an address that cannot be had is wrong usage, which names the op
   const taken = createServer().listen(0, "127.0.0.1");
   await once(taken, "listening");
   const { port } = taken.address() as { port: number };
-  await rejectsWith("INVALID_OPTION", () => Metrics.serve(port), /^INVALID_OPTION: metrics-port: .*EADDRINUSE/);
+  await rejectsWith("INVALID_OPTION", () => Metrics.serve(port), /^INVALID_OPTION: `metricsPort`: .*EADDRINUSE/);
   taken.close();
   for (const host of ["192.0.2.1", ""])
-    await rejectsWith("INVALID_OPTION", () => Metrics.serve(0, host), /metrics-host/);
+    await rejectsWith("INVALID_OPTION", () => Metrics.serve(0, host), /metricsHost/);
   for (const wrong of [-1, 65_536, 1.5, Number.NaN])
-    await rejectsWith("INVALID_OPTION", () => Metrics.serve(wrong), /metrics-port/);
+    await rejectsWith("INVALID_OPTION", () => Metrics.serve(wrong), /metricsPort/);
 });

@@ -81,7 +81,7 @@ test("profile network: the median step of either phase", async () => {
     assert.ok((found.gmacsPerSecond as number) > 0);
   }
   const wrong = await dctstream(["profile", "network", "late-concat", "--seconds", "0"]);
-  assert.deepEqual([wrong.status, /option seconds must be more than 0/.test(wrong.stderr)], [2, true]);
+  assert.deepEqual([wrong.status, /--seconds must be a number > 0/.test(wrong.stderr)], [2, true]);
 });
 
 test("profile network: of a checkpoint, which decides what it is; and a mistyped id is told from a folder", async (t) => {
@@ -120,7 +120,7 @@ test("profile compare: pixels from JPEG, pixels from coefficients and DCT", asyn
     for (const [name, value] of Object.entries(way))
       if (typeof value === "number") assert.ok(value > 0 || (name === "viewMs" && value === 0), `${name} is ${value}`);
   const wrong = await dctstream(["profile", "compare", manifest, "--network", "resnet50-rgb"]);
-  assert.deepEqual([wrong.status, /option network must be a network that takes dct/.test(wrong.stderr)], [2, true]);
+  assert.deepEqual([wrong.status, /--network must be a network that takes dct/.test(wrong.stderr)], [2, true]);
 });
 
 test("profile: what it is asked for must be known", async (t) => {

@@ -66,13 +66,10 @@ test("a run's config.json is a whole run: given to --config, the same comes out"
     `manifest: ${manifest}\nnetwork: resnet50-rgb\npreset: tiny\nbatch-size: 8\nmax-steps: 1\nout: ${path.join(folder, "three")}\nwidth: 0.125\n`,
   );
   const third = await dctstream(["train", "--config", yaml, "--json"]);
-  assert.match(
-    third.stderr,
-    /schedule="cosine".*zero-init=true width=0\.125 input-size=64/,
-    "a preset gives way to what is said",
-  );
+  for (const setting of ['schedule="cosine"', "zero-init=true", "width=0.125", "input-size=64"])
+    assert.ok(third.stderr.includes(` ${setting} `), `${setting}: a preset gives way to what is given`);
   const missing = await dctstream(["train", "--network", "resnet50-rgb", "--out", two]);
-  assert.deepEqual([missing.status, /option manifest must be given/.test(missing.stderr)], [2, true]);
+  assert.deepEqual([missing.status, /<manifest> is missing/.test(missing.stderr)], [2, true]);
 });
 
 test("Ctrl-C leaves a checkpoint, and the same command goes on after it", async (t) => {

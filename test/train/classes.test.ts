@@ -68,7 +68,7 @@ test("the same pictures score the same, however their classes are numbered, or a
     { label: 0, name: "amber" },
     { label: 1, name: "Blue" },
   ]);
-  const refusal = /class "Blue" \(number 1\) is not a class of .*run.* \("blue" is, but.*--classes.*p1/;
+  const refusal = /class "Blue" \(number 1\) is not a class of .*run.* \("blue" is, but.*`classes`.*p1/;
   await rejectsWith("CLASSES_DIFFER", () => evaluate(foreign), refusal);
   const nameless = await evaluate(await make("nameless", [{ label: 0 }, { label: 1 }]));
   assert.deepEqual([nameless.classes.matched, nameless.top1], ["numbers", scored.top1]);
@@ -174,7 +174,7 @@ test("a run whose data have changed says in what way, whether it has ended or no
     for (const run of [ended, stopped]) await rejectsWith("OUTPUT_HOLDS_ANOTHER_RUN", () => train(run), message);
   };
   await make(24, straight);
-  await both(/begun on 16 samples in 1 shard, now there are 24 samples in 1 shard in .*train.*--overwrite/);
+  await both(/begun on 16 samples in 1 shard, now there are 24 samples in 1 shard in .*train.*`overwrite`/);
   await make(16, turned);
   await both(/begun with other labels/);
   await makeLabelled(folder, "train", 16, straight, { overwrite: true, codec: "none" });

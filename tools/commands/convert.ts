@@ -1,10 +1,13 @@
 // dctstream convert
 import { ToolkitError } from "../../src/errors.js";
+import { text } from "../../src/options/kinds.js";
+import { complete, type Given, optionTable, pick } from "../../src/options/table.js";
 import { readClasses } from "../../src/pipeline/preprocess/classes.js";
 import { putObject, readObject } from "../../src/storage/objects.js";
 import { openEngine } from "../../src/train/engine/open-engine.js";
 import { networkInput } from "../../src/train/input.js";
 import { buildNetwork, findNetwork } from "../../src/train/networks/build.js";
+import { networkOptions } from "../../src/train/networks/layers-of.js";
 import {
   type CheckpointInfo,
   checkpointText,
@@ -16,40 +19,34 @@ import {
 import { networkClasses } from "../../src/train/saved/network-classes.js";
 import { encodeSafetensors, parseSafetensors } from "../../src/train/saved/safetensors.js";
 import { exportWeights, importWeights } from "../../src/train/saved/weights.js";
-import { argument, type Command } from "../command.js";
+import { defineCommand } from "../command.js";
 
 const extension = ".safetensors";
 
-export const convertCommand: Command = {
-  options: (parser) =>
-    parser
-      .positional("from", { type: "string", demandOption: true, describe: `A checkpoint, or a ${extension} file` })
-      .positional("to", { type: "string", demandOption: true, describe: `A ${extension} file, or a folder` })
-      .option("network", {
-        type: "string",
-        requiresArg: true,
-        describe: "Of a file that does not say it itself: the network's id",
-      })
-      .option("classes", {
-        type: "string",
-        requiresArg: true,
-        describe: "Likewise: how many classes it knows, or a file of them as preprocess takes it",
-      })
-      .option("width", {
-        type: "number",
-        default: 1,
-        requiresArg: true,
-        describe: "Likewise: factor on channel counts",
-      })
-      .option("input-size", { type: "number", default: 224, requiresArg: true, describe: "Likewise: side in pixels" })
-      .example(`$0 convert run1 run1${extension}`, ""),
-  run: async (args) => {
-    const [from, to] = [argument<string>(args, "from"), argument<string>(args, "to")];
+const convertOptions = optionTable({
+  from: { kind: text, required: true, describe: `A checkpoint, or a ${extension} file` },
+  to: { kind: text, required: true, describe: `A ${extension} file, or a folder` },
+  network: { kind: text, describe: "The network's id, for a file that does not contain it", group: "Network" },
+  classes: {
+    kind: text,
+    describe: "Likewise: how many classes it has, or a file of them as preprocess takes it",
+    group: "Network",
+  },
+  ...pick(networkOptions, ["width", "inputSize"]),
+});
+
+type ConvertOptions = Given<typeof convertOptions>;
+
+export const convertCommand = defineCommand({
+  options: convertOptions,
+  examples: [[`$0 convert run1 run1${extension}`, ""]],
+  run: async (options) => {
+    const { from, to } = options;
     if (from.endsWith(extension) === to.endsWith(extension))
       throw new ToolkitError("INVALID_OPTION", `one of the two must end in ${extension}, the other must not`);
-    return to.endsWith(extension) ? toSafetensors(from, to) : toCheckpoint(from, to, args);
+    return to.endsWith(extension) ? toSafetensors(from, to) : toCheckpoint(options);
   },
-};
+});
 
 async function toSafetensors(from: string, to: string) {
   const { folder: _, ...info } = await readCheckpointInfo(from);
@@ -63,12 +60,13 @@ async function toSafetensors(from: string, to: string) {
   };
 }
 
-async function toCheckpoint(from: string, to: string, args: Record<string, unknown>) {
+async function toCheckpoint(options: ConvertOptions) {
+  const { from, to } = options;
   const bytes = await readObject(from);
   if (bytes === undefined) throw new ToolkitError("NOT_FOUND", "no such file", { source: from });
   const stored = parseSafetensors(bytes, from);
   const own = stored.metadata.dctstream;
-  const info = own === undefined ? await describedInfo(args, from) : parseCheckpointInfo(own, from);
+  const info = own === undefined ? await describedInfo(options) : parseCheckpointInfo(own, from);
   const { tf } = await openEngine();
   const { model } = buildNetwork(tf, info.network, info);
   importWeights(tf, model, stored, from);
@@ -77,21 +75,21 @@ async function toCheckpoint(from: string, to: string, args: Record<string, unkno
 }
 
 /** What a file from elsewhere is, as the options say. */
-async function describedInfo(args: Record<string, unknown>, from: string): Promise<CheckpointInfo> {
-  const network = argument<string | undefined>(args, "network");
-  const classes = argument<string | undefined>(args, "classes");
+async function describedInfo(options: ConvertOptions): Promise<CheckpointInfo> {
+  const { from, network, classes } = options;
   if (network === undefined || classes === undefined)
     throw new ToolkitError(
       "INVALID_OPTION",
-      "the file does not say what it holds: name it with --network and --classes",
+      "the file does not say what it holds: name it with `network` and `classes`",
     );
-  const input = networkInput(findNetwork(network), argument<number>(args, "inputSize"), undefined);
+  const { width, inputSize } = complete(convertOptions, options);
+  const input = networkInput(findNetwork(network), inputSize, undefined);
   return {
     network,
     ...networkClasses(await readClasses(classes)),
     ...input,
     grey: false,
-    width: argument<number>(args, "width"),
+    width,
     epochs: 0,
     steps: 0,
     seed: 0,

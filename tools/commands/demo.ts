@@ -1,6 +1,9 @@
 // dctstream demo: the main job end to end on generated pictures.
 import { availableParallelism, cpus } from "node:os";
 import { ToolkitError } from "../../src/errors.js";
+import { text } from "../../src/options/kinds.js";
+import { complete, optionTable } from "../../src/options/table.js";
+import { preprocessOptions } from "../../src/pipeline/preprocess/options.js";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import { verify } from "../../src/shards/verify.js";
@@ -8,11 +11,11 @@ import { putObject } from "../../src/storage/objects.js";
 import { joinUrl } from "../../src/storage/url.js";
 import { openEngine } from "../../src/train/engine/open-engine.js";
 import { evaluateModel } from "../../src/train/evaluate.js";
-import { presets } from "../../src/train/options.js";
+import { presets, runOptions } from "../../src/train/options.js";
 import type { StepReport } from "../../src/train/report.js";
 import { train } from "../../src/train/run/trainer.js";
 import { loadCheckpoint } from "../../src/train/saved/checkpoint.js";
-import { argument, type Command, type CommandContext } from "../command.js";
+import { type CommandContext, defineCommand } from "../command.js";
 import { writeDemoDataset } from "../demo/dataset.js";
 import { type DemoRun, renderReport } from "../demo/report.js";
 
@@ -24,39 +27,27 @@ const networks = [
   { id: "late-concat-rfa-thinner", title: "DCT coefficients", style: "dct" },
 ] as const;
 
-export const demoCommand: Command = {
-  options: (parser) =>
-    parser
-      .option("out", {
-        type: "string",
-        default: "demo-output",
-        requiresArg: true,
-        describe: "Folder for everything the demo makes",
-      })
-      .option("epochs", {
-        type: "number",
-        default: recipe.epochs,
-        requiresArg: true,
-        describe: "Passes over the training pictures, per network",
-      })
-      .option("workers", {
-        type: "number",
-        default: availableParallelism(),
-        requiresArg: true,
-        describe: "Threads for preprocessing",
-      }),
-  run: async (args, context) => {
-    const out = argument<string>(args, "out");
+const demoOptions = optionTable({
+  out: { kind: text, default: "demo-output", describe: "Folder for everything the demo makes" },
+  epochs: {
+    ...runOptions.epochs,
+    default: recipe.epochs,
+    describe: "Passes over the training pictures, per network",
+    group: "Options",
+  },
+  workers: { ...preprocessOptions.workers, describe: "Threads for preprocessing", group: "Options" },
+});
+
+export const demoCommand = defineCommand({
+  options: demoOptions,
+  run: async (options, context) => {
+    const { out, epochs, workers } = complete(demoOptions, options);
     const started = performance.now();
     await openEngine(); // its absence must not be found out after the pictures are made
-    const { examples, preprocessed, trainManifest, valManifest } = await makeShards(
-      out,
-      argument<number>(args, "workers"),
-      context,
-    );
+    const { examples, preprocessed, trainManifest, valManifest } = await makeShards(out, workers, context);
     const runs: DemoRun[] = [];
     for (const network of networks)
-      runs.push(await runNetwork(network, out, trainManifest, valManifest, argument<number>(args, "epochs"), context));
+      runs.push(await runNetwork(network, out, trainManifest, valManifest, epochs, context));
     const machine = `${availableParallelism()} cores of ${cpus()[0]?.model.trim() ?? "an unknown processor"}`;
     const seconds = (performance.now() - started) / 1000;
     const report = joinUrl(out, "report.html");
@@ -79,7 +70,7 @@ export const demoCommand: Command = {
     const result = { results, preprocess: preprocessed, seconds: Math.round(seconds), report };
     return { result, text: [...lines, `${Math.round(seconds)} s in all`, `report: ${report}`].join("\n") };
   },
-};
+});
 
 async function makeShards(out: string, workers: number, context: CommandContext) {
   const { log, signal } = context;

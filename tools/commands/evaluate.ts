@@ -1,19 +1,21 @@
 // dctstream evaluate
+import { oneOf, text } from "../../src/options/kinds.js";
+import { complete, given, optionTable } from "../../src/options/table.js";
 import { printable } from "../../src/printable.js";
 import { compareClasses } from "../../src/shards/dataset-classes.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import { putObject } from "../../src/storage/objects.js";
-import { type Precision, precisions } from "../../src/train/engine/frozen-network.js";
+import { engineOptions } from "../../src/train/engine/engine.js";
+import { precisions } from "../../src/train/engine/frozen-network.js";
 import { openEngine } from "../../src/train/engine/open-engine.js";
 import { evaluateModel } from "../../src/train/evaluate.js";
 import type { EvaluateReport } from "../../src/train/report.js";
 import { loadCheckpoint, readCheckpointInfo } from "../../src/train/saved/checkpoint.js";
 import { classesOfNetwork } from "../../src/train/saved/network-classes.js";
 import { describeClasses } from "../class-text.js";
-import { argument, type Command } from "../command.js";
-import { engineOptionsFrom, withEngineOptions } from "../options/engine-options.js";
+import { defineCommand } from "../command.js";
 import { formatShare } from "../options/quantity.js";
-import { readOptionsFrom, withReadOptions } from "../options/storage-options.js";
+import { batchSizeOption, checkpointOption, manifestOption, readOptions } from "../options/read-options.js";
 import { withProgress } from "../progress.js";
 import { picturesOf, renderEvaluation } from "../report/evaluation.js";
 
@@ -23,45 +25,36 @@ const shownMistakes = 24;
 /** Classes and confusions shown without --json. */
 const shownRows = 10;
 
-export const evaluateCommand: Command = {
-  options: (parser) =>
-    withEngineOptions(withReadOptions(parser))
-      .positional("checkpoint", {
-        type: "string",
-        demandOption: true,
-        describe: "A checkpoint.json, or the folder that holds it",
-      })
-      .positional("manifest", {
-        type: "string",
-        demandOption: true,
-        describe: "A manifest, or the folder that holds it",
-      })
-      .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" })
-      .option("precision", {
-        choices: precisions,
-        default: "float32",
-        requiresArg: true,
-        describe: "bfloat16: several times as fast on processors that have it, logits to three digits",
-      })
-      .option("html", {
-        type: "string",
-        requiresArg: true,
-        describe: "Write a page with the confusions and the worst mistakes as pictures",
-      }),
-  run: async (args, context) => {
-    const url = argument<string>(args, "checkpoint");
-    const html = argument<string | undefined>(args, "html");
-    const manifest = await readManifest(argument<string>(args, "manifest"));
+const evaluateOptions = optionTable({
+  ...checkpointOption,
+  ...manifestOption,
+  ...batchSizeOption,
+  precision: {
+    kind: oneOf(precisions),
+    default: "float32",
+    describe: "bfloat16: several times as fast on processors that have it, logits to three digits",
+    group: "Machine",
+  },
+  html: { kind: text, describe: "Write a page with the confusions and the worst mistakes as pictures" },
+  ...readOptions,
+  ...engineOptions,
+});
+
+export const evaluateCommand = defineCommand({
+  options: evaluateOptions,
+  run: async (options, context) => {
+    const { checkpoint: url, html, batchSize, precision } = complete(evaluateOptions, options);
+    const manifest = await readManifest(options.manifest);
     const info = await readCheckpointInfo(url); // what does not go together is reported before TensorFlow's second of loading
     await compareClasses(manifest, classesOfNetwork(info, info.folder));
-    const engine = await openEngine(engineOptionsFrom(args));
+    const engine = await openEngine(given(engineOptions, options));
     const { logits, network, ...input } = await loadCheckpoint(engine.tf, url);
     return withProgress(context, "evaluate", async (progress) => {
       const report = await evaluateModel(engine, logits, input, {
         manifest,
-        batchSize: argument<number>(args, "batchSize"),
-        precision: argument<Precision>(args, "precision"),
-        ...readOptionsFrom(args),
+        batchSize,
+        precision,
+        ...given(readOptions, options),
         onProgress: (done, samples) => progress.update(done, samples, `${done} samples`),
         onWarning: (warning) => context.log(`warning: ${warning.describe()}`),
         mistakes: html === undefined ? 0 : shownMistakes,
@@ -80,7 +73,7 @@ export const evaluateCommand: Command = {
       return { result: { network, ...report }, text: describe(network, report) };
     });
   },
-};
+});
 
 function describe(network: string, report: EvaluateReport): string {
   const name = (index: number) => printable(report.classNames?.[index] ?? String(index));

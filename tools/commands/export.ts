@@ -1,35 +1,28 @@
 // dctstream export
 import { fromWire } from "../../src/errors.js";
+import { text } from "../../src/options/kinds.js";
 import { type ExportReport, exportImages } from "../../src/pipeline/export.js";
-import { argument, type Command } from "../command.js";
+import { defineCommand } from "../command.js";
+import { manifestOption } from "../options/read-options.js";
 import { withProgress } from "../progress.js";
 
-export const exportCommand: Command = {
-  options: (parser) =>
-    parser
-      .positional("manifest", {
-        type: "string",
-        demandOption: true,
-        describe: "A manifest, or the folder that holds it",
-      })
-      .option("out", {
-        type: "string",
-        demandOption: true,
-        requiresArg: true,
-        describe: "A folder, or a .tar that also gets .cls and .json entries",
-      }),
-  run: async (args, context) => {
+export const exportCommand = defineCommand({
+  options: {
+    ...manifestOption,
+    out: { kind: text, required: true, describe: "A folder, or a .tar that also gets .cls and .json entries" },
+  },
+  run: async ({ manifest, out }, context) => {
     return withProgress(context, "export", async (progress) => {
       const report = await exportImages({
-        manifest: argument<string>(args, "manifest"),
-        out: argument<string>(args, "out"),
+        manifest,
+        out,
         signal: context.signal,
         onProgress: (exported, samples) => progress.update(exported, samples, `${exported} files`),
       });
       return { result: report, text: describe(report), ok: report.refused === 0 };
     });
   },
-};
+});
 
 function describe({ exported, byteExact, renamed, retyped, refused, refusals, out }: ExportReport): string {
   const notes = [

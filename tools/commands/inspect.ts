@@ -1,36 +1,34 @@
 // dctstream inspect
 import { PNG } from "pngjs";
 import { invalidOption } from "../../src/errors.js";
+import { text } from "../../src/options/kinds.js";
+import { complete, optionTable } from "../../src/options/table.js";
+import { preprocessOptions } from "../../src/pipeline/preprocess/options.js";
 import { printable } from "../../src/printable.js";
 import { findSample, type Inspection, inspect, renderSample, samplingName } from "../../src/shards/inspect.js";
 import { putObject } from "../../src/storage/objects.js";
-import { argument, type Command, type CommandResult } from "../command.js";
+import { type CommandResult, defineCommand } from "../command.js";
 import { formatBytes } from "../options/quantity.js";
 
-export const inspectCommand: Command = {
-  options: (parser) =>
-    parser
-      .positional("target", {
-        type: "string",
-        demandOption: true,
-        describe: "A manifest, the folder that holds it, or one .arrow shard",
-      })
-      .option("key", { type: "string", requiresArg: true, describe: "Look at this sample instead of counting" })
-      .option("png", { type: "string", requiresArg: true, describe: "Render the sample of --key into this file" })
-      .option("max-pixels", {
-        type: "number",
-        default: 100_000_000,
-        requiresArg: true,
-        describe: "Samples with more are not rendered, as in verify",
-      }),
-  run: async (args) => {
-    const target = argument<string>(args, "target");
-    const key = argument<string | undefined>(args, "key");
-    const png = argument<string | undefined>(args, "png");
-    if (png !== undefined && key === undefined) throw invalidOption("png", "given together with --key", png);
-    return key === undefined ? summarise(await inspect(target)) : lookAt(target, key, png, argument(args, "maxPixels"));
+const inspectOptions = optionTable({
+  target: { kind: text, required: true, describe: "A manifest, the folder that holds it, or one .arrow shard" },
+  key: { kind: text, describe: "Look at this sample instead of counting" },
+  png: { kind: text, describe: "Render the sample of `key` into this file" },
+  maxPixels: {
+    ...preprocessOptions.maxPixels,
+    describe: "Samples with more are not rendered, as in verify",
+    group: "Options",
   },
-};
+});
+
+export const inspectCommand = defineCommand({
+  options: inspectOptions,
+  run: async (options) => {
+    const { target, key, png, maxPixels } = complete(inspectOptions, options);
+    if (png !== undefined && key === undefined) throw invalidOption("png", "given together with `key`", png);
+    return key === undefined ? summarise(await inspect(target)) : lookAt(target, key, png, maxPixels);
+  },
+});
 
 async function lookAt(target: string, key: string, png: string | undefined, maxPixels: number): Promise<CommandResult> {
   const found = await findSample(target, key);

@@ -1,28 +1,34 @@
 // dctstream networks
+import { text } from "../../src/options/kinds.js";
+import { complete, optionTable } from "../../src/options/table.js";
 import { findNetwork } from "../../src/train/networks/build.js";
 import { type NetworkDefinition, networks } from "../../src/train/networks/definitions.js";
-import { layersOf, type NetworkShape } from "../../src/train/networks/layers-of.js";
+import { classCountOption, layersOf, type NetworkShape, networkOptions } from "../../src/train/networks/layers-of.js";
 import { fieldHalfWay, type LayerSummary, summarize, totals } from "../../src/train/networks/summary.js";
-import { argument, type Command } from "../command.js";
-import { networkOptionsFrom, withNetworkOptions } from "../options/network-options.js";
+import { defineCommand } from "../command.js";
 import { table } from "../table.js";
 
-export const networksCommand: Command = {
-  options: (parser) =>
-    withNetworkOptions(parser.positional("id", { type: "string", describe: "Show this network's layers" }))
-      .option("classes", { type: "number", default: 1000, requiresArg: true, describe: "Outputs" })
-      .example("$0 networks", "")
-      .example("$0 networks late-concat-rfa-thinner", ""),
-  run: async (args) => {
-    const id = argument<string | undefined>(args, "id");
-    const shape = { classes: argument<number>(args, "classes"), ...networkOptionsFrom(args) };
+const networksOptions = optionTable({
+  id: { kind: text, describe: "Show this network's layers" },
+  ...networkOptions,
+  ...classCountOption,
+});
+
+export const networksCommand = defineCommand({
+  options: networksOptions,
+  examples: [
+    ["$0 networks", ""],
+    ["$0 networks late-concat-rfa-thinner", ""],
+  ],
+  run: async (options) => {
+    const { id, ...shape } = complete(networksOptions, options);
     const shown = id === undefined ? networks.filter((network) => canHave(network, shape)) : [findNetwork(id)];
     const entries = shown.map((network) => describe(network, shape));
     if (id === undefined)
       return { result: { networks: entries.map(({ layers: _, ...entry }) => entry) }, text: overview(entries) };
     return { result: { networks: entries }, text: entries.map(layerList).join("\n") };
   },
-};
+});
 
 /** Pixel networks have no frequencies to select and no luma alone: in a table of such variants they are left out. */
 function canHave({ input }: NetworkDefinition, { frequencies, grey }: NetworkShape): boolean {

@@ -1,21 +1,22 @@
 // dctstream train
 import { asToolkitError } from "../../src/errors.js";
+import { text } from "../../src/options/kinds.js";
+import { type Given, given, optionTable } from "../../src/options/table.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import { readText } from "../../src/storage/objects.js";
 import { joinUrl } from "../../src/storage/url.js";
 import type { Collective } from "../../src/train/collective/collective.js";
 import { openCollective } from "../../src/train/collective/open-collective.js";
-import { type RunStart, resolveTrainOptions, type TrainOptions } from "../../src/train/options.js";
+import { type RunStart, resolveTrainOptions, trainOptions } from "../../src/train/options.js";
 import type { EpochReport, StepReport, TrainReport } from "../../src/train/report.js";
 import { parseHistory } from "../../src/train/run/history.js";
 import { historyName } from "../../src/train/run/run-folder.js";
 import { train } from "../../src/train/run/trainer.js";
 import { describeClasses } from "../class-text.js";
-import { argument, type Command, type CommandContext } from "../command.js";
-import { serveMetrics, withMetricsOptions } from "../metrics.js";
-import { withProfileOption } from "../options/profile-options.js";
+import { type CommandContext, defineCommand } from "../command.js";
+import { metricsOptions, serveMetrics } from "../metrics.js";
+import { runProfileOptions } from "../options/profile-options.js";
 import { formatBytes, formatDuration, formatShare } from "../options/quantity.js";
-import { configFile, trainOptionsFrom, withTrainOptions } from "../options/train-options.js";
 import { measureLimits } from "../profile/feeding.js";
 import { RunProfile, writePage } from "../profile/output.js";
 import { describeProfile } from "../profile/text.js";
@@ -23,42 +24,41 @@ import { feedingOf, profileSteps } from "../profile/train.js";
 import { ProgressLine } from "../progress-line.js";
 import { renderTraining } from "../report/training.js";
 
-export const trainCommand: Command = {
-  options: (parser) =>
-    withMetricsOptions(
-      withProfileOption(
-        withTrainOptions(
-          parser.positional("manifest", { type: "string", describe: "A manifest, or the folder that holds it" }),
-        ),
-        "Write a page with the run's curves; with --profile, where its time went",
-      ),
-      "Serve Prometheus metrics on this port",
-    )
-      .option("overwrite", { type: "boolean", default: false, describe: "Start anew where --out holds a run" })
-      .example("$0 train shards --network late-concat-rfa-thinner --val val-shards --out run1", "")
-      .example("mpirun -n 8 $0 train shards --network resnet50-rgb --batch-size 512 --out run1", ""),
-  run: async (args, context) => {
-    const options = trainOptionsFrom(args);
+const commandOptions = optionTable({
+  ...trainOptions,
+  ...runProfileOptions,
+  html: {
+    kind: text,
+    describe: "Write a page with the run's curves; with `profile`, where its time went",
+    group: "Profile",
+  },
+  ...metricsOptions("Serve Prometheus metrics on this port"),
+});
+
+type CommandOptions = Given<typeof commandOptions>;
+
+export const trainCommand = defineCommand({
+  options: commandOptions,
+  examples: [
+    ["$0 train shards --network late-concat-rfa-thinner --val val-shards --out run1", ""],
+    ["mpirun -n 8 $0 train shards --network resnet50-rgb --batch-size 512 --out run1", ""],
+  ],
+  run: async (options, context) => {
+    resolveTrainOptions(options); // what cannot be is reported before the ranks meet
     const collective = await openCollective();
     try {
-      const profiling = RunProfile.of(args, argument<boolean>(args, "profile"));
-      const report = await runTraining(
-        { ...options, recorder: profiling?.recording },
-        profiling,
-        args,
-        collective,
-        context,
-      );
+      const profiling = RunProfile.of(options, options.profile === true);
+      const report = await runTraining(options, profiling, collective, context);
       await collective.close();
       if (collective.rank > 0) return { result: undefined, text: "" };
-      const profiled = await profiling?.finish(args, context.log, async (measured) => {
+      const profiled = await profiling?.finish(options, context.log, async (measured) => {
         const manifest = await readManifest(options.manifest);
         const settings = resolveTrainOptions(options);
         const { batchSize } = settings;
         const limits = await measureLimits(manifest);
         return profileSteps(feedingOf(manifest, settings), limits, measured, profiling.recording, { batchSize });
       });
-      await writePage(args, context.log, async () => {
+      await writePage(options, context.log, async () => {
         const history = await readText(joinUrl(options.out, historyName));
         return renderTraining(report, parseHistory(history ?? ""), profiled);
       });
@@ -76,16 +76,15 @@ export const trainCommand: Command = {
       throw error;
     }
   },
-};
+});
 
 async function runTraining(
-  options: TrainOptions,
+  options: CommandOptions,
   profiling: RunProfile | undefined,
-  args: Record<string, unknown>,
   collective: Collective,
   context: CommandContext,
 ): Promise<TrainReport> {
-  const metrics = collective.rank > 0 ? undefined : await serveMetrics(args, context);
+  const metrics = collective.rank > 0 ? undefined : await serveMetrics(options, context);
   const line = new ProgressLine(context);
   // Ranks stop together: none may be gone while another saves what they have.
   const alone = collective.size === 1;
@@ -93,15 +92,15 @@ async function runTraining(
   try {
     return await train(
       {
-        ...options,
-        overwrite: argument<boolean>(args, "overwrite"),
+        ...given(trainOptions, options),
+        recorder: profiling?.recording,
         signal: context.signal,
-        toConfigFile: configFile,
+        toConfigFile: context.configFile,
         onCounters: (counters) => {
           metrics?.watch(counters);
           profiling?.watch(counters);
         },
-        onStart: (start) => line.say(describeStart(start)),
+        onStart: (start) => line.say(describeStart(start, context.configFile(start.config))),
         onStep: (step) => {
           if (alone) context.keepWorkSafe(true);
           line.show(describeStep(step), isShown(step));
@@ -131,9 +130,9 @@ function isShown({ step, steps }: StepReport): boolean {
   return step <= 10 || step % Math.max(1, Math.round(steps / 50)) === 0 || step === steps;
 }
 
-function describeStart(start: RunStart): string {
-  const { config, resumedAt, worldSize, device, leftOut, classes, classesSeen, valClasses } = start;
-  const settings = Object.entries(configFile(config)).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+function describeStart(start: RunStart, named: Readonly<Record<string, unknown>>): string {
+  const { resumedAt, worldSize, device, leftOut, classes, classesSeen, valClasses } = start;
+  const settings = Object.entries(named).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
   return [
     `settings: ${settings.join(" ")}`,
     `device: ${device}${worldSize > 1 ? `, ${worldSize} ranks` : ""}`,

@@ -1,27 +1,28 @@
 // dctstream verify
+import { complete, optionTable } from "../../src/options/table.js";
+import { preprocessOptions } from "../../src/pipeline/preprocess/options.js";
 import { printable } from "../../src/printable.js";
 import { verify } from "../../src/shards/verify.js";
-import { argument, type Command } from "../command.js";
+import { defineCommand } from "../command.js";
+import { manifestOption } from "../options/read-options.js";
 import { withProgress } from "../progress.js";
 
-export const verifyCommand: Command = {
-  options: (parser) =>
-    parser
-      .positional("manifest", {
-        type: "string",
-        demandOption: true,
-        describe: "A manifest, or the folder that holds it",
-      })
-      .option("max-pixels", {
-        type: "number",
-        default: 100_000_000,
-        requiresArg: true,
-        describe: "Images with more are reported instead of rebuilt, as in preprocess",
-      }),
-  run: async (args, context) => {
+const verifyOptions = optionTable({
+  ...manifestOption,
+  maxPixels: {
+    ...preprocessOptions.maxPixels,
+    describe: "Images with more are reported instead of rebuilt, as in preprocess",
+    group: "Options",
+  },
+});
+
+export const verifyCommand = defineCommand({
+  options: verifyOptions,
+  run: async (options, context) => {
+    const { manifest, maxPixels } = complete(verifyOptions, options);
     return withProgress(context, "verify", async (progress) => {
-      const report = await verify(argument<string>(args, "manifest"), {
-        maxPixels: argument<number>(args, "maxPixels"),
+      const report = await verify(manifest, {
+        maxPixels,
         signal: context.signal,
         onProgress: (done, shards, samples) => progress.update(done, shards, `${samples} samples`),
       });
@@ -32,4 +33,4 @@ export const verifyCommand: Command = {
       return { result: report, text: [...damage, summary].join("\n"), ok: damage.length === 0 };
     });
   },
-};
+});

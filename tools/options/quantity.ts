@@ -1,28 +1,4 @@
-// Sizes as people write and read them.
-import { invalidOption } from "../../src/errors.js";
-
-const units: Readonly<Record<string, number>> = {
-  "": 1,
-  B: 1,
-  kB: 1e3,
-  KB: 1e3,
-  KiB: 2 ** 10,
-  MB: 1e6,
-  MiB: 2 ** 20,
-  GB: 1e9,
-  GiB: 2 ** 30,
-  TB: 1e12,
-  TiB: 2 ** 40,
-};
-
-/** `64MiB`, `1.5 GB` or plain bytes -> bytes. INVALID_OPTION otherwise. */
-export function parseSize(option: string, value: string | number): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$/.exec(String(value));
-  const unit = units[match?.[2] ?? "?"];
-  if (match === null || unit === undefined)
-    throw invalidOption(option, "a size such as 64MiB, 1.5GB or 1000000", value);
-  return Math.round(Number(match[1]) * unit);
-}
+// Quantities as people read them.
 
 export function formatBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;

@@ -1,7 +1,8 @@
 // Where a finished profile goes: stdout, a page, a trace.
 import type { PipelineCounters } from "../../src/pipeline/stage-clock.js";
 import { putObject } from "../../src/storage/objects.js";
-import { argument, type CommandContext, type CommandResult } from "../command.js";
+import type { CommandContext, CommandResult } from "../command.js";
+import type { ProfileFiles } from "../options/profile-options.js";
 import { renderProfile } from "../report/profile.js";
 import { type Measured, startMeasuring } from "./measure.js";
 import type { Profiled } from "./profiled.js";
@@ -13,21 +14,20 @@ import { describeProfile } from "./text.js";
 export async function finishProfile(
   { profile, recording }: Profiled,
   sweep: readonly SweepRun[],
-  args: Record<string, unknown>,
+  files: ProfileFiles,
   { log }: CommandContext,
 ): Promise<CommandResult> {
   const result = sweep.length === 0 ? profile : { ...profile, sweep };
-  await writeTrace(recording, args, log);
-  await writePage(args, log, () => renderProfile(result, recording));
+  await writeTrace(recording, files, log);
+  await writePage(files, log, () => renderProfile(result, recording));
   return { result, text: describeProfile(result) };
 }
 
 export async function writeTrace(
   recording: Recording,
-  args: Record<string, unknown>,
+  { trace }: ProfileFiles,
   log: CommandContext["log"],
 ): Promise<void> {
-  const trace = argument<string | undefined>(args, "trace");
   if (trace === undefined) return;
   await putObject(trace, recording.toTrace());
   log(`trace: ${trace}; open it in chrome://tracing or ui.perfetto.dev`);
@@ -35,11 +35,10 @@ export async function writeTrace(
 
 /** Where --html says. */
 export async function writePage(
-  args: Record<string, unknown>,
+  { html }: ProfileFiles,
   log: CommandContext["log"],
   render: () => string | Promise<string>,
 ): Promise<void> {
-  const html = argument<string | undefined>(args, "html");
   if (html === undefined) return;
   await putObject(html, await render());
   log(`page: ${html}`);
@@ -54,8 +53,8 @@ export class RunProfile {
   private constructor(private readonly told: boolean) {}
 
   /** `told`: a profile is wanted, and not only the trace that --trace asks for. */
-  static of(args: Record<string, unknown>, told: boolean): RunProfile | undefined {
-    return told || argument<string | undefined>(args, "trace") !== undefined ? new RunProfile(told) : undefined;
+  static of({ trace }: ProfileFiles, told: boolean): RunProfile | undefined {
+    return told || trace !== undefined ? new RunProfile(told) : undefined;
   }
 
   /** Measures from the first result on: what starting up takes of the processor is none of the stages'. */
@@ -70,14 +69,14 @@ export class RunProfile {
 
   /** Writes the trace, and makes the profile where one is wanted; undefined where nothing was done. */
   async finish(
-    args: Record<string, unknown>,
+    files: ProfileFiles,
     log: CommandContext["log"],
     make: (measured: Measured) => Promise<Profiled>,
   ): Promise<Profiled | undefined> {
     clearInterval(this.waiting);
     const measured = this.stop?.();
     if (measured === undefined || measured.counters.elapsedMs <= 0) return undefined;
-    await writeTrace(this.recording, args, log);
+    await writeTrace(this.recording, files, log);
     return this.told ? make(measured) : undefined;
   }
 }

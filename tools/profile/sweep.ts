@@ -1,8 +1,7 @@
 // Other settings, predicted and then run: whether the model can be trusted on this machine.
 import { invalidOption } from "../../src/errors.js";
-import { argument } from "../command.js";
+import { parseBytes } from "../../src/options/kinds.js";
 import { sweepNames } from "../options/profile-options.js";
-import { parseSize } from "../options/quantity.js";
 import { type Change, predict, type Station } from "./model.js";
 import type { SweepRun } from "./stage.js";
 
@@ -12,8 +11,10 @@ export interface SweepSettings {
 }
 
 /** Every combination of what `--sweep workers=1,2 prefetch-bytes=64MiB,1GiB` lists; none without it. INVALID_OPTION. */
-export function sweepFrom(args: Record<string, unknown>, names: readonly string[] = sweepNames): SweepSettings[] {
-  const given = argument<readonly string[] | undefined>(args, "sweep") ?? [];
+export function sweepFrom(
+  { sweep: given = [] }: { readonly sweep?: readonly string[] | undefined },
+  names: readonly string[] = sweepNames,
+): SweepSettings[] {
   if (given.length === 0) return [];
   let all: SweepSettings[] = [{ settings: {}, change: {} }];
   for (const text of given) {
@@ -31,7 +32,11 @@ export function sweepFrom(args: Record<string, unknown>, names: readonly string[
 }
 
 function changeOf(name: string, value: string): Change {
-  if (name === "prefetch-bytes") return { prefetchBytes: parseSize("sweep", value) };
+  if (name === "prefetch-bytes") {
+    const prefetchBytes = parseBytes(value);
+    if (prefetchBytes === undefined) throw invalidOption("sweep", "prefetch-bytes as sizes such as 64MiB", value);
+    return { prefetchBytes };
+  }
   const workers = Number(value);
   if (!(Number.isInteger(workers) && workers >= 1)) throw invalidOption("sweep", "workers as integers >= 1", value);
   return { workers };

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Loader } from "../../src/pipeline/load/loader.js";
-import { defaultPrefetchBytes } from "../../src/pipeline/load/options.js";
+import { loaderOptions } from "../../src/pipeline/load/options.js";
 import type { Recorder } from "../../src/pipeline/stage-clock.js";
 import { outputCount } from "../../src/shards/class-list.js";
 import { countableClasses } from "../../src/shards/dataset-classes.js";
@@ -55,7 +55,14 @@ export async function profileTrain(
 }
 
 export function feedingOf(manifest: LoadedManifest, options: ProfileTrainOptions): Feeding {
-  const { network, inputSize, frequencies, batchSize, cache, prefetchBytes = defaultPrefetchBytes } = options;
+  const {
+    network,
+    inputSize,
+    frequencies,
+    batchSize,
+    cache,
+    prefetchBytes = loaderOptions.prefetchBytes.default,
+  } = options;
   const view = viewOf(networkInput(findNetwork(network), inputSize, frequencies), "train");
   return { manifest, view, batchSize, cache, prefetchBytes, workers: options.workers ?? defaultWorkers(1) };
 }

@@ -1,40 +1,51 @@
 // Photometric augmentation: what is done to the values of a training view. Everything here is linear, so it is exact on coefficients: equal to
 // the pixel operation before clipping to [0, 255]. Drawn per sample; the kernels apply it while they scale.
-import { invalidOption } from "../../errors.js";
 import { type ColorChange, type MixedPair, type PixelBox, unchangedColor } from "../../native/index.js";
+import { integers, numbers, probabilities } from "../../options/kinds.js";
+import { type Given, optionTable } from "../../options/table.js";
 import type { Random } from "../../shards/random.js";
 
-export interface AugmentPolicy {
-  /** Factors are drawn from [1 - x, 1 + x], not below 0, as torchvision's ColorJitter does. Default 0 each: nothing. */
-  readonly brightness?: number | undefined;
-  readonly contrast?: number | undefined;
-  readonly saturation?: number | undefined;
-  /** Probability of a view without colour. Default 0. */
-  readonly grey?: number | undefined;
-  /** Probability that a box of 2 to 33 % of the view is made mid-grey (random erasing). Default 0. */
-  readonly erase?: number | undefined;
-  /** `operations` of {none, brightness, contrast, saturation, grey} in a row, as strong as `magnitude` in [0, 1] says (after RandAugment). */
-  readonly randAugment?: { readonly operations: number; readonly magnitude: number } | undefined;
-  /** Parameter of the Beta distribution that neighbours in a batch are mixed by; with both, one of the two is drawn. Default 0: not. */
-  readonly mixup?: number | undefined;
-  readonly cutmix?: number | undefined;
-}
+const strengths = numbers("a number from 0 to 10", (value) => value >= 0 && value <= 10);
+const betas = numbers("a number from 0 to 100", (value) => value >= 0 && value <= 100);
 
-/** INVALID_OPTION. */
-export function checkPolicy(policy: AugmentPolicy): void {
-  const within = (name: keyof AugmentPolicy, value: number | undefined, most: number, rule: string) => {
-    if (value !== undefined && !(value >= 0 && value <= most)) throw invalidOption(name, rule, value);
-  };
-  for (const name of ["brightness", "contrast", "saturation"] as const)
-    within(name, policy[name], 10, "a number from 0 to 10");
-  for (const name of ["grey", "erase"] as const) within(name, policy[name], 1, "a probability in [0, 1]");
-  for (const name of ["mixup", "cutmix"] as const) within(name, policy[name], 100, "a number from 0 to 100");
-  const { randAugment } = policy;
-  if (randAugment === undefined) return;
-  const good = Number.isInteger(randAugment.operations) && randAugment.operations >= 0 && randAugment.operations <= 100;
-  if (!good) throw invalidOption("randAugment", "a number of operations from 0 to 100", randAugment.operations);
-  within("randAugment", randAugment.magnitude, 1, "a magnitude in [0, 1]");
-}
+export const policyOptions = optionTable({
+  /** Factors are drawn from [1 - x, 1 + x], not below 0, as torchvision's ColorJitter does. Default 0: nothing. */
+  brightness: {
+    kind: strengths,
+    flag: "jitter",
+    describe: "Strength of random changes of brightness, contrast and saturation",
+    group: "Augmentation",
+  },
+  /** The same of contrast. */
+  contrast: { kind: strengths, flag: "jitter", describe: "Strength of random changes of contrast" },
+  /** The same of saturation. */
+  saturation: { kind: strengths, flag: "jitter", describe: "Strength of random changes of saturation" },
+  /** Probability of a view without colour. Default 0. */
+  grey: { kind: probabilities, flag: false, describe: "Probability that a view loses its colour" },
+  /** Probability that a box of 2 to 33 % of the view is made mid-grey (random erasing). Default 0. */
+  erase: { kind: probabilities, describe: "Probability that a box of a view is erased", group: "Augmentation" },
+  /** `operations` of {none, brightness, contrast, saturation, grey} in a row, as strong as `magnitude` says (after RandAugment). */
+  randAugment: {
+    options: {
+      operations: { kind: integers(0, 100), required: true, flag: false, describe: "How many in a row" },
+      magnitude: { kind: probabilities, required: true, flag: false, describe: "How strong each is, in [0, 1]" },
+    },
+  },
+  /** Parameter of the Beta distribution that neighbours in a batch are mixed by. Default 0: not. */
+  mixup: {
+    kind: betas,
+    describe: "Mix pairs of samples: parameter of the Beta distribution",
+    group: "Augmentation",
+  },
+  /** The same for the area of a box that neighbours exchange; with both, one of the two is drawn for each pair. */
+  cutmix: {
+    kind: betas,
+    describe: "Exchange a box between pairs of samples: parameter of the Beta distribution",
+    group: "Augmentation",
+  },
+});
+
+export interface AugmentPolicy extends Given<typeof policyOptions> {}
 
 /** Whether neighbours of a batch are mixed. */
 export function mixesPairs({ mixup = 0, cutmix = 0 }: AugmentPolicy): boolean {

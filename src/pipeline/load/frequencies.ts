@@ -1,5 +1,6 @@
 // Which of a block's 64 frequencies a network is fed: learning in the frequency domain needs few of them (Xu et al., CVPR 2020).
 import { invalidOption } from "../../errors.js";
+import type { Kind } from "../../options/kinds.js";
 
 /** Frequencies kept per component, as places in natural (row by row) order; or how many of all 192, the lowest of each component. */
 export type Frequencies =
@@ -7,6 +8,15 @@ export type Frequencies =
   | 48
   | 64
   | { readonly y: readonly number[]; readonly cb: readonly number[]; readonly cr: readonly number[] };
+
+/** Selections of frequencies; keptFrequencies checks lists. */
+export const frequencySelections: Kind<Frequencies> = {
+  expected: "24, 48, 64 or lists",
+  accepts: (value) => (typeof value === "object" && value !== null) || value === 24 || value === 48 || value === 64,
+  parse: (text) => ({ 24: 24, 48: 48, 64: 64 })[text] as Frequencies | undefined,
+  shape: "value",
+  choices: ["24", "48", "64"],
+};
 
 /** How many of the lowest frequencies each preset keeps: Y, Cb and Cr. */
 const presets = { 24: [14, 5, 5], 48: [32, 8, 8], 64: [44, 10, 10] } as const;

@@ -61,7 +61,7 @@ export class Loader {
     this.samples = epochLength(this.planSources());
     this.steps = stepsOf(this.samples, this.shape);
     if (this.steps === 0)
-      throw invalidOption("batch-size", `at most the ${this.samples} samples of the data set`, globalBatch);
+      throw invalidOption("batchSize", `at most the ${this.samples} samples of the data set`, globalBatch);
     const data = fingerprint(sources.map(({ dataset, ...rest }) => ({ manifest: dataset.manifest, ...rest })));
     this.order = { seed, globalBatch, shuffle, dropLast, shuffleBytes, data };
     const remote = cacheOptions !== undefined || sources.some(({ dataset }) => isRemote(dataset.manifest.folder));

@@ -1,8 +1,9 @@
 // Which part of an image a sample shows, and at what size: the geometry of a view, decided without touching pixels.
 import { invalidOption } from "../../errors.js";
 import type { ViewAxis } from "../../native/index.js";
+import { complete } from "../../options/table.js";
 import type { Random } from "../../shards/random.js";
-import { type AugmentPolicy, checkPolicy } from "./augment.js";
+import { type AugmentPolicy, policyOptions } from "./augment.js";
 import { type Frequencies, keptFrequencies } from "./frequencies.js";
 
 export interface ViewOptions {
@@ -61,7 +62,7 @@ export function checkViewOptions(options: ViewOptions): void {
   const unit = viewUnit(options);
   if (!(Number.isInteger(size) && size >= 16 && size <= 4096 && size % unit === 0))
     throw invalidOption(
-      "input-size",
+      "size",
       unit === 1 ? "an integer from 16 to 4096" : `a multiple of ${unit} from 16 to 4096`,
       size,
     );
@@ -77,7 +78,7 @@ export function checkViewOptions(options: ViewOptions): void {
   if (options.frequencies !== undefined && kind !== "dct")
     throw invalidOption("frequencies", "left out for pixels", options.frequencies);
   keptFrequencies(options.frequencies);
-  checkPolicy(options.policy ?? {});
+  complete({ policy: { options: policyOptions } }, { policy: options.policy });
 }
 
 /** The view of one image; `random` is drawn from for "train" only. */

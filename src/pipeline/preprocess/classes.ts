@@ -127,7 +127,7 @@ export class ClassRegister {
     const other = this.bySynset.get(synset) ?? index;
     this.bySynset.set(synset, other);
     if (other === index) return;
-    const message = `${synset} is class ${index} here, but ${other} in ${this.seen.get(other)?.place}; give --classes, a file of the classes`;
+    const message = `${synset} is class ${index} here, but ${other} in ${this.seen.get(other)?.place}; give \`classes\`, a file of the classes`;
     throw new ToolkitError("BAD_CLASSES", message, facts);
   }
 
@@ -141,7 +141,7 @@ export class ClassRegister {
     if (divided === undefined || numbered === undefined) return;
     const message =
       `the class of ${divided.place} is the folder or tar ${titleOf(divided.entry)}, that of ${numbered.place} ` +
-      `the number ${numbered.entry.index}, which no list gives a meaning; give --classes, a file of the classes in the order of their numbers`;
+      `the number ${numbered.entry.index}, which no list gives a meaning; give \`classes\`, a file of the classes in the order of their numbers`;
     throw new ToolkitError("BAD_CLASSES", message, facts);
   }
 }
@@ -160,7 +160,7 @@ const completes = (a: ClassEntry, b: ClassEntry) =>
 
 function contradiction(before: Seen, entry: ClassEntry, facts: ErrorFacts): ToolkitError {
   const message =
-    `class ${entry.index} is ${titleOf(entry)} here, but ${titleOf(before.entry)} in ${before.place}; give --classes, a file of the classes ` +
+    `class ${entry.index} is ${titleOf(entry)} here, but ${titleOf(before.entry)} in ${before.place}; give \`classes\`, a file of the classes ` +
     "in the order of their numbers, or how many there are: then the numbers alone count";
   return new ToolkitError("BAD_CLASSES", message, facts);
 }

@@ -153,7 +153,7 @@ export class KeyPart {
         for (const member of [...this.images, ...this.labels]) items.push(ignore(member, position));
         return;
       case "several images":
-        failAll("AMBIGUOUS_SAMPLE", `several images of one sample: ${this.fields}; choose one with --image-field`);
+        failAll("AMBIGUOUS_SAMPLE", `several images of one sample: ${this.fields}; choose one with \`imageField\``);
         return;
       case "key twice":
         failAll(

@@ -26,7 +26,7 @@ export class KeyRun {
   private isInterleaved = false;
   /** Whether its parts were decided together: reading goes on before all of them or after. */
   private areTogether = false;
-  /** The first image that --image-field leaves out, and the names of such. */
+  /** The first image that `imageField` leaves out, and the names of such. */
   private other: { readonly entry: TarEntry; readonly item: IgnoredEntry; readonly fields: Set<string> } | undefined;
 
   /** `skipped` are files of this run that an earlier reading had done. */

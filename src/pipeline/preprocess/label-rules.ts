@@ -1,21 +1,51 @@
 // How a run's samples get their labels, settled before the first one is read.
 import { createHash } from "node:crypto";
 import { invalidOption, ToolkitError } from "../../errors.js";
+import { type Kind, text } from "../../options/kinds.js";
+import { type Given, optionTable } from "../../options/table.js";
 import { ClassList, readClasses } from "./classes.js";
 import { isLabelName } from "./entry-names.js";
 import { assignLines, type LabelRules, type LabelsFile, lookUpName, readLabels } from "./labels.js";
 import { divisionsOf, listSourceImages, type Source } from "./sources.js";
 
-export interface LabelOptions {
+/** How many classes, or the location of a file of them; readClasses checks which. */
+const classLists: Kind<string | number> = {
+  expected: "a file of classes or their number",
+  accepts: (value) => typeof value === "string" || typeof value === "number",
+  parse: (given) => given,
+  shape: "value",
+};
+
+export const labelOptions = optionTable({
   /** How many classes there are, or a file of them; see readClasses. Default: what the sources are divided into, sorted. */
-  readonly classes?: string | number | undefined;
+  classes: {
+    kind: classLists,
+    otherwise: "the sources' synsets or folders, sorted",
+    describe:
+      "File of the classes in index order: a synset and a name per line, or JSON; or how many there are, without names",
+    group: "Labels",
+  },
   /** A labels file; see readLabels. */
-  readonly labels?: string | undefined;
+  labels: {
+    kind: text,
+    describe: "File of labels: name,label lines, or one label per line for the images in name order",
+    group: "Labels",
+  },
   /** The field of `.json` that is the label. */
-  readonly labelField?: string | undefined;
+  labelField: {
+    kind: text,
+    describe: "Field of each sample's .json that is the label, such as meta.class",
+    group: "Labels",
+  },
   /** Which file of a sample of several is its image, such as left.jpg of 000.left.jpg. Default: the one image that it has. */
-  readonly imageField?: string | undefined;
-}
+  imageField: {
+    kind: text,
+    describe: "Which file of each sample is its image where it has several, such as left.jpg of 000.left.jpg",
+    group: "Images",
+  },
+});
+
+export interface LabelOptions extends Given<typeof labelOptions> {}
 
 export interface SettledLabels {
   readonly rules: LabelRules;
@@ -54,7 +84,7 @@ function parseImageField(given: string | undefined): string | undefined {
   if (given === undefined) return undefined;
   const field = given.replace(/^\./, "").toLowerCase();
   if (field === "" || field.includes("/") || isLabelName(`0.${field}`))
-    throw invalidOption("image-field", "what follows the key in a file's name, such as left.jpg", given);
+    throw invalidOption("imageField", "what follows the key in a file's name, such as left.jpg", given);
   return field;
 }
 

@@ -26,13 +26,13 @@ export interface Companions {
 }
 
 export interface LabelRules {
-  /** From --classes, or what the sources are divided into. */
+  /** From `classes`, or what the sources are divided into. */
   readonly classes: ClassList | undefined;
   /** Whether `classes` names all there are: an index outside it is then a mistake. */
   readonly classesAreGiven: boolean;
   /** Where in `.json` the label is: a field, or a path of fields with dots. */
   readonly labelField: string | undefined;
-  /** From --labels: the label of a file by its entry's name. It then replaces everything else. */
+  /** From `labels`: the label of a file by its entry's name. It then replaces everything else. */
   readonly byName: ((entry: string) => string | undefined) | undefined;
   /** Which file of a sample is its image, such as left.jpg of 000.left.jpg, in lower case. Undefined: the one image that it has. */
   readonly imageField?: string | undefined;
@@ -146,7 +146,7 @@ function missingLabel(rules: LabelRules): LabelResult {
   return { problem: "MISSING_LABEL", message };
 }
 
-/** Whether an image of that name is the one of its sample, as far as --image-field decides it. */
+/** Whether an image of that name is the one of its sample, as far as `imageField` decides it. */
 export function isImageField(name: string, { imageField }: LabelRules): boolean {
   if (imageField === undefined) return true;
   return name.slice(baseOf(name).length + 1).toLowerCase() === imageField;

@@ -63,7 +63,7 @@ async function writeJob(folder: string, text: string): Promise<string> {
 function anotherDataset(folder: string, difference: string): ToolkitError {
   return new ToolkitError(
     "OUTPUT_HOLDS_ANOTHER_DATASET",
-    `${difference}; choose another --out, or replace it with --overwrite`,
+    `${difference}; choose another \`out\`, or replace it with \`overwrite\``,
     { source: folder },
   );
 }
@@ -75,7 +75,7 @@ function describeDifference(found: string, wanted: string): string | undefined {
     for (const key of new Set([...Object.keys(old.options), ...Object.keys(now.options)])) {
       const [before, after] = [JSON.stringify(old.options[key]), JSON.stringify(now.options[key])];
       if (before !== after && key === "labels")
-        return "it was made with other classes or labels (--classes, --labels, --label-field, the sources' class folders)";
+        return "it was made with other classes or labels (`classes`, `labels`, `labelField`, the sources' class folders)";
       if (before !== after) return `it was made with ${key} ${before}, now ${after}`;
     }
     if (old.sources.length !== now.sources.length)

@@ -89,7 +89,7 @@ function noSamples(failures: readonly Failure[], sources: readonly Source[]): To
   if (failures.length > 0 && failures.every(({ code }) => code === "MISSING_LABEL")) {
     return new ToolkitError(
       "NO_LABELS",
-      `none of ${failures.length} images has a label; put a .cls file with the class index beside each image, sort the images into class folders, or give --labels`,
+      `none of ${failures.length} images has a label; put a .cls file with the class index beside each image, sort the images into class folders, or give \`labels\``,
       { source },
     );
   }

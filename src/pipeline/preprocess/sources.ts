@@ -68,7 +68,7 @@ function describeFolder(url: string, { strayImages, archives }: TreeFacts): stri
   const what = "a folder with neither .tar files nor class folders with images in it";
   const [stray] = strayImages;
   if (stray !== undefined)
-    return `${what}, but images such as ${stray}: sort them into a folder per class, or pack them in a tar and give --labels`;
+    return `${what}, but images such as ${stray}: sort them into a folder per class, or pack them in a tar and give \`labels\``;
   const [archive] = archives;
   if (archive === undefined) return what;
   return `${what}, but archives such as ${archive}: tars below it are given as '${joinUrl(url, "**/*.tar")}', others have to be unpacked`;
@@ -148,7 +148,7 @@ function describeEmpty({ byteLength }: Source, ignored: number): string {
   return `the tar holds no image: none of its ${ignored} files is one by its name or its first bytes`;
 }
 
-/** The names of a source's images, without reading them: for --labels files that go by the order of names. */
+/** The names of a source's images, without reading them: for `labels` files that go by the order of names. */
 export async function listSourceImages(source: Source, signal?: AbortSignal): Promise<string[]> {
   if (source.kind === "class-folders") return listTreeImages(source.address, signal);
   return (await listEntries(source, signal)).map(({ name }) => name).filter(isImageName);

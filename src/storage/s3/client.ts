@@ -3,6 +3,8 @@
 import { Readable } from "node:stream";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { invalidOption } from "../../errors.js";
+import { flag, text } from "../../options/kinds.js";
+import { type Given, optionTable } from "../../options/table.js";
 import { publicUrl } from "../../public-url.js";
 import { BodyStream } from "../http/body.js";
 import { HttpClient, type HttpRequest } from "../http/http-client.js";
@@ -12,19 +14,53 @@ import { type RetryOptions, type RetryPolicy, TransientError } from "../remote/r
 import { type Doing, explainS3Error } from "./errors.js";
 import type { S3Place } from "./url.js";
 
-export interface S3Options {
+export const s3Options = optionTable({
   /** The service, when it is not AWS, as in "http://localhost:9000". Default: what AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile say. */
-  readonly endpoint?: string;
+  endpoint: {
+    kind: text,
+    flag: "s3-endpoint",
+    describe: "S3 service other than AWS, such as http://localhost:9000; AWS_ENDPOINT_URL_S3 does the same",
+    group: "Object storage",
+  },
   /** Default: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1. */
-  readonly region?: string;
-  /** Of ~/.aws/config and credentials. */
-  readonly profile?: string;
+  region: {
+    kind: text,
+    flag: "s3-region",
+    describe: "Region of the bucket, when not AWS_REGION",
+    group: "Object storage",
+  },
+  /** A profile of ~/.aws/config and credentials. */
+  profile: {
+    kind: text,
+    flag: "s3-profile",
+    describe: "Profile of ~/.aws for credentials and region",
+    group: "Object storage",
+  },
   /** Requests without a signature, for public buckets. Default false. */
-  readonly anonymous?: boolean;
+  anonymous: {
+    kind: flag,
+    flag: "s3-anonymous",
+    describe: "Do not sign requests: public buckets",
+    group: "Object storage",
+  },
   /** Agree to pay for requests and transfer. Default false. */
-  readonly requesterPays?: boolean;
+  requesterPays: {
+    kind: flag,
+    flag: "s3-requester-pays",
+    describe: "Agree to pay for requests and transfer",
+    group: "Object storage",
+  },
   /** The bucket in the path instead of the host name. Default: true with an endpoint of one's own. */
-  readonly pathStyle?: boolean;
+  pathStyle: {
+    kind: flag,
+    flag: "s3-path-style",
+    otherwise: "true with `s3.endpoint`",
+    describe: "Bucket in the path instead of the host name",
+    group: "Object storage",
+  },
+});
+
+export interface S3Options extends Given<typeof s3Options> {
   readonly retry?: RetryOptions;
   readonly timeouts?: TimeoutOptions;
   /** Requests under way at once. Default 256. */
@@ -139,7 +175,7 @@ function checkEndpoint(endpoint: string | undefined): string | undefined {
   const url = URL.canParse(endpoint) && /^https?:\/\//i.test(endpoint) ? new URL(endpoint) : undefined;
   if (url !== undefined && url.username + url.password === "") return endpoint;
   throw invalidOption(
-    "s3-endpoint (or AWS_ENDPOINT_URL, or the profile's endpoint_url)",
+    "s3.endpoint (or AWS_ENDPOINT_URL, or the profile's endpoint_url)",
     "a URL such as http://localhost:9000, without user name and password",
     publicUrl(endpoint),
   );

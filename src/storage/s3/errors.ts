@@ -80,7 +80,7 @@ function refusal(
     name === "AuthorizationHeaderMalformed" ||
     name === "IllegalLocationConstraintException"
   ) {
-    const cure = region === undefined ? "give its region with --s3-region" : `give --s3-region ${region}`;
+    const cure = region === undefined ? "give its region with `s3.region`" : `give \`s3.region\` ${region}`;
     return fail("WRONG_REGION", `bucket ${bucket} is in another region; ${cure}`);
   }
   if (
@@ -104,7 +104,7 @@ function refusal(
     const what = key === "" ? `bucket ${bucket}` : `${key} in bucket ${bucket}`;
     return fail(
       "ACCESS_DENIED",
-      `access to ${what} is denied, or it does not exist and the bucket may not be listed; check the policy, or try --s3-requester-pays or --s3-anonymous`,
+      `access to ${what} is denied, or it does not exist and the bucket may not be listed; check the policy, or try \`s3.requesterPays\` or \`s3.anonymous\``,
     );
   }
   if (status === 416) return fail("IO_ERROR", "expected more bytes, found the end of the object");
@@ -118,6 +118,6 @@ function regionOf({ Region, $response }: ServiceError): string | undefined {
 
 function noCredentials(cause: unknown, { url }: S3Place): ToolkitError {
   const message =
-    "no credentials found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give --s3-profile, or --s3-anonymous for public data";
+    "no credentials found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, give `s3.profile`, or `s3.anonymous` for public data";
   return new ToolkitError("NO_CREDENTIALS", message, { source: url, cause });
 }

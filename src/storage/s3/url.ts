@@ -17,7 +17,7 @@ export interface Payer {
 export function parseS3Url(url: string): S3Place {
   const [, bucket, key = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/is.exec(url) ?? [];
   if (bucket?.includes("@") || (bucket?.includes(":") && key.includes("@"))) {
-    const cure = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --s3-profile";
+    const cure = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give `s3.profile`";
     throw new ToolkitError("UNSUPPORTED_URL", `an s3:// URL has no credentials in it; ${cure}`, { source: url });
   }
   if (/[?&]X-Amz-(Signature|Credential)=/i.test(key))

@@ -1,5 +1,7 @@
 // What the trainer asks of a numeric backend, whichever it is.
 import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
+import { oneOf } from "../../options/kinds.js";
+import { type Given, optionTable } from "../../options/table.js";
 import type { FreezeOptions, FrozenNetwork } from "./frozen-network.js";
 import type { Tf } from "./tensorflow.js";
 import type { PassHooks } from "./training-pass.js";
@@ -7,14 +9,26 @@ import type { PassHooks } from "./training-pass.js";
 export const engineNames = ["tensorflow", "webgpu"] as const;
 export type EngineName = (typeof engineNames)[number];
 
-export const deviceChoices = ["auto", "cpu", "gpu"] as const;
-export type DeviceChoice = (typeof deviceChoices)[number];
+export type DeviceChoice = "auto" | "cpu" | "gpu";
 
-export interface EngineOptions {
+export const engineOptions = optionTable({
   /** "tensorflow": the processor, or CUDA with a TensorFlow built for it. "webgpu": any GPU, through Vulkan, Metal or D3D12. Default "tensorflow". */
-  readonly engine?: EngineName | undefined;
+  engine: {
+    kind: oneOf(engineNames),
+    default: "tensorflow",
+    describe: "tensorflow: the processor, or CUDA; webgpu: any GPU, without CUDA",
+    group: "Machine",
+  },
   /** "gpu" fails where none is found, "cpu" where one would be used. Default "auto": whatever there is. */
-  readonly device?: DeviceChoice | undefined;
+  device: {
+    kind: oneOf<DeviceChoice>(["auto", "cpu", "gpu"]),
+    default: "auto",
+    describe: "gpu fails where there is none",
+    group: "Machine",
+  },
+});
+
+export interface EngineOptions extends Given<typeof engineOptions> {
   /** This process is one of several on the machine that compute at the same time: it takes its part of the threads, or one GPU of several. */
   readonly share?: { readonly index: number; readonly of: number } | undefined;
 }

@@ -1,12 +1,12 @@
 // The choice of an engine by its name.
 import { availableParallelism } from "node:os";
-import { invalidOption } from "../../errors.js";
-import { deviceChoices, type Engine, type EngineOptions, engineNames } from "./engine.js";
+import { complete } from "../../options/table.js";
+import { type Engine, type EngineOptions, engineOptions } from "./engine.js";
 
 /** TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, INVALID_OPTION. An engine is shared by all who open it and lives as long as the process. */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
-  const { engine = "tensorflow", device = "auto", share } = options;
-  if (!deviceChoices.includes(device)) throw invalidOption("device", deviceChoices.join(", "), device);
+  const { engine, device } = complete(engineOptions, options);
+  const { share } = options;
   if (share !== undefined) {
     // TensorFlow reads both once, when it is loaded.
     process.env.TF_NUM_INTRAOP_THREADS ??= String(Math.max(1, Math.floor(availableParallelism() / share.of)));
@@ -18,6 +18,6 @@ export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
     case "webgpu":
       return (await import("./webgpu-engine.js")).openWebgpu(device);
     default:
-      throw invalidOption("engine", engineNames.join(", "), engine satisfies never);
+      throw new Error(`no engine is called ${engine satisfies never}`);
   }
 }

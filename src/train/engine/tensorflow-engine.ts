@@ -25,7 +25,7 @@ export async function openTensorflow(device: DeviceChoice): Promise<Engine> {
     throw new ToolkitError(
       "NO_GPU",
       "TensorFlow found no GPU; it needs an NVIDIA GPU with its driver, and TensorFlow with CUDA: node tools/setup.mjs --gpu. " +
-        "Any other GPU: --engine webgpu",
+        "Any other GPU: `engine` webgpu",
     );
   if (device === "cpu" && gpu)
     throw new ToolkitError("INVALID_OPTION", "device: TensorFlow has taken the GPU already in this process");

@@ -30,7 +30,7 @@ let opened: Promise<Engine> | undefined;
 
 /** WEBGPU_MISSING when Dawn cannot be loaded here, NO_GPU when it finds none, INVALID_OPTION for the processor. */
 export function openWebgpu(device: DeviceChoice): Promise<Engine> {
-  if (device === "cpu") throw invalidOption("device", "auto or gpu with --engine webgpu", device);
+  if (device === "cpu") throw invalidOption("device", "auto or gpu with `engine` webgpu", device);
   opened ??= open().catch((error: unknown) => {
     opened = undefined;
     throw error;
@@ -88,7 +88,7 @@ class WebgpuEngine implements Engine {
   }
 
   freeze(model: LayersModel, { precision = "float32" }: FreezeOptions = {}): Promise<FrozenNetwork> {
-    if (precision !== "float32") throw invalidOption("precision", "float32 with --engine webgpu", precision);
+    if (precision !== "float32") throw invalidOption("precision", "float32 with `engine` webgpu", precision);
     return freezeToLayers(this.tf, model);
   }
 }

@@ -1,32 +1,50 @@
 // Network definition and options -> its layers.
 import { invalidOption } from "../../errors.js";
-import { type Frequencies, keptFrequencies } from "../../pipeline/load/frequencies.js";
+import { flag, integers, numbers } from "../../options/kinds.js";
+import { complete, type Given, optionTable } from "../../options/table.js";
+import { frequencySelections, keptFrequencies } from "../../pipeline/load/frequencies.js";
 import type { NetworkDefinition } from "./definitions.js";
 import { LayerList, type LayerSpec } from "./layer-list.js";
 import { convUnit, type ResidualOptions, residualBlocks } from "./residual.js";
 import { type Block, parseStages } from "./stages.js";
 import { transformer } from "./transformer.js";
 
-export interface NetworkShape {
-  /** Outputs. Default 1000. */
-  readonly classes?: number | undefined;
+export const networkOptions = optionTable({
   /** Side of the input in pixels, a multiple of 32. Default 224. */
-  readonly inputSize?: number | undefined;
+  inputSize: {
+    kind: numbers("a multiple of 32", (value) => value >= 32 && value % 32 === 0),
+    default: 224,
+    describe: "Side of the views in pixels, a multiple of 32",
+    group: "Network",
+  },
   /** Factor on all channel counts, rounded to multiples of 8. Default 1, the network as it is defined. */
-  readonly width?: number | undefined;
+  width: {
+    kind: numbers("a factor in (0, 4]", (value) => value > 0 && value <= 4),
+    default: 1,
+    describe: "Factor on all channel counts",
+    group: "Network",
+  },
   /** DCT networks: frequencies of the inputs, as the loader selects them. Default: all 64 of each component. */
-  readonly frequencies?: Frequencies | undefined;
+  frequencies: {
+    kind: frequencySelections,
+    otherwise: "all",
+    describe: "DCT networks: how many of all 192 frequencies they are fed",
+    group: "Network",
+  },
   /** DCT networks: luma alone. Default false. */
-  readonly grey?: boolean | undefined;
-}
+  grey: { kind: flag, default: false, describe: "DCT networks: luma alone", group: "Network" },
+});
+
+export const classCountOption = optionTable({
+  /** Outputs. Default 1000. */
+  classes: { kind: integers(2), default: 1000, describe: "Outputs of the network", group: "Network" },
+});
+
+export interface NetworkShape extends Given<typeof networkOptions & typeof classCountOption> {}
 
 /** INVALID_OPTION for what no network of this definition can be. */
 export function layersOf(definition: NetworkDefinition, shape: NetworkShape = {}): readonly LayerSpec[] {
-  const { classes = 1000, inputSize = 224, width = 1, frequencies, grey = false } = shape;
-  if (!(width > 0 && width <= 4)) throw invalidOption("width", "a factor in (0, 4]", width);
-  if (!Number.isInteger(classes) || classes < 2) throw invalidOption("classes", "an integer >= 2", classes);
-  if (!(Number.isInteger(inputSize) && inputSize >= 32 && inputSize % 32 === 0))
-    throw invalidOption("input-size", "a multiple of 32", inputSize);
+  const { classes, inputSize, width, frequencies, grey } = complete({ ...networkOptions, ...classCountOption }, shape);
   if (definition.input !== "dct" && frequencies !== undefined)
     throw invalidOption("frequencies", `left out: ${definition.id} takes pixels`, frequencies);
   if (definition.input !== "dct" && grey) throw invalidOption("grey", `left out: ${definition.id} takes pixels`, grey);

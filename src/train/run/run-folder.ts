@@ -68,7 +68,7 @@ export class RunFolder {
     }
     const difference = differenceOf(document.config, config);
     if (difference !== undefined) {
-      const message = `${difference}; choose another --out, or start anew with --overwrite`;
+      const message = `${difference}; choose another \`out\`, or start anew with \`overwrite\``;
       throw new ToolkitError("OUTPUT_HOLDS_ANOTHER_RUN", message, { source: url });
     }
     const run = new RunFolder(url, document, options.keepLast);

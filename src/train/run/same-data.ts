@@ -30,11 +30,11 @@ export interface CurrentData {
 export async function checkSameData(folder: RunFolder, now: CurrentData): Promise<void> {
   const before = await notedData(folder);
   const changed = await trainingDifference(before, now);
-  const anew = "train on them with another --out, or start anew with --overwrite";
+  const anew = "train on them with another `out`, or start anew with `overwrite`";
   if (changed !== undefined) throw anotherRun(`${changed}; ${anew}`, folder.url);
   const val = before.val && now.val && (await differenceOfData(before.val, now.val));
   if (val === undefined) return;
-  const cure = "leave --val out and use dctstream evaluate, or start anew with --overwrite or another --out";
+  const cure = "leave `val` out and use dctstream evaluate, or start anew with `overwrite` or another `out`";
   throw anotherRun(`it was validated ${val}; ${cure}`, folder.url);
 }
 

@@ -232,6 +232,6 @@ function overflow(loss: number, index: number, rate: number, keys: readonly stri
   return new ToolkitError(
     "NUMERIC_OVERFLOW",
     `the loss is ${loss} at step ${index + 1}, with learning rate ${rate}; the batch's samples: ${keys.slice(0, shownKeys).join(", ")}${more}. ` +
-      "Lower the learning rate (--lr), warm up for longer (--warmup-epochs) or clip gradients (--clip-norm); the last checkpoint stays",
+      "Lower the learning rate (`learningRate`), warm up for longer (`warmupEpochs`) or clip gradients (`clipNorm`); the last checkpoint stays",
   );
 }

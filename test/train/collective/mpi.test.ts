@@ -165,7 +165,7 @@ test("a rank that fails says why and ends all", async (t) => {
     "--accumulate",
     "8",
   ]);
-  assert.match(uneven.stderr, /INVALID_OPTION: option batch-size must be a multiple of 16/);
+  assert.match(uneven.stderr, /INVALID_OPTION: --batch-size must be a multiple of 16/);
 });
 
 /** The process of a rank, by what mpirun gave it and its command line. */

@@ -1,52 +1,61 @@
 // dctstream profile network
-import { type Precision, precisions } from "../../../src/train/engine/frozen-network.js";
+import { oneOf, text } from "../../../src/options/kinds.js";
+import { type Complete, complete, given, optionTable } from "../../../src/options/table.js";
+import { engineOptions } from "../../../src/train/engine/engine.js";
+import { precisions } from "../../../src/train/engine/frozen-network.js";
 import { openEngine } from "../../../src/train/engine/open-engine.js";
 import { findNetwork } from "../../../src/train/networks/build.js";
 import { networks } from "../../../src/train/networks/definitions.js";
-import { layersOf } from "../../../src/train/networks/layers-of.js";
+import { classCountOption, layersOf, networkOptions } from "../../../src/train/networks/layers-of.js";
 import { summarize, totals } from "../../../src/train/networks/summary.js";
 import { readCheckpointInfo } from "../../../src/train/saved/checkpoint.js";
-import { type Phase, phases } from "../../../src/train/time-network.js";
-import { argument, type Command } from "../../command.js";
-import { engineOptionsFrom, withEngineOptions } from "../../options/engine-options.js";
-import { networkOptionsFrom, withNetworkOptions } from "../../options/network-options.js";
-import { profileSeconds, withProfileOptions } from "../../options/profile-options.js";
+import { phases } from "../../../src/train/time-network.js";
+import { defineCommand } from "../../command.js";
+import { profileOptions } from "../../options/profile-options.js";
 import { formatShare } from "../../options/quantity.js";
+import { batchSizeOption } from "../../options/read-options.js";
 import { type NetworkProfile, profileNetwork } from "../../profile/network.js";
 import { writePage, writeTrace } from "../../profile/output.js";
 import { Recording } from "../../profile/recording.js";
 import { renderProfile } from "../../report/profile.js";
 
-export const profileNetworkCommand: Command = {
-  options: (parser) =>
-    withProfileOptions(withEngineOptions(withNetworkOptions(parser)))
-      .positional("network", {
-        type: "string",
-        demandOption: true,
-        describe: "A network's id, or a checkpoint, which decides the options of the network",
-      })
-      .option("batch-size", { type: "number", default: 32, requiresArg: true, describe: "Samples per step" })
-      .option("phase", { choices: phases, default: "train", requiresArg: true, describe: "What a step is" })
-      .option("precision", { choices: precisions, default: "float32", requiresArg: true, describe: "Of inference" })
-      .option("classes", { type: "number", default: 1000, requiresArg: true, describe: "Outputs of the network" })
-      .example("$0 profile network late-concat-rfa-thinner --phase inference", "")
-      .example("$0 profile network run1 --phase inference", "The network of a run's checkpoint"),
-  run: async (args, context) => {
-    const seconds = profileSeconds(args);
-    const [phase, batchSize] = [argument<Phase>(args, "phase"), argument<number>(args, "batchSize")];
-    const { id, ...shape } = await networkOf(args);
+const shapeOptions = optionTable({ ...networkOptions, ...classCountOption });
+
+const networkProfileOptions = optionTable({
+  network: {
+    kind: text,
+    required: true,
+    describe: "A network's id, or a checkpoint, which decides the options of the network",
+  },
+  ...shapeOptions,
+  ...batchSizeOption,
+  phase: { kind: oneOf(phases), default: "train", describe: "What a step is", group: "Profile" },
+  precision: { kind: oneOf(precisions), default: "float32", describe: "Precision of inference", group: "Machine" },
+  ...profileOptions,
+  ...engineOptions,
+});
+
+export const profileNetworkCommand = defineCommand({
+  options: networkProfileOptions,
+  examples: [
+    ["$0 profile network late-concat-rfa-thinner --phase inference", ""],
+    ["$0 profile network run1 --phase inference", "The network of a run's checkpoint"],
+  ],
+  run: async (options, context) => {
+    const settings = complete(networkProfileOptions, options);
+    const { phase, precision, batchSize, seconds } = settings;
+    const { id, ...shape } = await networkOf(settings.network, complete(shapeOptions, options));
     const layers = layersOf(findNetwork(id), shape); // what cannot be built is refused before TensorFlow's second of loading
     const { macs } = totals(summarize(layers));
-    const engine = await openEngine(engineOptionsFrom(args));
+    const engine = await openEngine(given(engineOptions, options));
     const recording = new Recording();
-    const precision = argument<Precision>(args, "precision");
     const timing = { ...shape, phase, batchSize, seconds, precision, signal: context.signal };
     const network = await profileNetwork(engine, id, macs, timing, recording);
-    await writeTrace(recording, args, context.log);
-    await writePage(args, context.log, () => renderProfile(network, recording));
+    await writeTrace(recording, options, context.log);
+    await writePage(options, context.log, () => renderProfile(network, recording));
     return { result: network, text: describe(network) };
   },
-};
+});
 
 function describe(profile: NetworkProfile): string {
   const { verdict, stepMsP10, stepMsP90, steps, device, gmacsPerSecond, limits } = profile;
@@ -59,10 +68,8 @@ function describe(profile: NetworkProfile): string {
 }
 
 /** By its id; or as a checkpoint has it. */
-async function networkOf(args: Record<string, unknown>) {
-  const name = argument<string>(args, "network");
-  const given = { classes: argument<number>(args, "classes"), ...networkOptionsFrom(args) };
-  if (networks.some(({ id }) => id === name)) return { id: name, ...given };
+async function networkOf(name: string, shape: Complete<typeof shapeOptions>) {
+  if (networks.some(({ id }) => id === name)) return { id: name, ...shape };
   const info = await readCheckpointInfo(name).catch((error) => {
     if (!/[/.]/.test(name)) findNetwork(name); // a mistyped id more likely than a folder: says which it is like
     throw error;

@@ -1,37 +1,39 @@
 // dctstream profile preprocess
-import { argument, type Command } from "../../command.js";
-import { preprocessOptionsFrom, withPreprocessOptions } from "../../options/preprocess-options.js";
-import { profileSeconds, sweepLists, withProfileOptions, withSweepOption } from "../../options/profile-options.js";
+import { text } from "../../../src/options/kinds.js";
+import { complete, omit, optionTable } from "../../../src/options/table.js";
+import { preprocessOptions } from "../../../src/pipeline/preprocess/options.js";
+import { defineCommand } from "../../command.js";
+import { profileOptions, sweepOption } from "../../options/profile-options.js";
 import { finishProfile } from "../../profile/output.js";
 import { profilePreprocess } from "../../profile/preprocess.js";
 import { sweepFrom, sweepThrough } from "../../profile/sweep.js";
 
 const sweepable = ["workers"] as const;
 
-export const profilePreprocessCommand: Command = {
-  lists: sweepLists,
-  options: (parser) =>
-    withSweepOption(withProfileOptions(withPreprocessOptions(parser)), sweepable)
-      .option("out", {
-        type: "string",
-        requiresArg: true,
-        describe:
-          "Where to write meanwhile, such as the bucket that is meant [default: the system's folder for temporary files]",
-      })
-      .example("$0 profile preprocess 'train-{000000..000003}.tar' --out s3://bucket/scratch", ""),
-  run: async (args, context) => {
-    const seconds = profileSeconds(args);
-    const sweep = sweepFrom(args, sweepable);
-    const options = {
-      ...preprocessOptionsFrom(args),
-      out: argument<string | undefined>(args, "out"),
-      signal: context.signal,
-    };
+const commandOptions = optionTable({
+  ...omit(preprocessOptions, ["out", "quarantine", "overwrite", "rank", "worldSize", "merge"]),
+  out: {
+    kind: text,
+    otherwise: "the system's folder for temporary files",
+    describe: "Where to write meanwhile, such as the bucket that is meant",
+    group: "Output",
+  },
+  ...profileOptions,
+  ...sweepOption(sweepable),
+});
+
+export const profilePreprocessCommand = defineCommand({
+  options: commandOptions,
+  examples: [["$0 profile preprocess 'train-{000000..000003}.tar' --out s3://bucket/scratch", ""]],
+  run: async (given, context) => {
+    const { seconds, workers: defaultWorkers } = complete(commandOptions, given);
+    const sweep = sweepFrom(given, sweepable);
+    const options = { ...given, workers: defaultWorkers, signal: context.signal };
     const profiled = await profilePreprocess(options, seconds);
     const runs = await sweepThrough(profiled.station, sweep, async ({ workers = options.workers }) => {
       const { profile } = await profilePreprocess({ ...options, workers }, seconds);
       return profile.imagesPerSecond;
     });
-    return finishProfile(profiled, runs, args, context);
+    return finishProfile(profiled, runs, given, context);
   },
-};
+});

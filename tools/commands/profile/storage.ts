@@ -1,6 +1,8 @@
 // dctstream profile storage
-import { argument, type Command } from "../../command.js";
-import { profileSeconds, withProfileOptions } from "../../options/profile-options.js";
+import { text } from "../../../src/options/kinds.js";
+import { complete, optionTable } from "../../../src/options/table.js";
+import { defineCommand } from "../../command.js";
+import { profileOptions } from "../../options/profile-options.js";
 import { formatBytes } from "../../options/quantity.js";
 import { writePage, writeTrace } from "../../profile/output.js";
 import { Recording } from "../../profile/recording.js";
@@ -8,24 +10,27 @@ import { profileStorage, type StorageProfile } from "../../profile/storage.js";
 import { renderStorage } from "../../report/storage.js";
 import { table } from "../../table.js";
 
-export const profileStorageCommand: Command = {
-  options: (parser) =>
-    withProfileOptions(parser)
-      .positional("url", {
-        type: "string",
-        demandOption: true,
-        describe: "A folder or a file with something to read, such as shards: a path, s3:// or https://",
-      })
-      .example("$0 profile storage s3://bucket/shards", ""),
-  run: async (args, { signal, log }) => {
+const commandOptions = optionTable({
+  url: {
+    kind: text,
+    required: true,
+    describe: "A folder or a file with something to read, such as shards: a path, s3:// or https://",
+  },
+  ...profileOptions,
+});
+
+export const profileStorageCommand = defineCommand({
+  options: commandOptions,
+  examples: [["$0 profile storage s3://bucket/shards", ""]],
+  run: async (options, { signal, log }) => {
     const recording = new Recording();
-    const url = argument<string>(args, "url");
-    const profile = await profileStorage(url, profileSeconds(args), recording, signal);
-    await writeTrace(recording, args, log);
-    await writePage(args, log, () => renderStorage(profile));
+    const { url, seconds } = complete(commandOptions, options);
+    const profile = await profileStorage(url, seconds, recording, signal);
+    await writeTrace(recording, options, log);
+    await writePage(options, log, () => renderStorage(profile));
     return { result: profile, text: describe(profile) };
   },
-};
+});
 
 function describe({ verdict, patterns, objects, bytes, listMs, requests, retries, cores }: StorageProfile): string {
   const columns = ["a read of", "at a time", "bytes/s", "median", "p90", "p99", "reads"];

@@ -1,8 +1,7 @@
 // Which of how many machines this process is, as its launcher says it in the environment.
-import { invalidOption } from "../src/errors.js";
-import { argument } from "./command.js";
+import { missingOption } from "../src/errors.js";
 
-interface Place {
+interface Rank {
   readonly rank: number;
   readonly worldSize: number;
 }
@@ -13,16 +12,15 @@ const launchers = [
   { rank: "SLURM_ARRAY_TASK_ID", size: "SLURM_ARRAY_TASK_COUNT", first: "SLURM_ARRAY_TASK_MIN" },
   { rank: "SLURM_PROCID", size: "SLURM_NTASKS" },
   { rank: "AWS_BATCH_JOB_ARRAY_INDEX", size: "AWS_BATCH_JOB_ARRAY_SIZE" },
-  // Kubernetes tells an Indexed Job's pods their index, not their number: that is --world-size.
+  // Kubernetes tells an Indexed Job's pods their index, not their number: that is the option worldSize.
   { rank: "JOB_COMPLETION_INDEX", size: undefined },
 ] as const;
 
-/** --rank and --world-size; what is not given there is looked for in the environment. INVALID_OPTION when only one of the two is known. */
-export function placeOf(args: Record<string, unknown>, env: NodeJS.ProcessEnv): Place {
-  const given = {
-    rank: argument<number | undefined>(args, "rank"),
-    size: argument<number | undefined>(args, "worldSize"),
-  };
+/** What is given; what is not is looked for in the environment. INVALID_OPTION when only one of the two is known. */
+export function rankOf(
+  given: { readonly rank?: number | undefined; readonly worldSize?: number | undefined },
+  env: NodeJS.ProcessEnv,
+): Rank {
   const found = launchers.find(
     ({ rank, size }) => env[rank] !== undefined && (size === undefined || env[size] !== undefined),
   );
@@ -31,9 +29,9 @@ export function placeOf(args: Record<string, unknown>, env: NodeJS.ProcessEnv): 
   const first = found !== undefined && "first" in found ? (read(found.first) ?? 0) : 0;
   const foundRank = read(found?.rank);
   const rank = given.rank ?? (foundRank === undefined ? undefined : foundRank - first);
-  const size = given.size ?? read(found?.size);
+  const size = given.worldSize ?? read(found?.size);
   if (rank === undefined && size === undefined) return { rank: 0, worldSize: 1 };
-  if (size === undefined) throw invalidOption("world-size", `given: this is rank ${rank}`, undefined);
-  if (rank === undefined) throw invalidOption("rank", `given: there are ${size} ranks`, undefined);
+  if (size === undefined) throw missingOption("worldSize", `this is rank ${rank}`);
+  if (rank === undefined) throw missingOption("rank", `there are ${size} ranks`);
   return { rank, worldSize: size };
 }
