@@ -14,7 +14,8 @@ import { Loader } from "../src/pipeline/load/loader.js";
 import { outputCount } from "../src/shards/class-list.js";
 import { countableClasses } from "../src/shards/dataset-classes.js";
 import { readManifest } from "../src/shards/manifest.js";
-import { closeStorage, configureStorage, openStore, openWritable } from "../src/storage/store.js";
+import { at, writableAt } from "../src/storage/at.js";
+import { closeStorage, configureStorage } from "../src/storage/store.js";
 import { baseName } from "../src/storage/url.js";
 import { openEngine } from "../src/train/engine/open-engine.js";
 import { networkInput, viewOf } from "../src/train/input.js";
@@ -97,10 +98,10 @@ try {
 }
 
 async function copy(from: string, to: string) {
-  for (const { url, byteLength, kind } of await openStore(from).list(from)) {
+  for (const { url, byteLength, kind } of await at(from).list()) {
     if (kind !== "object") continue;
-    const writer = await openWritable(to).create(`${to}/${baseName(url)}`);
-    await writer.write(await openStore(url).read(url, { start: 0, end: byteLength }));
+    const writer = await writableAt(`${to}/${baseName(url)}`).create();
+    await writer.write(await at(url).read({ start: 0, end: byteLength }));
     await writer.commit();
   }
   return readManifest(to);

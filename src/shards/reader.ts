@@ -4,7 +4,7 @@ import { RecordBatchStreamWriter } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import { type Codec, crc32c } from "../native/index.js";
-import { openStore } from "../storage/store.js";
+import { at } from "../storage/at.js";
 import { isRemote, joinUrl } from "../storage/url.js";
 import { readColumns } from "./arrow/columns.js";
 import { ArrowError } from "./arrow/flatbuffer.js";
@@ -99,9 +99,7 @@ export async function* readShard(
   const read = async (batch: BatchEntry, both: AbortSignal) => {
     const range = { start: batch.offset, end: batch.offset + batch.byteLength };
     await checkIsThere(url, range, both);
-    const bytes = await (checked
-      ? readBatchBytes(url, codec, batch, both)
-      : openStore(url).read(url, range, undefined, both));
+    const bytes = await (checked ? readBatchBytes(url, codec, batch, both) : at(url).read(range, undefined, both));
     return { batch, bytes };
   };
   const limit = isRemote(url) ? remoteReadsInFlight : 1;
@@ -117,13 +115,13 @@ export async function* readShard(
 
 /** The record batches of a shard of which only the file is known. NOT_FOUND, CORRUPT_SHARD. */
 export async function* readShardFile(url: string): AsyncGenerator<RecordBatchView> {
-  const store = openStore(url);
-  const info = await store.stat(url);
+  const file = at(url);
+  const info = await file.stat();
   if (info === undefined) throw new ToolkitError("NOT_FOUND", "no such shard", { source: url });
   try {
     let schema: ArrowSchema | undefined;
     let codec: Codec | undefined;
-    for await (const { kind, header, body, bytes } of streamMessages(store.stream(url), info.byteLength)) {
+    for await (const { kind, header, body, bytes } of streamMessages(file.stream(), info.byteLength)) {
       if (kind === "schema") {
         if (schema !== undefined) throw new ArrowError("a second schema");
         schema = parseSchema(header);
@@ -142,6 +140,6 @@ export async function* readShardFile(url: string): AsyncGenerator<RecordBatchVie
 
 export async function sha256Of(url: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of openStore(url).stream(url)) hash.update(chunk);
+  for await (const chunk of at(url).stream()) hash.update(chunk);
   return hash.digest("hex");
 }

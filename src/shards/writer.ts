@@ -2,8 +2,8 @@
 import { createHash } from "node:crypto";
 import { type RecordBatch, RecordBatchFileWriter, RecordBatchWriter, type Schema } from "apache-arrow";
 import { crc32c } from "../native/index.js";
+import { writableAt } from "../storage/at.js";
 import type { ObjectWriter } from "../storage/object-store.js";
-import { openWritable } from "../storage/store.js";
 import { joinUrl } from "../storage/url.js";
 import type { SampleRecord } from "./record.js";
 import { RecordBatchBuilder } from "./record-batch.js";
@@ -93,7 +93,7 @@ export class ShardWriter {
 
   static async open(folder: string, name: string, schema: Schema, signal?: AbortSignal): Promise<ShardWriter> {
     const url = joinUrl(folder, name);
-    return new ShardWriter(name, schema, await openWritable(url).create(url, { signal }));
+    return new ShardWriter(name, schema, await writableAt(url).create({ signal }));
   }
 
   /** Bytes written so far and bytes waiting for their batch: what the roll-over is decided by. */

@@ -9,7 +9,7 @@ import { isImageName } from "../pipeline/preprocess/entry-names.js";
 import { isTarUrl } from "../pipeline/preprocess/sources.js";
 import { publicUrl } from "../public-url.js";
 import { type LoadedManifest, manifestName, readManifest } from "../shards/manifest.js";
-import { openStore } from "../storage/store.js";
+import { at } from "../storage/at.js";
 import { joinUrl } from "../storage/url.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
@@ -150,9 +150,9 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
 async function datasetAt(url: string): Promise<LoadedManifest | undefined> {
   if (url.endsWith(".json")) return readManifest(url);
   if (isImageName(url) || isTarUrl(url) || isPattern(url)) return undefined;
-  if ((await openStore(url).stat(url))?.kind !== "folder") return undefined;
+  if ((await at(url).stat())?.kind !== "folder") return undefined;
   const manifest = joinUrl(url, manifestName);
-  return (await openStore(url).stat(manifest)) === undefined ? undefined : readManifest(manifest);
+  return (await at(manifest).stat()) === undefined ? undefined : readManifest(manifest);
 }
 
 async function* samplesOf(
