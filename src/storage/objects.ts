@@ -1,6 +1,7 @@
 // Whole objects, written and read in one call.
 import { at, writableAt } from "./at.js";
 import type { CreateOptions, ObjectInfo } from "./object-store.js";
+import { writeWhole } from "./write-whole.js";
 
 /** Writes a whole object atomically. */
 export async function putObject(
@@ -8,14 +9,7 @@ export async function putObject(
   content: Uint8Array | string,
   options: CreateOptions = {},
 ): Promise<ObjectInfo> {
-  const writer = await writableAt(url).create(options);
-  try {
-    await writer.write(typeof content === "string" ? new TextEncoder().encode(content) : content);
-    return await writer.commit();
-  } catch (error) {
-    await writer.abort();
-    throw error;
-  }
+  return writeWhole(await writableAt(url).create(options), content);
 }
 
 /** A whole object; undefined when there is none. Meant for what is read whole anyway, not for shards. */
