@@ -1,6 +1,5 @@
 // Shard file -> record batches. Reads by ranges taken from the manifest, or, without one, the file from its beginning.
 import { createHash } from "node:crypto";
-import { RecordBatchStreamWriter } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import { type Codec, crc32c } from "../native/index.js";
@@ -8,33 +7,19 @@ import { at } from "../storage/at.js";
 import { isRemote, joinUrl } from "../storage/url.js";
 import { readColumns } from "./arrow/columns.js";
 import { ArrowError } from "./arrow/flatbuffer.js";
-import { metadataBytes, parseMessage, prefixBytes, readBatchMessage } from "./arrow/message.js";
-import { type ArrowField, type ArrowSchema, parseSchema } from "./arrow/schema.js";
+import { readBatchMessage } from "./arrow/message.js";
+import { type ArrowSchema, parseSchema } from "./arrow/schema.js";
 import { streamMessages } from "./arrow/stream.js";
 import { checkIsThere, maxReads, readWithCrc } from "./checked-read.js";
-import { codecOfSchema, shardSchema } from "./record.js";
+import { codecOfSchema, recordFields } from "./record.js";
 import { hex, RecordBatchView } from "./record-view.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
-
-let known: readonly ArrowField[] | undefined;
-
-/** The columns of the record batches of a shard that we wrote: the same for every codec. */
-function ownFields(): readonly ArrowField[] {
-  if (known === undefined) {
-    const writer = new RecordBatchStreamWriter();
-    writer.reset(undefined, shardSchema("none"));
-    const stream = writer.finish().toUint8Array(true);
-    known = parseSchema(parseMessage(stream.subarray(prefixBytes, prefixBytes + metadataBytes(stream))).header).fields;
-  }
-  return known;
-}
 
 /** Parses one record batch of a shard of that codec; the view shares `batchBytes`. CORRUPT_SHARD. */
 export function parseBatch(codec: Codec, batchBytes: Uint8Array, source: string): RecordBatchView {
   try {
-    const fields = ownFields();
-    const batch = readColumns(fields, readBatchMessage(batchBytes));
-    return new RecordBatchView(batch, fields, codec, source, batchBytes);
+    const batch = readColumns(recordFields, readBatchMessage(batchBytes));
+    return new RecordBatchView(batch, recordFields, codec, source, batchBytes);
   } catch (cause) {
     throw corruptShard("record batch cannot be read", cause, source);
   }
