@@ -8,7 +8,7 @@ import { isRemote } from "../../storage/url.js";
 import { watched } from "../stage-clock.js";
 import { isImageFile, ownFault, type TreeEntry, walkClassFolders } from "./class-tree.js";
 import { isArchiveName, splitName } from "./entry-names.js";
-import { labelOf } from "./labels.js";
+import { labelOf } from "./label-rules.js";
 import type { ReadSourceOptions, SourceItem, SourceProblem } from "./sample.js";
 
 /** Each is a request of its own, most of which is waiting. */

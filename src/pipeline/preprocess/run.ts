@@ -8,7 +8,7 @@ import { ThreadPool } from "../thread-pool.js";
 import { ClassRegister } from "./classes.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { FailureLimit } from "./failures.js";
-import type { LabelRules } from "./labels.js";
+import type { LabelRules } from "./label-rules.js";
 import type { PreprocessProgress, Settings } from "./options.js";
 import { bySlab, isDecodable, outcomeOf } from "./outcomes.js";
 import { readFinishedParts } from "./output.js";

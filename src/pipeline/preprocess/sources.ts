@@ -10,7 +10,7 @@ import { listTreeImages, measureClassFolders, readClassFolders, type TreeFacts }
 import { isImageName, isLabelName, isTarName, mayHoldImage, sampleKindOf } from "./entry-names.js";
 import { groupByKey } from "./group.js";
 import { looksLikeImage } from "./image-content.js";
-import { divisionOfInnerTar, divisionOfSource, isImageField } from "./labels.js";
+import { divisionOfInnerTar, divisionOfSource, isImageField } from "./label-rules.js";
 import type { ReadSourceOptions, SourceItem } from "./sample.js";
 import { SkippedRun } from "./skipped-run.js";
 import { openSourceBytes } from "./source-bytes.js";
