@@ -14,6 +14,7 @@ import { joinUrl } from "../storage/url.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import { notFinite } from "./evaluate.js";
+import { letEventsThrough } from "./event-loop.js";
 import { type NetworkInput, viewOf } from "./input.js";
 import { type BatchInput, inputTensors } from "./step/batch.js";
 
@@ -83,8 +84,7 @@ export async function* predict(
         if (error !== undefined) return { image, error: { code: error.code, message: error.message } };
         return { image, top: (guesses[i] as Guess[]).map((guess) => named(guess, options.classNames)) };
       });
-      await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through
-      options.signal?.throwIfAborted();
+      await letEventsThrough(options.signal);
     }
   } finally {
     network.dispose();
