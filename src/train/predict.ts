@@ -1,6 +1,7 @@
 // A trained network over images that have no labels: what it takes each of them for.
 import type { LayersModel } from "@tensorflow/tfjs";
 import type { WireError } from "../errors.js";
+import { defaultMaxImageBytes } from "../native/limits.js";
 import { imageBatches } from "../pipeline/direct/image-batches.js";
 import { findImages, type ImagePlace, isPattern, noPlace, readImages } from "../pipeline/direct/image-files.js";
 import { Loader } from "../pipeline/load/loader.js";
@@ -135,7 +136,7 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
       yield* findImages(next.value, options.literal ?? false, options.signal);
     }
   }
-  const { batchSize = 32, maxImageBytes = 64 << 20, workers, signal } = options;
+  const { batchSize = 32, maxImageBytes = defaultMaxImageBytes, workers, signal } = options;
   const view = viewOf(input, "eval");
   for (;;) {
     dataset = undefined;
