@@ -25,6 +25,7 @@ import { toTensors } from "../src/train/step/batch.js";
 import { stepSettings } from "../src/train/step/plain-step.js";
 import { Stepper } from "../src/train/step/step.js";
 import { logIn, S3Server } from "../test/support/s3-server.js";
+import { medianOf } from "../tools/profile/quantile.js";
 import { printMachine } from "./images.js";
 import { usually } from "./settings.js";
 
@@ -86,9 +87,8 @@ try {
         `one batch in memory ${cached.at(-1)?.toFixed(1)}: S3 is ${(100 * difference).toFixed(1)} % slower, with ${fromFar.storage.requests} requests`,
     );
   }
-  const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
   console.log(
-    `\nmedians: S3 ${median(far).toFixed(1)}, disk ${median(near).toFixed(1)}, one batch in memory ${median(cached).toFixed(1)} images/s`,
+    `\nmedians: S3 ${medianOf(far).toFixed(1)}, disk ${medianOf(near).toFixed(1)}, one batch in memory ${medianOf(cached).toFixed(1)} images/s`,
   );
 } finally {
   proxy.kill();
