@@ -7,7 +7,7 @@
       "src/native/jpeg/baseline.cc", "src/native/jpeg/encode.cc", "src/native/jpeg/frequency_stats.cc", "src/native/jpeg/huffman_tables.cc", "src/native/jpeg/jpeg.cc", "src/native/jpeg/jpeg_session.cc", "src/native/jpeg/pixels.cc", "src/native/jpeg/rebuild.cc", "src/native/jpeg/scan.cc", "src/native/jpeg/scan_header.cc",
       "src/native/view/compose.cc", "src/native/view/resample.cc", "src/native/view/resize.cc", "src/native/view/view.cc",
       "src/native/batch.cc", "src/native/image_reader.cc",
-      "src/native/node/binding.cc", "src/native/node/binding_views.cc"
+      "src/native/node/binding.cc", "src/native/node/binding_jpeg.cc", "src/native/node/binding_packed.cc", "src/native/node/binding_system.cc", "src/native/node/binding_views.cc"
     ],
     "include_dirs": ["src/native", "node_modules/node-addon-api"],
     "defines": ["NAPI_VERSION=8", "NAPI_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"],

@@ -11,6 +11,7 @@ import { openEngine } from "../src/train/engine/open-engine.js";
 import { buildNetwork } from "../src/train/networks/build.js";
 import { labelledSamples, stepSettings } from "../src/train/step/plain-step.js";
 import { Stepper } from "../src/train/step/step.js";
+import { medianOf } from "../tools/profile/quantile.js";
 import { printMachine } from "./images.js";
 import { usually } from "./settings.js";
 
@@ -47,7 +48,7 @@ async function medianMs(work: () => Promise<unknown>): Promise<number> {
     await work();
     if (pass > 0) times.push(performance.now() - started);
   }
-  return times.sort((a, b) => a - b)[times.length >> 1] as number;
+  return medianOf(times);
 }
 
 const gradients = sizes.map((size) => new Float32Array(size).fill(1));

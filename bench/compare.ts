@@ -11,6 +11,7 @@ import { parseArgs } from "node:util";
 import { type LoadedManifest, readManifest } from "../src/shards/manifest.js";
 import { baseName } from "../src/storage/url.js";
 import type { EvaluateReport, TrainReport } from "../src/train/report.js";
+import { medianOf } from "../tools/profile/quantile.js";
 import { scatterChart } from "./chart.js";
 import { usually } from "./settings.js";
 
@@ -61,8 +62,6 @@ function trainOne(id: string, seed: number): TrainReport {
   return run("train", train as string, "--val", val as string, ...settings, "--out", runFolder(id, seed));
 }
 
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
-
 /** All networks take turns, so that a slower minute slows all. */
 function measureSpeeds(): Map<string, { readonly training: number; readonly evaluation: number }> {
   const speeds = new Map(networks.map((id) => [id, { training: [] as number[], evaluation: [] as number[] }]));
@@ -88,7 +87,7 @@ function measureSpeeds(): Map<string, { readonly training: number; readonly eval
   return new Map(
     [...speeds].map(([id, { training, evaluation }]) => [
       id,
-      { training: median(training), evaluation: median(evaluation) },
+      { training: medianOf(training), evaluation: medianOf(evaluation) },
     ]),
   );
 }

@@ -7,6 +7,7 @@ import { isImageName } from "../src/pipeline/preprocess/entry-names.js";
 import { readTar } from "../src/pipeline/preprocess/tar.js";
 import { randomFor } from "../src/shards/random.js";
 import { expandPatterns } from "../src/storage/expand.js";
+import { medianOf } from "../tools/profile/quantile.js";
 import { short, usually } from "./settings.js";
 
 /** Median time of `work` over several passes after a warm-up, in seconds. */
@@ -17,7 +18,7 @@ export function medianSeconds(work: () => void, passes = 5): number {
     work();
     return (performance.now() - started) / 1000;
   });
-  return times.sort((a, b) => a - b)[Math.floor(passes / 2)] as number;
+  return medianOf(times);
 }
 
 export function printMachine(): void {

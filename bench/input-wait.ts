@@ -14,7 +14,8 @@ import { Loader } from "../src/pipeline/load/loader.js";
 import { outputCount } from "../src/shards/class-list.js";
 import { countableClasses } from "../src/shards/dataset-classes.js";
 import { readManifest } from "../src/shards/manifest.js";
-import { closeStorage, configureStorage, openStore, openWritable } from "../src/storage/store.js";
+import { at, writableAt } from "../src/storage/at.js";
+import { closeStorage, configureStorage } from "../src/storage/store.js";
 import { baseName } from "../src/storage/url.js";
 import { openEngine } from "../src/train/engine/open-engine.js";
 import { networkInput, viewOf } from "../src/train/input.js";
@@ -24,6 +25,7 @@ import { toTensors } from "../src/train/step/batch.js";
 import { stepSettings } from "../src/train/step/plain-step.js";
 import { Stepper } from "../src/train/step/step.js";
 import { logIn, S3Server } from "../test/support/s3-server.js";
+import { medianOf } from "../tools/profile/quantile.js";
 import { printMachine } from "./images.js";
 import { usually } from "./settings.js";
 
@@ -85,9 +87,8 @@ try {
         `one batch in memory ${cached.at(-1)?.toFixed(1)}: S3 is ${(100 * difference).toFixed(1)} % slower, with ${fromFar.storage.requests} requests`,
     );
   }
-  const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
   console.log(
-    `\nmedians: S3 ${median(far).toFixed(1)}, disk ${median(near).toFixed(1)}, one batch in memory ${median(cached).toFixed(1)} images/s`,
+    `\nmedians: S3 ${medianOf(far).toFixed(1)}, disk ${medianOf(near).toFixed(1)}, one batch in memory ${medianOf(cached).toFixed(1)} images/s`,
   );
 } finally {
   proxy.kill();
@@ -97,10 +98,10 @@ try {
 }
 
 async function copy(from: string, to: string) {
-  for (const { url, byteLength, kind } of await openStore(from).list(from)) {
+  for (const { url, byteLength, kind } of await at(from).list()) {
     if (kind !== "object") continue;
-    const writer = await openWritable(to).create(`${to}/${baseName(url)}`);
-    await writer.write(await openStore(url).read(url, { start: 0, end: byteLength }));
+    const writer = await writableAt(`${to}/${baseName(url)}`).create();
+    await writer.write(await at(url).read({ start: 0, end: byteLength }));
     await writer.commit();
   }
   return readManifest(to);

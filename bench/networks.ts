@@ -16,6 +16,7 @@ import { layersOf } from "../src/train/networks/layers-of.js";
 import { summarize, totals } from "../src/train/networks/summary.js";
 import { labelledSamples, stepSettings } from "../src/train/step/plain-step.js";
 import { Stepper } from "../src/train/step/step.js";
+import { medianOf } from "../tools/profile/quantile.js";
 import { scatterChart } from "./chart.js";
 import { printMachine } from "./images.js";
 import { usually } from "./settings.js";
@@ -35,8 +36,6 @@ const batch = Number(options.batch);
 const rounds = Number(options.rounds);
 const wanted = (options.networks ?? usually(undefined, "resnet50-rgb,late-concat-rfa-thinner"))?.split(",");
 const baseline = "resnet50-rgb";
-
-const median = (values: readonly number[]) => [...values].sort((a, b) => a - b)[values.length >> 1] as number;
 
 /** What is measured of a network, each a function that runs it once and waits for the result. */
 interface Phases {
@@ -89,7 +88,7 @@ async function inTurns(candidates: readonly Phases[]): Promise<Map<string, numbe
       }
     }
   }
-  return times.map((phases) => new Map([...phases].map(([phase, list]) => [phase, median(list)])));
+  return times.map((phases) => new Map([...phases].map(([phase, list]) => [phase, medianOf(list)])));
 }
 
 const engine = await openEngine({ engine: options.engine as EngineName });

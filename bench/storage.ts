@@ -20,7 +20,8 @@ import { TarWriter } from "../src/pipeline/tar-writer.js";
 import { openDataset } from "../src/shards/dataset.js";
 import { type LoadedManifest, readManifest } from "../src/shards/manifest.js";
 import { planEpoch } from "../src/shards/plan.js";
-import { closeStorage, configureStorage, openStore, openWritable } from "../src/storage/store.js";
+import { at, writableAt } from "../src/storage/at.js";
+import { closeStorage, configureStorage } from "../src/storage/store.js";
 import { joinUrl } from "../src/storage/url.js";
 import { logIn, S3Server } from "../test/support/s3-server.js";
 import { benchImages, printMachine } from "./images.js";
@@ -62,7 +63,7 @@ async function makeShards(): Promise<LoadedManifest> {
   }
   await tar.commit();
   const { manifest } = await preprocess({ sources: ["s3://bench/in.tar"], out: "s3://bench/shards" });
-  await openWritable(manifest).remove("s3://bench/in.tar");
+  await writableAt("s3://bench/in.tar").remove();
   return readManifest(manifest);
 }
 
@@ -118,7 +119,7 @@ async function plainGets(manifest: LoadedManifest, concurrency: number): Promise
 async function streams(manifest: LoadedManifest): Promise<void> {
   for (const { name } of manifest.shards) {
     const url = joinUrl(manifest.folder, name);
-    for await (const chunk of openStore(url).stream(url, { reuseChunks: true })) crc32c(chunk);
+    for await (const chunk of at(url).stream({ reuseChunks: true })) crc32c(chunk);
   }
 }
 
@@ -167,10 +168,10 @@ async function writing(total: number): Promise<void> {
   const chunk = new Uint8Array(1 << 20).map((_, i) => (i * 2654435761) >>> 13);
   const byteLength = Math.min(total, 256 << 20);
   const upload = async () => {
-    const writer = await openWritable("s3://bench/written").create("s3://bench/written");
+    const writer = await writableAt("s3://bench/written").create();
     for (let written = 0; written < byteLength; written += chunk.length) await writer.write(chunk);
     await writer.commit();
-    await openWritable("s3://bench/written").remove("s3://bench/written");
+    await writableAt("s3://bench/written").remove();
   };
   const [speed = 0] = await speedsOf(byteLength, [upload]);
   console.log(`  multipart upload: ${speed.toFixed(0)} MB/s`);

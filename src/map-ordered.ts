@@ -1,4 +1,11 @@
-// Our one backpressure tool: at most N calls in flight, results in input order.
+// At most N calls in flight, results in input order. Which of the things that bound work to take:
+//
+// - mapOrdered, where somebody takes the results one after another: files, parts of a stream, tasks of a pool. The usual one.
+// - InFlight (in-flight.ts), where nobody waits for a result, only for room and for the first failure: what is written.
+// - RequestGate (storage/remote/gate.ts), for requests of a store: its bound is for all who use the store and falls when the service asks for it.
+//   It is inside the stores; what calls them takes one of the others, too.
+// - ThreadPool (pipeline/thread-pool.ts), for work of threads: it queues what it gets, so that mapOrdered is what bounds it.
+// - RunReader (pipeline/load/run-reader.ts) bounds bytes that are held, since samples ahead of their use are of very different sizes.
 import { setMaxListeners } from "node:events";
 
 export interface MapOrderedOptions {

@@ -1,7 +1,7 @@
 // Entries -> a tar object, published whole or not at all. The same entries give the same bytes.
 import { pack } from "tar-stream";
+import { writableAt } from "../storage/at.js";
 import type { ObjectWriter } from "../storage/object-store.js";
-import { openWritable } from "../storage/store.js";
 
 export class TarWriter {
   private readonly tar = pack();
@@ -16,7 +16,7 @@ export class TarWriter {
   }
 
   static async open(url: string): Promise<TarWriter> {
-    return new TarWriter(await openWritable(url).create(url));
+    return new TarWriter(await writableAt(url).create());
   }
 
   /** Resolves when the entry has been taken over by the tar's stream. */

@@ -1,9 +1,9 @@
 // Reading what has a checksum: bits do flip on the way, so bytes that are wrong are read again before they are called damaged.
 import { ToolkitError } from "../errors.js";
 import { crc32c } from "../native/index.js";
+import { at } from "../storage/at.js";
 import { countRetry } from "../storage/counters.js";
 import type { ByteRange } from "../storage/object-store.js";
-import { openStore } from "../storage/store.js";
 
 export const maxReads = 5;
 
@@ -13,7 +13,7 @@ const trustedBytes = 64 << 20;
 /** To be called before there is memory for a range that a file's own numbers give. CORRUPT_SHARD when it is large and not there; NOT_FOUND. */
 export async function checkIsThere(url: string, range: ByteRange, signal?: AbortSignal): Promise<void> {
   if (range.end - range.start <= trustedBytes) return;
-  const info = await openStore(url).stat(url, signal);
+  const info = await at(url).stat(signal);
   if (info === undefined) throw new ToolkitError("NOT_FOUND", "no such file", { source: url });
   if (info.byteLength >= range.end) return;
   const message = `the file has ${info.byteLength} bytes, the manifest places something up to byte ${range.end}`;
@@ -29,7 +29,7 @@ export async function readChecked<Fault>(
   signal?: AbortSignal,
 ): Promise<Fault | undefined> {
   for (let reads = 1; ; reads++) {
-    await openStore(url).read(url, range, target, signal);
+    await at(url).read(range, target, signal);
     const fault = faultOf(target);
     if (fault === undefined || reads === maxReads) return fault;
     countRetry("checksum");

@@ -1,6 +1,7 @@
 // What is inside a data set or a shard, counted; and one sample as a picture.
 import { ToolkitError } from "../errors.js";
 import { type Codec, renderForm, unchangedColor } from "../native/index.js";
+import { defaultMaxPixels } from "../native/limits.js";
 import { joinUrl } from "../storage/url.js";
 import { recordFlags } from "./flags.js";
 import { type LoadedManifest, readManifest } from "./manifest.js";
@@ -141,7 +142,7 @@ const tileColumns = 16384;
 const tileRows = 1024;
 
 /** A sample at its own size: [height, width, 3] 8-bit RGB. TOO_MANY_PIXELS above `maxPixels`, CORRUPT_RECORD. */
-export function renderSample(found: FoundSample, maxPixels = 100_000_000): Uint8Array {
+export function renderSample(found: FoundSample, maxPixels = defaultMaxPixels): Uint8Array {
   const { width, height, key } = found.sample;
   if (width * height > maxPixels) {
     const message = `${width} x ${height} pixels, at most ${maxPixels} are rendered`;

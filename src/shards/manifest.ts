@@ -25,7 +25,7 @@ const batchSchema = z.object({
   crc32c: z.number().int().min(0).max(0xffffffff),
 });
 
-const shardSchema = z.object({
+const shardEntrySchema = z.object({
   /** Of a file in the manifest's folder. */
   name: z.string().min(1),
   byteLength: count,
@@ -69,7 +69,7 @@ const manifestSchema = z.object({
   inputBytes: count,
   classes: z.array(classSchema),
   frequencies: z.array(frequencySchema),
-  shards: z.array(shardSchema),
+  shards: z.array(shardEntrySchema),
   /** The index beside the manifest, of all samples in the order of the shards. */
   index: z.object({ name: z.string().min(1), byteLength: count, crc32c: z.number().int().min(0).max(0xffffffff) }),
 });
@@ -85,7 +85,7 @@ const sidecarSchema = z.object({
   /** Where in the source the next shard begins: what resuming reads from. */
   next: count,
   /** Absent when a source held no good sample at all. */
-  shard: shardSchema.optional(),
+  shard: shardEntrySchema.optional(),
   /** The shard's part of the index, an Arrow file in base64. */
   index: z.string().optional(),
   inputBytes: count,

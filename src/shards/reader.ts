@@ -1,40 +1,25 @@
 // Shard file -> record batches. Reads by ranges taken from the manifest, or, without one, the file from its beginning.
 import { createHash } from "node:crypto";
-import { RecordBatchStreamWriter } from "apache-arrow";
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import { type Codec, crc32c } from "../native/index.js";
-import { openStore } from "../storage/store.js";
+import { at } from "../storage/at.js";
 import { isRemote, joinUrl } from "../storage/url.js";
 import { readColumns } from "./arrow/columns.js";
 import { ArrowError } from "./arrow/flatbuffer.js";
-import { metadataBytes, parseMessage, prefixBytes, readBatchMessage } from "./arrow/message.js";
-import { type ArrowField, type ArrowSchema, parseSchema } from "./arrow/schema.js";
+import { readBatchMessage } from "./arrow/message.js";
+import { type ArrowSchema, parseSchema } from "./arrow/schema.js";
 import { streamMessages } from "./arrow/stream.js";
 import { checkIsThere, maxReads, readWithCrc } from "./checked-read.js";
-import { codecOfSchema, shardSchema } from "./record.js";
+import { codecOfSchema, recordFields } from "./record.js";
 import { hex, RecordBatchView } from "./record-view.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
-
-let known: readonly ArrowField[] | undefined;
-
-/** The columns of the record batches of a shard that we wrote: the same for every codec. */
-function ownFields(): readonly ArrowField[] {
-  if (known === undefined) {
-    const writer = new RecordBatchStreamWriter();
-    writer.reset(undefined, shardSchema("none"));
-    const stream = writer.finish().toUint8Array(true);
-    known = parseSchema(parseMessage(stream.subarray(prefixBytes, prefixBytes + metadataBytes(stream))).header).fields;
-  }
-  return known;
-}
 
 /** Parses one record batch of a shard of that codec; the view shares `batchBytes`. CORRUPT_SHARD. */
 export function parseBatch(codec: Codec, batchBytes: Uint8Array, source: string): RecordBatchView {
   try {
-    const fields = ownFields();
-    const batch = readColumns(fields, readBatchMessage(batchBytes));
-    return new RecordBatchView(batch, fields, codec, source, batchBytes);
+    const batch = readColumns(recordFields, readBatchMessage(batchBytes));
+    return new RecordBatchView(batch, recordFields, codec, source, batchBytes);
   } catch (cause) {
     throw corruptShard("record batch cannot be read", cause, source);
   }
@@ -99,9 +84,7 @@ export async function* readShard(
   const read = async (batch: BatchEntry, both: AbortSignal) => {
     const range = { start: batch.offset, end: batch.offset + batch.byteLength };
     await checkIsThere(url, range, both);
-    const bytes = await (checked
-      ? readBatchBytes(url, codec, batch, both)
-      : openStore(url).read(url, range, undefined, both));
+    const bytes = await (checked ? readBatchBytes(url, codec, batch, both) : at(url).read(range, undefined, both));
     return { batch, bytes };
   };
   const limit = isRemote(url) ? remoteReadsInFlight : 1;
@@ -117,13 +100,13 @@ export async function* readShard(
 
 /** The record batches of a shard of which only the file is known. NOT_FOUND, CORRUPT_SHARD. */
 export async function* readShardFile(url: string): AsyncGenerator<RecordBatchView> {
-  const store = openStore(url);
-  const info = await store.stat(url);
+  const file = at(url);
+  const info = await file.stat();
   if (info === undefined) throw new ToolkitError("NOT_FOUND", "no such shard", { source: url });
   try {
     let schema: ArrowSchema | undefined;
     let codec: Codec | undefined;
-    for await (const { kind, header, body, bytes } of streamMessages(store.stream(url), info.byteLength)) {
+    for await (const { kind, header, body, bytes } of streamMessages(file.stream(), info.byteLength)) {
       if (kind === "schema") {
         if (schema !== undefined) throw new ArrowError("a second schema");
         schema = parseSchema(header);
@@ -142,6 +125,6 @@ export async function* readShardFile(url: string): AsyncGenerator<RecordBatchVie
 
 export async function sha256Of(url: string): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of openStore(url).stream(url)) hash.update(chunk);
+  for await (const chunk of at(url).stream()) hash.update(chunk);
   return hash.digest("hex");
 }

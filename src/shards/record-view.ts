@@ -1,40 +1,19 @@
 // An Arrow record batch -> samples, at random and without copying. Pure.
 import { ToolkitError } from "../errors.js";
 import { type Codec, type ComponentGeometry, crc32c } from "../native/index.js";
-import { type ArrowBatch, type ArrowColumn, columnOf } from "./arrow/columns.js";
+import { type ArrowBatch, type ArrowColumn, columnsOf } from "./arrow/columns.js";
 import type { ArrowField } from "./arrow/schema.js";
 import { imageProblem, maxComponents, namesProblem } from "./check-record.js";
-import { type SampleRecord, tableValues, type ViewableSample } from "./record.js";
+import { recordColumns, type SampleRecord, tableValues, type ViewableSample } from "./record.js";
 
 const decoder = new TextDecoder();
 
-const component =
-  "h: uint8, v: uint8, blocks_wide: uint16, blocks_high: uint16, stored_wide: uint16, stored_high: uint16";
+type ColumnName = keyof typeof recordColumns;
 
-/** The columns that are read, by name, with their Arrow types. docs/shards.md says what each holds. */
-const columnTypes = {
-  key: "utf8",
-  extension: "utf8",
-  label: "int32",
-  width: "int32",
-  height: "int32",
-  components: `list<struct<${component}, quant_table: uint8>>`,
-  quant_tables: "binary",
-  coefficients: "binary",
-  crc32c: "uint32",
-  image_crc32c: "uint32",
-  flags: "uint32",
-  warnings: "int32",
-  orientation: "uint8",
-  header: "binary",
-  trailer: "binary",
-  raw: "binary",
-  json: "utf8",
-} as const;
-
-type ColumnName = keyof typeof columnTypes;
-
-const nullable: ReadonlySet<string> = new Set<ColumnName>(["raw", "json"]);
+const componentColumns = recordColumns.components.type.listOf;
+type ComponentField = keyof typeof componentColumns;
+/** In the order of the struct's children. */
+const componentFields = Object.keys(componentColumns) as ComponentField[];
 
 /** Random access to the samples of a record batch, without copying: the arrays it returns are views of the batch's bytes. */
 export class RecordBatchView {
@@ -50,11 +29,7 @@ export class RecordBatchView {
     private readonly bytesOfBatch: Uint8Array,
   ) {
     this.length = batch.length;
-    const found = Object.entries(columnTypes).map(([name, type]) => [
-      name,
-      columnOf(batch, fields, { name, type, nullable: nullable.has(name) }),
-    ]);
-    this.columns = Object.fromEntries(found) as Record<ColumnName, ArrowColumn>;
+    this.columns = columnsOf(batch, fields, recordColumns);
   }
 
   label(row: number): number {
@@ -80,19 +55,19 @@ export class RecordBatchView {
     const [start, end] = [offsets?.[row] as number, offsets?.[row + 1] as number];
     if (end - start > maxComponents)
       throw this.corrupt(row, `it has ${end - start} components, at most ${maxComponents} are possible`);
-    const fields = (children[0] as ArrowColumn).children.map((child) => child.values as Uint8Array | Uint16Array);
-    const rows = Array.from({ length: end - start }, (_, i) => fields.map((values) => values[start + i] as number));
-    const components = (rows as [number, number, number, number, number, number][]).map(
-      ([h, v, blocksWide, blocksHigh, storedWide, storedHigh]) => ({
-        h,
-        v,
-        blocksWide,
-        blocksHigh,
-        storedWide,
-        storedHigh,
-      }),
-    );
-    return { components, tables: rows.map((values) => values[6] as number) };
+    const struct = children[0] as ArrowColumn;
+    const number = (name: ComponentField, i: number) =>
+      struct.children[componentFields.indexOf(name)]?.values?.[start + i] as number;
+    const rows = Array.from({ length: end - start }, (_, i) => i);
+    const components = rows.map((i) => ({
+      h: number("h", i),
+      v: number("v", i),
+      blocksWide: number("blocks_wide", i),
+      blocksHigh: number("blocks_high", i),
+      storedWide: number("stored_wide", i),
+      storedHigh: number("stored_high", i),
+    }));
+    return { components, tables: rows.map((i) => number("quant_table", i)) };
   }
 
   /** [components, 64]: each component's own table again. */

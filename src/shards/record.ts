@@ -1,9 +1,9 @@
-// One sample as it stands in a shard: its fields, and the Arrow schema that names them. docs/shards.md is the specification
-// in words; record-batch.ts writes records, record-view.ts reads them.
-import { Binary, Field, Int32, List, Schema, Struct, Uint8, Uint16, Uint32, Utf8 } from "apache-arrow";
+// One sample as it stands in a shard: its fields, and the table of its columns. docs/shards.md is the specification in words;
+// record-batch.ts writes records, record-view.ts reads them.
 import { ToolkitError } from "../errors.js";
 import { type Codec, type ComponentGeometry, isCodec, rowsPerFrame } from "../native/index.js";
-import type { ArrowSchema } from "./arrow/schema.js";
+import { type ColumnTable, fieldOf } from "./arrow/column-table.js";
+import type { ArrowField, ArrowSchema } from "./arrow/schema.js";
 
 /** Raised when a reader of the old version would misread the new one. */
 export const formatVersion = 2;
@@ -42,49 +42,56 @@ export type ViewableSample = Pick<
   "label" | "width" | "height" | "components" | "quantTables" | "packed" | "crc32c"
 >;
 
-export const componentType = new Struct<Record<string, Uint8 | Uint16>>([
-  new Field("h", new Uint8()),
-  new Field("v", new Uint8()),
-  new Field("blocks_wide", new Uint16()),
-  new Field("blocks_high", new Uint16()),
-  new Field("stored_wide", new Uint16()),
-  new Field("stored_high", new Uint16()),
-  new Field("quant_table", new Uint8()),
-]);
-
 /** uint16 values of a quantisation table. */
 export const tableValues = 64;
 
 /** The columns, in their order. */
-export const recordFields = [
-  new Field("key", new Utf8()),
-  new Field("extension", new Utf8()),
-  new Field("label", new Int32()),
-  new Field("width", new Int32()),
-  new Field("height", new Int32()),
-  new Field("components", new List(new Field("item", componentType))),
-  new Field("quant_tables", new Binary()),
-  new Field("coefficients", new Binary()),
-  new Field("crc32c", new Uint32()),
-  new Field("image_crc32c", new Uint32()),
-  new Field("flags", new Uint32()),
-  new Field("warnings", new Int32()),
-  new Field("orientation", new Uint8()),
-  new Field("header", new Binary()),
-  new Field("trailer", new Binary()),
-  new Field("raw", new Binary(), true),
-  new Field("json", new Utf8(), true),
-];
+export const recordColumns = {
+  key: { type: "utf8" },
+  extension: { type: "utf8" },
+  label: { type: "int32" },
+  width: { type: "int32" },
+  height: { type: "int32" },
+  components: {
+    type: {
+      listOf: {
+        h: "uint8",
+        v: "uint8",
+        blocks_wide: "uint16",
+        blocks_high: "uint16",
+        stored_wide: "uint16",
+        stored_high: "uint16",
+        quant_table: "uint8",
+      },
+    },
+  },
+  quant_tables: { type: "binary" },
+  coefficients: { type: "binary" },
+  crc32c: { type: "uint32" },
+  image_crc32c: { type: "uint32" },
+  flags: { type: "uint32" },
+  warnings: { type: "int32" },
+  orientation: { type: "uint8" },
+  header: { type: "binary" },
+  trailer: { type: "binary" },
+  raw: { type: "binary", nullable: true },
+  json: { type: "utf8", nullable: true },
+} as const satisfies ColumnTable;
 
-export function shardSchema(codec: Codec): Schema {
-  const metadata = new Map([
+/** The same as the schema of a shard that we wrote says it. */
+export const recordFields: readonly ArrowField[] = Object.entries(recordColumns).map(([name, { type }]) =>
+  fieldOf(name, type),
+);
+
+/** What a shard's schema says of the whole shard. */
+export function shardMetadata(codec: Codec): Map<string, string> {
+  return new Map([
     ["dctstream.format", String(formatVersion)],
     ["dctstream.codec", codec],
     ["dctstream.transform", "jpeg-dct-8x8"],
     ["dctstream.order", "scan"],
     ["dctstream.rows_per_frame", String(rowsPerFrame)],
   ]);
-  return new Schema(recordFields, metadata);
 }
 
 /** The codec of a shard, from its schema. UNSUPPORTED_MANIFEST_VERSION for a later format, CORRUPT_SHARD for none of ours. */

@@ -1,47 +1,42 @@
 // The index of a data set: what a reader must know of every sample to find it and to plan a view of it, in one small Arrow file beside the
 // manifest. With it in memory, reading a sample is one range read, and choosing samples by class or in any order reads nothing.
-import {
-  Field,
-  FixedSizeList,
-  Int32,
-  makeData,
-  RecordBatch,
-  Schema,
-  Struct,
-  Table,
-  tableToIPC,
-  Uint16,
-  Uint32,
-  Utf8,
-} from "apache-arrow";
 import { ToolkitError } from "../errors.js";
-import { columnOf, readColumns } from "./arrow/columns.js";
+import type { ColumnTable, NumberArrays, NumberType } from "./arrow/column-table.js";
+import { columnsOf, readColumns } from "./arrow/columns.js";
 import { ArrowError } from "./arrow/flatbuffer.js";
 import { readSingleBatchFile } from "./arrow/message.js";
 import { type SampleRecord, tableValues } from "./record.js";
 
 export const indexName = "index.arrow";
-export const indexVersion = 1;
+const indexVersion = 1;
 
 /** Components that a record can have; the places of missing ones are zero. */
 const maxComponents = 3;
 const componentBytes = 2 + 2 * tableValues;
 /** A layout: per component h and v as bytes, then its quantisation table as 64 little-endian uint16 in natural order. */
 export const layoutBytes = maxComponents * componentBytes;
-const gridNumbers = 2 * maxComponents;
+/** Of a sample: see SampleIndex.grid. */
+export const gridNumbers = 2 * maxComponents;
 
-const gridType = new FixedSizeList(gridNumbers, new Field("item", new Uint16()));
+/** The columns, in their order; SampleIndex says what each holds. */
+export const indexColumns = {
+  key: { type: "utf8" },
+  label: { type: "int32" },
+  width: { type: "uint16" },
+  height: { type: "uint16" },
+  grid: { type: { of: "uint16", count: gridNumbers } },
+  layout: { type: "uint32" },
+  byte_length: { type: "uint32" },
+  crc32c: { type: "uint32" },
+} as const satisfies ColumnTable;
 
-const fields = [
-  new Field("key", new Utf8()),
-  new Field("label", new Int32()),
-  new Field("width", new Uint16()),
-  new Field("height", new Uint16()),
-  new Field("grid", gridType),
-  new Field("layout", new Uint32()),
-  new Field("byte_length", new Uint32()),
-  new Field("crc32c", new Uint32()),
-];
+/** What an index says of itself. */
+export function indexMetadata(layouts: readonly Uint8Array[]): Map<string, string> {
+  return new Map([
+    ["dctstream.index", String(indexVersion)],
+    ["dctstream.layouts", Buffer.concat(layouts).toString("base64")],
+  ]);
+}
 
 /** Samples in manifest order, as columns. Every array is a view of the bytes it was parsed from. */
 export interface SampleIndex {
@@ -61,99 +56,16 @@ export interface SampleIndex {
   key(sample: number): string;
 }
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-type Indexed = Pick<
+/** What the index says of a sample. */
+export type Indexed = Pick<
   SampleRecord,
   "key" | "label" | "width" | "height" | "components" | "quantTables" | "packed" | "crc32c"
 >;
 
-/** Collects samples, and parts that were collected elsewhere, in order. */
-export class SampleIndexBuilder {
-  private readonly keys: Uint8Array[] = [];
-  private readonly columns = {
-    label: [] as number[],
-    width: [] as number[],
-    height: [] as number[],
-    grid: [] as number[],
-    layout: [] as number[],
-    byteLength: [] as number[],
-    crc32c: [] as number[],
-  };
-  private readonly layouts: Uint8Array[] = [];
-  private readonly known = new Map<string, number>();
-
-  add({ key, label, width, height, components, quantTables, packed, crc32c }: Indexed): void {
-    const { columns } = this;
-    this.keys.push(encoder.encode(key));
-    columns.label.push(label);
-    columns.width.push(width);
-    columns.height.push(height);
-    for (let i = 0; i < maxComponents; i++)
-      columns.grid.push(components[i]?.storedWide ?? 0, components[i]?.storedHigh ?? 0);
-    columns.layout.push(this.intern(layoutOf({ components, quantTables })));
-    columns.byteLength.push(packed.length);
-    columns.crc32c.push(crc32c);
-  }
-
-  addAll(part: SampleIndex): void {
-    const { columns } = this;
-    const places = Array.from({ length: part.layouts.length / layoutBytes }, (_, i) =>
-      this.intern(part.layouts.subarray(i * layoutBytes, (i + 1) * layoutBytes)),
-    );
-    for (const value of part.grid) columns.grid.push(value);
-    for (let i = 0; i < part.length; i++) {
-      this.keys.push(encoder.encode(part.key(i)));
-      columns.label.push(part.label[i] as number);
-      columns.width.push(part.width[i] as number);
-      columns.height.push(part.height[i] as number);
-      columns.layout.push(places[part.layout[i] as number] as number);
-      columns.byteLength.push(part.byteLength[i] as number);
-      columns.crc32c.push(part.crc32c[i] as number);
-    }
-  }
-
-  /** An Arrow file of one record batch. */
-  finish(): Uint8Array {
-    const { columns } = this;
-    const length = columns.label.length;
-    const shorts = (values: readonly number[]) => makeData({ type: new Uint16(), data: Uint16Array.from(values) });
-    const unsigned = (values: readonly number[]) => makeData({ type: new Uint32(), data: Uint32Array.from(values) });
-    const ends = new Int32Array(length + 1);
-    for (const [i, key] of this.keys.entries()) ends[i + 1] = (ends[i] as number) + key.length;
-    const grid = { type: gridType, length, nullCount: 0, child: shorts(columns.grid) };
-    const children = [
-      makeData({ type: new Utf8(), length, nullCount: 0, valueOffsets: ends, data: Buffer.concat(this.keys) }),
-      makeData({ type: new Int32(), data: Int32Array.from(columns.label) }),
-      shorts(columns.width),
-      shorts(columns.height),
-      makeData(grid),
-      unsigned(columns.layout),
-      unsigned(columns.byteLength),
-      unsigned(columns.crc32c),
-    ];
-    const metadata = new Map([
-      ["dctstream.index", String(indexVersion)],
-      ["dctstream.layouts", Buffer.concat(this.layouts).toString("base64")],
-    ]);
-    const schema = new Schema(fields, metadata);
-    const data = makeData({ type: new Struct(fields), length, nullCount: 0, children: children as never[] });
-    return tableToIPC(new Table(schema, [new RecordBatch(schema, data as never)]), "file");
-  }
-
-  private intern(layout: Uint8Array): number {
-    const name = Buffer.from(layout).toString("base64");
-    let place = this.known.get(name);
-    if (place === undefined) {
-      place = this.layouts.push(layout) - 1;
-      this.known.set(name, place);
-    }
-    return place;
-  }
-}
-
-function layoutOf({ components, quantTables }: Pick<SampleRecord, "components" | "quantTables">): Uint8Array {
+/** The bytes of a layout: see layoutBytes. */
+export function layoutOf({ components, quantTables }: Pick<SampleRecord, "components" | "quantTables">): Uint8Array {
   const layout = new Uint8Array(layoutBytes);
   const view = new DataView(layout.buffer);
   for (const [i, { h, v }] of components.entries()) {
@@ -185,25 +97,26 @@ export function storedComponents(
 
 /** Whether the index says of a sample what its record says. */
 export function indexHolds(index: SampleIndex, number: number, sample: Indexed): boolean {
-  const { components, packed } = sample;
   const layout = (index.layout[number] as number) * layoutBytes;
-  const grid = gridOf(index, number);
+  const grid = gridOf(sample.components);
   return (
     index.key(number) === sample.key &&
     index.label[number] === sample.label &&
     index.width[number] === sample.width &&
     index.height[number] === sample.height &&
-    index.byteLength[number] === packed.length &&
+    index.byteLength[number] === sample.packed.length &&
     index.crc32c[number] === sample.crc32c &&
     Buffer.compare(index.layouts.subarray(layout, layout + layoutBytes), layoutOf(sample)) === 0 &&
-    grid.every(
-      (value, i) => value === ((i % 2 === 0 ? components[i >> 1]?.storedWide : components[i >> 1]?.storedHigh) ?? 0),
-    )
+    grid.every((value, i) => value === index.grid[gridNumbers * number + i])
   );
 }
 
-function gridOf({ grid }: SampleIndex, sample: number): Uint16Array {
-  return grid.subarray(gridNumbers * sample, gridNumbers * (sample + 1));
+/** The stored blocks of each component; see SampleIndex. */
+export function gridOf(components: Indexed["components"]): number[] {
+  return Array.from({ length: maxComponents }, (_, i) => components[i]).flatMap((component) => [
+    component?.storedWide ?? 0,
+    component?.storedHigh ?? 0,
+  ]);
 }
 
 /** CORRUPT_INDEX unless the bytes are an index. They are not copied; memory that threads share is welcome. */
@@ -217,31 +130,35 @@ export function parseSampleIndex(bytes: Uint8Array, source: string): SampleIndex
   }
 }
 
+type NumberColumn = {
+  [Name in keyof typeof indexColumns]: (typeof indexColumns)[Name]["type"] extends NumberType ? Name : never;
+}[keyof typeof indexColumns];
+
 function readIndex(bytes: Uint8Array): SampleIndex {
   const { schema, ...message } = readSingleBatchFile(bytes);
   const version = schema.metadata("dctstream.index");
   if (version !== String(indexVersion))
     throw new ArrowError(`index version ${version?.slice(0, 20)}, expected ${indexVersion}`);
   const batch = readColumns(schema.fields, message);
-  const column = (name: string, type: string) => columnOf(batch, schema.fields, { name, type });
-  const numbers = <T extends ArrayBufferView>(name: string, type: string) => column(name, type).values as unknown as T;
-  const keys = column("key", "utf8");
-  const [keyBytes, ends] = [keys.values as Uint8Array, keys.offsets as Int32Array];
+  const columns = columnsOf(batch, schema.fields, indexColumns);
+  const numbers = <Name extends NumberColumn>(name: Name) =>
+    columns[name].values as NumberArrays[(typeof indexColumns)[Name]["type"]];
+  const [keyBytes, ends] = [columns.key.values as Uint8Array, columns.key.offsets as Int32Array];
   const layouts = layoutsOf(schema.metadata("dctstream.layouts") ?? "");
-  const layout = numbers<Uint32Array>("layout", "uint32");
+  const layout = numbers("layout");
   for (const entry of layout)
     if ((entry + 1) * layoutBytes > layouts.length) throw new ArrowError(`no layout ${entry}, which a sample has`);
-  const grid = column("grid", `fixed_size_list<uint16>[${gridNumbers}]`).children[0]?.values as Uint16Array;
+  const grid = columns.grid.children[0]?.values as Uint16Array;
   return {
     length: batch.length,
-    label: numbers<Int32Array>("label", "int32"),
-    width: numbers<Uint16Array>("width", "uint16"),
-    height: numbers<Uint16Array>("height", "uint16"),
+    label: numbers("label"),
+    width: numbers("width"),
+    height: numbers("height"),
     // Without the padding that a child's values may end with.
     grid: grid.subarray(0, gridNumbers * batch.length),
     layout,
-    byteLength: numbers<Uint32Array>("byte_length", "uint32"),
-    crc32c: numbers<Uint32Array>("crc32c", "uint32"),
+    byteLength: numbers("byte_length"),
+    crc32c: numbers("crc32c"),
     layouts,
     // Text decoders refuse memory that threads share.
     key: (sample) => decoder.decode(new Uint8Array(keyBytes.subarray(ends[sample], ends[sample + 1]))),

@@ -1,8 +1,9 @@
 // Checks that a data set on disk is what its manifest says: every file, checksum, count and record, and that these agree with each other.
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../errors.js";
+import { defaultMaxPixels } from "../native/limits.js";
 import { publicUrl } from "../public-url.js";
+import { at } from "../storage/at.js";
 import { readText } from "../storage/objects.js";
-import { openStore } from "../storage/store.js";
 import { joinUrl } from "../storage/url.js";
 import { openDataset } from "./dataset.js";
 import { type LoadedManifest, parseSidecar, readManifest, type Sidecar, sidecarName } from "./manifest.js";
@@ -128,7 +129,7 @@ class ShardVerifier {
 
   private async verifyFile(): Promise<void> {
     const { source, shard } = this;
-    const info = await openStore(source).stat(source);
+    const info = await at(source).stat();
     if (info === undefined) throw new ToolkitError("MISSING_SHARD", "no such file", { source });
     if (info.byteLength !== shard.byteLength)
       throw new ToolkitError("CHECKSUM_MISMATCH", `${info.byteLength} bytes, expected ${shard.byteLength}`, { source });
@@ -173,7 +174,7 @@ class ShardVerifier {
     if (index !== undefined && !indexHolds(index.index, index.first + inShard, sample))
       throw new ToolkitError("CORRUPT_INDEX", "the index says something else of this sample", facts);
     if (options.rebuild ?? true)
-      this.sums.add(verifyRecord(sample, batch.codec, source, options.maxPixels ?? 100_000_000).frequencies);
+      this.sums.add(verifyRecord(sample, batch.codec, source, options.maxPixels ?? defaultMaxPixels).frequencies);
     return sample.packed.length;
   }
 }

@@ -1,13 +1,13 @@
 // Samples -> one shard file: record batches of bounded size, a running SHA-256, published whole or not at all.
 import { createHash } from "node:crypto";
 import { type RecordBatch, RecordBatchFileWriter, RecordBatchWriter, type Schema } from "apache-arrow";
-import { crc32c } from "../native/index.js";
+import { type Codec, crc32c } from "../native/index.js";
+import { writableAt } from "../storage/at.js";
 import type { ObjectWriter } from "../storage/object-store.js";
-import { openWritable } from "../storage/store.js";
 import { joinUrl } from "../storage/url.js";
 import type { SampleRecord } from "./record.js";
 import { RecordBatchBuilder } from "./record-batch.js";
-import { SampleIndexBuilder } from "./sample-index.js";
+import { SampleIndexBuilder } from "./sample-index-builder.js";
 
 /** Where a record batch lies in its file: a reader fetches `byteLength` bytes from `offset` and has whole samples. */
 export interface BatchEntry {
@@ -85,15 +85,15 @@ export class ShardWriter {
 
   private constructor(
     private readonly name: string,
-    schema: Schema,
+    codec: Codec,
     private readonly out: ObjectWriter,
   ) {
-    this.pending = new RecordBatchBuilder(schema);
+    this.pending = new RecordBatchBuilder(codec);
   }
 
-  static async open(folder: string, name: string, schema: Schema, signal?: AbortSignal): Promise<ShardWriter> {
+  static async open(folder: string, name: string, codec: Codec, signal?: AbortSignal): Promise<ShardWriter> {
     const url = joinUrl(folder, name);
-    return new ShardWriter(name, schema, await openWritable(url).create(url, { signal }));
+    return new ShardWriter(name, codec, await writableAt(url).create({ signal }));
   }
 
   /** Bytes written so far and bytes waiting for their batch: what the roll-over is decided by. */

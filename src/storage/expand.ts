@@ -4,7 +4,7 @@ import picomatch from "picomatch";
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import { publicUrl } from "../public-url.js";
-import { openStore } from "./store.js";
+import { at } from "./at.js";
 import { baseName, isRemote, joinUrl } from "./url.js";
 
 /** Looks at services' objects, and lists of their folders, at a time. */
@@ -60,12 +60,12 @@ async function walk(pattern: string): Promise<string[]> {
 }
 
 async function descend(folder: string, [segment = "", ...rest]: readonly string[]): Promise<string[]> {
-  const info = await openStore(folder).stat(folder);
+  const info = await at(folder).stat();
   if (info?.kind !== "folder") return [];
   const anyDepth = segment === "**";
   const matches = picomatch(anyDepth ? "*" : segment);
   const namePrefix = anyDepth ? "" : /^[^*?[\](){}!+@\\]*/.exec(segment)?.[0];
-  const entries = await openStore(folder).list(folder, namePrefix ? { namePrefix } : {});
+  const entries = await at(folder).list(namePrefix ? { namePrefix } : {});
   const found: string[] = anyDepth && rest.length > 0 ? await descend(folder, rest) : [];
   for (const entry of entries) {
     if (entry.kind === "folder" && entry.problem !== undefined) {
@@ -83,5 +83,5 @@ async function descend(folder: string, [segment = "", ...rest]: readonly string[
 }
 
 async function exists(url: string): Promise<boolean> {
-  return (await openStore(url).stat(url)) !== undefined;
+  return (await at(url).stat()) !== undefined;
 }

@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ToolkitError } from "../errors.js";
 import type { CreateOptions, Lock, ObjectInfo, ObjectWriter } from "./object-store.js";
+import { writeWhole } from "./write-whole.js";
 
 const prefix = "dctstream.lock.";
 const renewMs = 4000;
@@ -110,14 +111,7 @@ export class LeaseKeeper {
   }
 
   private async write(url: string, options: CreateOptions): Promise<void> {
-    const writer = await this.store.create(url, options);
-    try {
-      await writer.write(Buffer.from(this.content()));
-      await writer.commit();
-    } catch (error) {
-      await writer.abort();
-      throw error;
-    }
+    await writeWhole(await this.store.create(url, options), this.content());
   }
 
   private content(): string {

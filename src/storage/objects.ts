@@ -1,6 +1,7 @@
 // Whole objects, written and read in one call.
+import { at, writableAt } from "./at.js";
 import type { CreateOptions, ObjectInfo } from "./object-store.js";
-import { openStore, openWritable } from "./store.js";
+import { writeWhole } from "./write-whole.js";
 
 /** Writes a whole object atomically. */
 export async function putObject(
@@ -8,21 +9,14 @@ export async function putObject(
   content: Uint8Array | string,
   options: CreateOptions = {},
 ): Promise<ObjectInfo> {
-  const writer = await openWritable(url).create(url, options);
-  try {
-    await writer.write(typeof content === "string" ? new TextEncoder().encode(content) : content);
-    return await writer.commit();
-  } catch (error) {
-    await writer.abort();
-    throw error;
-  }
+  return writeWhole(await writableAt(url).create(options), content);
 }
 
 /** A whole object; undefined when there is none. Meant for what is read whole anyway, not for shards. */
 export async function readObject(url: string): Promise<Uint8Array | undefined> {
-  const store = openStore(url);
-  const info = await store.stat(url);
-  return info && store.read(url, { start: 0, end: info.byteLength });
+  const object = at(url);
+  const info = await object.stat();
+  return info && object.read({ start: 0, end: info.byteLength });
 }
 
 /** The same as text. */

@@ -1,6 +1,6 @@
 // Work on a folder that no other process may do at the same time.
 import { ToolkitError } from "../errors.js";
-import { openWritable } from "./store.js";
+import { writableAt } from "./at.js";
 
 export interface LockedWork {
   /** What is claimed. */
@@ -22,19 +22,19 @@ export async function withLock<T>(
   { folder, writesTo = folder, what, isOwn, signal }: LockedWork,
   work: (signal: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
-  const lock = await openWritable(folder).lock(folder, signal);
+  const lock = await writableAt(folder).lock(signal);
   if (lock === undefined) {
     const message = `another ${what} is writing there; wait for it or choose another \`out\``;
     throw new ToolkitError("OUTPUT_IN_USE", message, { source: folder });
   }
   const signals = [signal, lock.lost].filter((each) => each !== undefined);
   try {
-    await openWritable(writesTo).sweep(writesTo, isOwn);
+    await writableAt(writesTo).sweep(isOwn);
     return await work(signals.length === 0 ? undefined : AbortSignal.any(signals));
   } finally {
     // An upload whose beginning was answered into the void is nobody's to abort but ours; that this fails must not hide how the work ended.
-    await openWritable(writesTo)
-      .sweep(writesTo, isOwn)
+    await writableAt(writesTo)
+      .sweep(isOwn)
       .catch(() => {});
     await lock.release();
   }

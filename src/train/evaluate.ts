@@ -11,6 +11,7 @@ import { alone, type Collective } from "./collective/collective.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import type { Tf } from "./engine/tensorflow.js";
+import { letEventsThrough } from "./event-loop.js";
 import { type NetworkInput, viewOf } from "./input.js";
 import type { EvaluateReport, Mistake } from "./report.js";
 import { classesOfNetwork, type NetworkClasses } from "./saved/network-classes.js";
@@ -87,8 +88,7 @@ export async function evaluateModel(
       tensors.dispose();
       batch.release();
       options.onProgress?.(tally.samples, manifest.samples);
-      await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through between steps
-      signal?.throwIfAborted();
+      await letEventsThrough(signal);
     }
     await tally.sumOver(collective);
   } finally {

@@ -1,6 +1,7 @@
 // A trained network over images that have no labels: what it takes each of them for.
 import type { LayersModel } from "@tensorflow/tfjs";
 import type { WireError } from "../errors.js";
+import { defaultMaxImageBytes } from "../native/limits.js";
 import { imageBatches } from "../pipeline/direct/image-batches.js";
 import { findImages, type ImagePlace, isPattern, noPlace, readImages } from "../pipeline/direct/image-files.js";
 import { Loader } from "../pipeline/load/loader.js";
@@ -9,11 +10,12 @@ import { isImageName } from "../pipeline/preprocess/entry-names.js";
 import { isTarUrl } from "../pipeline/preprocess/sources.js";
 import { publicUrl } from "../public-url.js";
 import { type LoadedManifest, manifestName, readManifest } from "../shards/manifest.js";
-import { openStore } from "../storage/store.js";
+import { at } from "../storage/at.js";
 import { joinUrl } from "../storage/url.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import { notFinite } from "./evaluate.js";
+import { letEventsThrough } from "./event-loop.js";
 import { type NetworkInput, viewOf } from "./input.js";
 import { type BatchInput, inputTensors } from "./step/batch.js";
 
@@ -83,8 +85,7 @@ export async function* predict(
         if (error !== undefined) return { image, error: { code: error.code, message: error.message } };
         return { image, top: (guesses[i] as Guess[]).map((guess) => named(guess, options.classNames)) };
       });
-      await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through
-      options.signal?.throwIfAborted();
+      await letEventsThrough(options.signal);
     }
   } finally {
     network.dispose();
@@ -135,7 +136,7 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
       yield* findImages(next.value, options.literal ?? false, options.signal);
     }
   }
-  const { batchSize = 32, maxImageBytes = 64 << 20, workers, signal } = options;
+  const { batchSize = 32, maxImageBytes = defaultMaxImageBytes, workers, signal } = options;
   const view = viewOf(input, "eval");
   for (;;) {
     dataset = undefined;
@@ -150,9 +151,9 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
 async function datasetAt(url: string): Promise<LoadedManifest | undefined> {
   if (url.endsWith(".json")) return readManifest(url);
   if (isImageName(url) || isTarUrl(url) || isPattern(url)) return undefined;
-  if ((await openStore(url).stat(url))?.kind !== "folder") return undefined;
+  if ((await at(url).stat())?.kind !== "folder") return undefined;
   const manifest = joinUrl(url, manifestName);
-  return (await openStore(url).stat(manifest)) === undefined ? undefined : readManifest(manifest);
+  return (await at(manifest).stat()) === undefined ? undefined : readManifest(manifest);
 }
 
 async function* samplesOf(

@@ -3,6 +3,7 @@ import type { Tensor } from "@tensorflow/tfjs";
 import { epochMs, type Recorder } from "../pipeline/stage-clock.js";
 import type { Engine } from "./engine/engine.js";
 import type { Precision } from "./engine/frozen-network.js";
+import { letEventsThrough } from "./event-loop.js";
 import { buildNetwork, type NetworkOptions } from "./networks/build.js";
 import { stepStage } from "./run/meter.js";
 import { labelledSamples, stepSettings } from "./step/plain-step.js";
@@ -42,8 +43,7 @@ export async function timeNetwork(engine: Engine, id: string, options: TimeNetwo
       const ended = epochMs();
       times.push(ended - began);
       recorder?.span(stepStage, stepStage, 0, began, ended);
-      await new Promise(setImmediate);
-      signal?.throwIfAborted();
+      await letEventsThrough(signal);
     }
   };
   try {
@@ -91,8 +91,7 @@ export async function timeFedNetwork(
     for await (const batch of batches) {
       const { samples: count } = batch;
       await stepper.step(one(batch), 1, count, 0);
-      await new Promise(setImmediate);
-      signal?.throwIfAborted();
+      await letEventsThrough(signal);
       if (++steps === warmUpSteps) began = performance.now();
       if (steps <= warmUpSteps) continue;
       samples += count;

@@ -1,36 +1,25 @@
 // Every command that the documents show, run as they show it: in a folder that holds what it names, small, and with short settings.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import {
-  copyFileSync,
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, type TestContext, test } from "node:test";
 import { dctstream } from "../support/command-line.js";
 import { sampleEntries } from "../support/dataset.js";
 import { documentedCommands, formOf } from "../support/documented-commands.js";
-import { projectRoot, writeTar } from "../support/files.js";
+import { projectRoot, temporaryFolder, writeTar } from "../support/files.js";
 import { heldServer } from "../support/held-server.js";
 import { jpegKinds, makeJpeg } from "../support/jpegs.js";
 import { logIn, S3Server } from "../support/s3-server.js";
 import { inTime } from "../support/until.js";
 
 /** What the documents' commands find: tars, shards, a run, pictures; copied for each. */
-let data: string;
+const data = temporaryFolder({ after });
 let server: S3Server;
 let python: string;
 let runs = 0;
 
 before(async () => {
-  data = mkdtempSync(path.join(tmpdir(), "dctstream-documented-"));
   const at = (...names: string[]) => path.join(data, ...names);
   const made = async (...args: string[]) => {
     const { status, stderr } = await dctstream(args);
@@ -74,10 +63,7 @@ before(async () => {
   assert.equal((await run(`python3 ${pip.join(" ")}`, data, {})).status, 0, "numpy and Pillow for bench/exactness.py");
 });
 
-after(async () => {
-  await server.stop();
-  rmSync(data, { recursive: true, force: true });
-});
+after(() => server.stop());
 
 interface Ended {
   readonly status: number | null;
@@ -116,8 +102,7 @@ function run(command: string, cwd: string, env: Record<string, string>, serving?
 
 /** A copy of the data beside the project's own files, without what the command is going to make. */
 function workFolder(t: TestContext, command: string): string {
-  const folder = mkdtempSync(path.join(tmpdir(), "dctstream-documented-"));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  const folder = temporaryFolder(t);
   cpSync(data, folder, { recursive: true });
   for (const name of ["node_modules", "dist", "src", "tools", "test", "bench", "examples", "deploy", "docs"])
     symlinkSync(path.join(projectRoot, name), path.join(folder, name));

@@ -8,8 +8,9 @@ import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { type LoadedManifest, readManifest } from "../../src/shards/manifest.js";
 import { randomFor } from "../../src/shards/random.js";
 import { verify } from "../../src/shards/verify.js";
+import { at } from "../../src/storage/at.js";
 import { countersSince, storageCounters } from "../../src/storage/counters.js";
-import { closeStorage, configureStorage, openStore } from "../../src/storage/store.js";
+import { closeStorage, configureStorage } from "../../src/storage/store.js";
 import { sampleEntries, sha256 } from "../support/dataset.js";
 import { rejectsWith } from "../support/errors.js";
 import type { Fault, FaultProxy, SeenRequest } from "../support/fault-proxy.js";
@@ -35,10 +36,9 @@ after(async () => {
 
 /** Names and contents of everything in a folder of the bucket or the disk. */
 async function contentsOf(folder: string): Promise<Record<string, string>> {
-  const store = openStore(folder);
-  const files = (await store.list(folder)).filter(({ kind }) => kind === "object");
+  const files = (await at(folder).list()).filter(({ kind }) => kind === "object");
   const hashes = files.map(async ({ url, byteLength }) => {
-    const bytes = await store.read(url, { start: 0, end: byteLength });
+    const bytes = await at(url).read({ start: 0, end: byteLength });
     // Manifest and job name the sources, which lie elsewhere in the other copy.
     const named = /(manifest|job)\.json$/.test(url);
     const text = named
@@ -122,7 +122,7 @@ test("a run that is interrupted leaves no parts, a source that was replaced is r
   await assert.rejects(stopped, /enough/);
   assert.deepEqual(await server.openUploads("data"), []);
   assert.deepEqual(
-    (await openStore("s3://data").list("s3://data/stop/out", { namePrefix: "dctstream" })).length,
+    (await at("s3://data/stop/out").list({ namePrefix: "dctstream" })).length,
     0,
     "the claim is given back",
   );

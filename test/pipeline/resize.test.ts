@@ -1,7 +1,5 @@
 // The resized form against its definition: Pillow's antialiased triangle resampling of the decoded planes, in double precision.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { type ResizeOptions, readPixels, unpackCoefficients } from "../../src/native/index.js";
@@ -17,20 +15,17 @@ import { jpegKinds, makeJpeg } from "../support/jpegs.js";
 import { psnr, resizedPlanes, spatialPlane } from "../support/reference-view.js";
 
 const kinds = jpegKinds.filter(({ width, height }) => Math.min(width, height) >= 24);
-let folder: string;
+const folder = temporaryFolder({ after });
 let source: string;
 let whole: PreprocessReport;
 
 before(async () => {
-  folder = mkdtempSync(path.join(tmpdir(), "dctstream-test-"));
   const entries = kinds.flatMap((kind, i) => {
     return [[`${i}.jpg`, makeJpeg(kind)] as const, [`${i}.cls`, "0"] as const];
   });
   source = await writeTar(path.join(folder, "s.tar"), entries);
   whole = await preprocess({ sources: [source], out: path.join(folder, "whole") });
 });
-
-after(() => rmSync(folder, { recursive: true }));
 
 for (const sampling of ["4:2:0", "4:4:4"] as const) {
   for (const crop of [0, 40]) {

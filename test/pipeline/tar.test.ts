@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { ByteReader } from "../../src/pipeline/preprocess/byte-reader.js";
 import { cleanPath, splitName } from "../../src/pipeline/preprocess/entry-names.js";
 import { groupByKey } from "../../src/pipeline/preprocess/group.js";
-import { type Companions, type LabelRules, labelOf } from "../../src/pipeline/preprocess/labels.js";
+import { type Companions, type LabelRules, labelOf } from "../../src/pipeline/preprocess/label-rules.js";
 import { isSample, type SourceItem } from "../../src/pipeline/preprocess/sample.js";
 import { readTar as readTarFrom } from "../../src/pipeline/preprocess/tar.js";
 import type { TarEntry } from "../../src/pipeline/preprocess/tar-entry.js";

@@ -16,9 +16,12 @@ import {
   vectorFromArray,
 } from "apache-arrow";
 import { ToolkitError } from "../../src/errors.js";
+import { magicBytes, metadataBytes, parseMessage, prefixBytes } from "../../src/shards/arrow/message.js";
+import { parseSchema } from "../../src/shards/arrow/schema.js";
 import { inspect } from "../../src/shards/inspect.js";
 import { type LoadedManifest, readManifest } from "../../src/shards/manifest.js";
 import { parseBatch, readShardFile } from "../../src/shards/reader.js";
+import { recordFields } from "../../src/shards/record.js";
 import { parseSampleIndex } from "../../src/shards/sample-index.js";
 import { makeDataset } from "../support/dataset.js";
 import { rejectsWith } from "../support/errors.js";
@@ -32,6 +35,13 @@ async function openBytes(folder: string, count = 6) {
   const index = readFileSync(path.join(manifest.folder, manifest.index.name));
   return { manifest, shard, file, batch: file.subarray(offset, offset + byteLength), index };
 }
+
+test("a shard's own schema says of its columns what the table of columns does", async (t) => {
+  const { file } = await openBytes(temporaryFolder(t), 1);
+  const length = metadataBytes(file.subarray(magicBytes));
+  const metadata = file.subarray(magicBytes + prefixBytes, magicBytes + prefixBytes + length);
+  assert.deepEqual(parseSchema(parseMessage(metadata).header).fields, recordFields);
+});
 
 /** Anything but an answer or an error of ours. */
 function mustAnswer(read: () => unknown, what: string): void {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { epochLength, type PlanSource, planEpoch, repeatsForWeights } from "../../src/shards/plan.js";
+import type { PlanSource } from "../../src/shards/plan/runs.js";
+import { epochLength, planEpoch, repeatsForWeights } from "../../src/shards/plan.js";
 import { randomFamily, randomFor, shuffle } from "../../src/shards/random.js";
 import { rejectsWith } from "../support/errors.js";
 

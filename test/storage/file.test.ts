@@ -5,9 +5,9 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
+import { at, writableAt } from "../../src/storage/at.js";
 import { expandPatterns } from "../../src/storage/expand.js";
 import { putObject, readObject, readText } from "../../src/storage/objects.js";
-import { openStore, openWritable } from "../../src/storage/store.js";
 import { baseName, joinUrl } from "../../src/storage/url.js";
 import { rejectsWith } from "../support/errors.js";
 import { namesIn, temporaryFolder } from "../support/files.js";
@@ -15,30 +15,30 @@ import { namesIn, temporaryFolder } from "../support/files.js";
 test("an object is invisible until it is committed and gone when aborted", async (t) => {
   const folder = temporaryFolder(t);
   const url = path.join(folder, "deep", "object");
-  const writer = await openWritable(url).create(url);
+  const writer = await writableAt(url).create();
   await writer.write(new Uint8Array([1, 2, 3]));
-  assert.equal(await openStore(url).stat(url), undefined);
+  assert.equal(await at(url).stat(), undefined);
   const info = await writer.commit();
   assert.equal(info.byteLength, 3);
-  const second = await openWritable(url).create(url);
+  const second = await writableAt(url).create();
   await second.write(new Uint8Array([9]));
   await second.abort();
-  assert.deepEqual(await openStore(url).read(url, { start: 0, end: 3 }), new Uint8Array([1, 2, 3]));
+  assert.deepEqual(await at(url).read({ start: 0, end: 3 }), new Uint8Array([1, 2, 3]));
   assert.deepEqual(await namesIn(path.dirname(url)), ["object"]);
 });
 
 test("what must not exist yet is not written over", async (t) => {
   const url = path.join(temporaryFolder(t), "object");
   const [mine, theirs] = [
-    await openWritable(url).create(url, { ifAbsent: true }),
-    await openWritable(url).create(url, { ifAbsent: true }),
+    await writableAt(url).create({ ifAbsent: true }),
+    await writableAt(url).create({ ifAbsent: true }),
   ];
   await mine.write(new Uint8Array([1]));
   await mine.commit();
   await rejectsWith("OBJECT_EXISTS", () => theirs.commit());
   await theirs.abort();
   assert.deepEqual(await namesIn(path.dirname(url)), ["object"]);
-  assert.deepEqual(await openStore(url).read(url, { start: 0, end: 1 }), new Uint8Array([1]));
+  assert.deepEqual(await at(url).read({ start: 0, end: 1 }), new Uint8Array([1]));
 });
 
 test("a range is read exactly, into shared memory too, and a short object is an error that says where", async (t) => {
@@ -47,18 +47,18 @@ test("a range is read exactly, into shared memory too, and a short object is an 
     url,
     Uint8Array.from({ length: 100 }, (_, i) => i),
   );
-  const store = openStore(url);
-  assert.deepEqual([...(await store.read(url, { start: 10, end: 14 }))], [10, 11, 12, 13]);
+  const object = at(url);
+  assert.deepEqual([...(await object.read({ start: 10, end: 14 }))], [10, 11, 12, 13]);
   const shared = new Uint8Array(new SharedArrayBuffer(4));
-  await store.read(url, { start: 96, end: 100 }, shared);
+  await object.read({ start: 96, end: 100 }, shared);
   assert.deepEqual([...shared], [96, 97, 98, 99]);
-  await rejectsWith("IO_ERROR", () => store.read(url, { start: 90, end: 110 }), /after 10.*at byte 100/);
-  await rejectsWith("NOT_FOUND", () => store.read(`${url}-none`, { start: 0, end: 1 }));
+  await rejectsWith("IO_ERROR", () => object.read({ start: 90, end: 110 }), /after 10.*at byte 100/);
+  await rejectsWith("NOT_FOUND", () => at(`${url}-none`).read({ start: 0, end: 1 }));
   assert.equal(await readText(`${url}-none`), undefined);
 });
 
 test("an unknown scheme is named", async () => {
-  await rejectsWith("UNSUPPORTED_URL", () => openStore("gopher://x/y"), /gopher/);
+  await rejectsWith("UNSUPPORTED_URL", () => at("gopher://x/y"), /gopher/);
 });
 
 test("names join with one slash", () => {
@@ -93,8 +93,7 @@ test("a list tells of everything: names that are not text keep their bytes, and 
   const socket = createServer().listen(path.join(folder, "socket.jpg"));
   t.after(() => socket.close());
   await once(socket, "listening");
-  const store = openStore(folder);
-  const listed = await store.list(folder);
+  const listed = await at(folder).list();
   assert.deepEqual(
     listed.map(({ url, kind, problem }) => [baseName(url), kind, problem]),
     [
@@ -112,12 +111,12 @@ test("a list tells of everything: names that are not text keep their bytes, and 
   for (const name of ["pipe.jpg", "socket.jpg"]) {
     const url = path.join(folder, name);
     const stream = async () => {
-      for await (const _ of store.stream(url));
+      for await (const _ of at(url).stream());
     };
     for (const read of [() => readObject(url), stream])
       await rejectsWith("UNSUPPORTED_ENTRY", read, /a pipe, a socket or a device/);
   }
-  const below = await store.list(listed[2]?.url ?? "");
+  const below = await at(listed[2]?.url ?? "").list();
   assert.deepEqual(await Promise.all(below.map(({ url }) => read(url))), ["one"]);
-  await rejectsWith("NOT_FOUND", () => store.list(path.join(folder, "none")));
+  await rejectsWith("NOT_FOUND", () => at(path.join(folder, "none")).list());
 });

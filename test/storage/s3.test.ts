@@ -6,11 +6,12 @@ import { after, before, test } from "node:test";
 
 import { PutBucketRequestPaymentCommand } from "@aws-sdk/client-s3";
 import { randomFor } from "../../src/shards/random.js";
+import { at, writableAt } from "../../src/storage/at.js";
 import { expandPatterns } from "../../src/storage/expand.js";
 import { putObject, readText } from "../../src/storage/objects.js";
 import type { S3Options } from "../../src/storage/s3/client.js";
 import { S3Store } from "../../src/storage/s3/store.js";
-import { configureStorage, openStore, openWritable } from "../../src/storage/store.js";
+import { configureStorage } from "../../src/storage/store.js";
 import { joinUrl } from "../../src/storage/url.js";
 import { rejectsWith } from "../support/errors.js";
 import type { FaultProxy } from "../support/fault-proxy.js";
@@ -420,9 +421,9 @@ test("the process-wide stores are configured once, and small objects go through 
   await putObject(joinUrl(folder, "a.json"), "{}");
   assert.equal(await readText(joinUrl(folder, "a.json")), "{}");
   assert.equal(await readText(joinUrl(folder, "b.json")), undefined);
-  await openWritable(folder).remove(joinUrl(folder, "a.json"));
-  await openWritable(folder).remove(joinUrl(folder, "a.json"));
-  assert.deepEqual(await openStore(folder).list(folder), []);
+  await writableAt(joinUrl(folder, "a.json")).remove();
+  await writableAt(joinUrl(folder, "a.json")).remove();
+  assert.deepEqual(await at(folder).list(), []);
 });
 
 test("closing a store ends its connections", async () => {

@@ -3,14 +3,13 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import { pack } from "tar-stream";
 
 export const projectRoot = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");
 
-/** A folder that is gone after the test. */
-export function temporaryFolder(t: TestContext): string {
+/** A folder that is gone after the test; after those of a file, where it is given node:test's own `after`. */
+export function temporaryFolder(t: { after(work: () => void): void }): string {
   const folder = mkdtempSync(path.join(tmpdir(), "dctstream-test-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;

@@ -5,8 +5,8 @@ import path from "node:path";
 import { crc32c } from "../../src/native/index.js";
 import { type LoadedManifest, type Manifest, readManifest } from "../../src/shards/manifest.js";
 import { readShard } from "../../src/shards/reader.js";
-import { type SampleRecord, shardSchema } from "../../src/shards/record.js";
-import { SampleIndexBuilder } from "../../src/shards/sample-index.js";
+import type { SampleRecord } from "../../src/shards/record.js";
+import { SampleIndexBuilder } from "../../src/shards/sample-index-builder.js";
 import { ShardWriter } from "../../src/shards/writer.js";
 
 /** All records of a data set, in memory of their own. */
@@ -24,7 +24,7 @@ export async function forgeDataset(like: string, folder: string, records: readon
   mkdirSync(folder, { recursive: true });
   const { folder: home, url: _, ...manifest } = await readManifest(like);
   const name = "shard-00000-00000.arrow";
-  const writer = await ShardWriter.open(folder, name, shardSchema(manifest.codec));
+  const writer = await ShardWriter.open(folder, name, manifest.codec);
   const builder = new SampleIndexBuilder();
   for (const record of records) {
     await writer.append(record);

@@ -10,8 +10,9 @@ import type { LoaderOptions } from "../../src/pipeline/load/options.js";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import type { PipelineCounters } from "../../src/pipeline/stage-clock.js";
 import { readManifest } from "../../src/shards/manifest.js";
+import { at } from "../../src/storage/at.js";
 import { putObject } from "../../src/storage/objects.js";
-import { closeStorage, configureStorage, openStore } from "../../src/storage/store.js";
+import { closeStorage, configureStorage } from "../../src/storage/store.js";
 import { stepStage } from "../../src/train/run/meter.js";
 import { type Measured, startMeasuring } from "../../tools/profile/measure.js";
 import { profilePreprocessing } from "../../tools/profile/preprocess.js";
@@ -92,7 +93,7 @@ describe("commands", { concurrency: true }, () => {
     assert.equal(profile.bottleneck, "output", profile.verdict);
     const write = profile.stages.find(({ name }) => name === "write");
     assert.ok((write?.waitForOutput as number) > 0.4, "and the writing thread waits for it");
-    const left = await openStore("s3://slow/scratch").list("s3://slow/scratch");
+    const left = await at("s3://slow/scratch").list();
     assert.deepEqual(left, [], "what a profile writes is removed");
   });
 

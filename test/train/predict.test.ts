@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { cpSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { openEngine } from "../../src/train/engine/open-engine.js";
@@ -15,8 +14,7 @@ import { quickRun, twoClasses, twoClassImage } from "../support/two-classes.js";
 
 /** Trained once for all tests that only read it. */
 const setUps = new Map<string, ReturnType<typeof setUpIn>>();
-const root = mkdtempSync(path.join(tmpdir(), "dctstream-test-"));
-after(() => rmSync(root, { recursive: true, force: true }));
+const root = temporaryFolder({ after });
 
 function setUp(network = "late-concat-rfa-thinner") {
   const made = setUps.get(network) ?? setUpIn(path.join(root, network), network);

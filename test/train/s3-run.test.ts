@@ -2,8 +2,9 @@ import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
+import { at } from "../../src/storage/at.js";
 import { readText } from "../../src/storage/objects.js";
-import { closeStorage, configureStorage, openStore } from "../../src/storage/store.js";
+import { closeStorage, configureStorage } from "../../src/storage/store.js";
 import { baseName } from "../../src/storage/url.js";
 import { train } from "../../src/train/run/trainer.js";
 import { readCheckpointInfo } from "../../src/train/saved/checkpoint.js";
@@ -58,7 +59,7 @@ test("a run in a bucket: interrupted, resumed, and its folder holds what a disk'
   const report = await train({ ...options, out, onStep: ({ loss }) => found.push(loss) });
   assert.deepEqual(found, losses);
   assert.deepEqual([report.resumedAt, report.loss, report.checkpoint], [7, local.loss, `${out}/checkpoint.json`]);
-  const names = (await openStore(out).list(`${out}/checkpoints`)).map(({ url }) => baseName(url));
+  const names = (await at(`${out}/checkpoints`).list()).map(({ url }) => baseName(url));
   assert.deepEqual(names, ["00000012"]);
   assert.equal(
     (await readText(`${out}/history.jsonl`))
@@ -82,12 +83,12 @@ test("ranks that preprocess into a bucket at once write what one does", async (t
   );
   assert.ok(reports.some(({ complete }) => complete));
   const digests = async (place: string) => {
-    const objects = (await openStore(place).list(place)).filter(
+    const objects = (await at(place).list()).filter(
       ({ kind, url }) => kind === "object" && !baseName(url).startsWith("."),
     );
     const read = objects.map(async ({ url, byteLength }) => [
       baseName(url),
-      sha256(await openStore(url).read(url, { start: 0, end: byteLength })),
+      sha256(await at(url).read({ start: 0, end: byteLength })),
     ]);
     return Object.fromEntries(await Promise.all(read));
   };

@@ -4,9 +4,9 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { copyBytes, expandPacked, type StoredImage, unpackCoefficients } from "../../src/native/index.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { readShard } from "../../src/shards/reader.js";
+import { at } from "../../src/storage/at.js";
 import { storageCounters } from "../../src/storage/counters.js";
 import { localPath, readOnly } from "../../src/storage/disk/store.js";
-import { openStore } from "../../src/storage/store.js";
 import { isRemote, joinUrl } from "../../src/storage/url.js";
 import { medianOf } from "./quantile.js";
 
@@ -64,7 +64,7 @@ async function remoteRate(manifest: LoadedManifest, seconds: number): Promise<nu
     const lane = async () => {
       for (;;) {
         const { url, range } = ranges[next++ % ranges.length] as (typeof ranges)[number];
-        await openStore(url).read(url, range, undefined, signal);
+        await at(url).read(range, undefined, signal);
       }
     };
     await Promise.all(Array.from({ length: rangesAtOnce }, lane));
@@ -104,7 +104,7 @@ export async function loneReadMs(manifest: LoadedManifest, byteLength: number): 
   for (let i = 0; i < 3; i++) {
     const start = Math.floor(((shard.byteLength - length) * i) / 3);
     const began = performance.now();
-    await openStore(url).read(url, { start, end: start + length });
+    await at(url).read({ start, end: start + length });
     times.push(performance.now() - began);
   }
   return medianOf(times);

@@ -3,8 +3,8 @@ import { createHash, randomUUID } from "node:crypto";
 import { factNumbers, readJpegFacts } from "../../src/native/index.js";
 import { isSample } from "../../src/pipeline/preprocess/sample.js";
 import { readSource, type Source } from "../../src/pipeline/preprocess/sources.js";
+import { at, writableAt } from "../../src/storage/at.js";
 import { putObject } from "../../src/storage/objects.js";
-import { openStore, openWritable } from "../../src/storage/store.js";
 import { isRemote, joinUrl } from "../../src/storage/url.js";
 import { landingRate, memoryCopyRate } from "./limits.js";
 
@@ -46,7 +46,7 @@ async function sourceReadRate(sources: readonly Source[], signal: AbortSignal | 
       const before = bytes;
       for (const { address, kind } of sources)
         for (const file of kind === "tar" ? [address] : await filesBelow(address))
-          for await (const chunk of openStore(file).stream(file, { reuseChunks: true, signal: both })) {
+          for await (const chunk of at(file).stream({ reuseChunks: true, signal: both })) {
             bytes += chunk.length;
             if (elapsed() > 1000 * limitSeconds) return;
           }
@@ -60,7 +60,7 @@ async function sourceReadRate(sources: readonly Source[], signal: AbortSignal | 
 
 async function filesBelow(folder: string): Promise<string[]> {
   const found: string[] = [];
-  for (const { url, kind } of await openStore(folder).list(folder)) {
+  for (const { url, kind } of await at(folder).list()) {
     if (kind === "folder") found.push(...(await filesBelow(url)));
     else found.push(url);
     if (found.length > 1000) break;
@@ -87,7 +87,7 @@ async function writeRate(folder: string): Promise<number> {
     const began = performance.now();
     await putObject(url, new Uint8Array(byteLength).fill(1));
     rate = Math.max(rate, (1000 * byteLength) / (performance.now() - began));
-    await openWritable(url).remove(url);
+    await writableAt(url).remove();
   }
   return rate;
 }

@@ -8,7 +8,7 @@ import type { PreprocessOptions } from "../../src/pipeline/preprocess/options.js
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { findSources } from "../../src/pipeline/preprocess/sources.js";
 import { addCounters, type PipelineCounters } from "../../src/pipeline/stage-clock.js";
-import { openWritable } from "../../src/storage/store.js";
+import { writableAt } from "../../src/storage/at.js";
 import { joinUrl } from "../../src/storage/url.js";
 import { coresOf, type Measured, startMeasuring, throughputOf } from "./measure.js";
 import { bestWorkers, type Option, recommend, type Station } from "./model.js";
@@ -151,9 +151,9 @@ async function runOnce(options: PreprocessOptions, mostMs: number): Promise<Meas
 
 /** Everything in it, and the folder. */
 async function removeFolder(folder: string): Promise<void> {
-  const store = openWritable(folder);
-  if ((await store.stat(folder)) === undefined) return;
-  for (const { url, kind } of await store.list(folder))
-    await (kind === "folder" ? removeFolder(url) : store.remove(url));
-  await store.remove(folder);
+  const found = writableAt(folder);
+  if ((await found.stat()) === undefined) return;
+  for (const { url, kind } of await found.list())
+    await (kind === "folder" ? removeFolder(url) : writableAt(url).remove());
+  await found.remove();
 }

@@ -3,9 +3,9 @@ import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../src/errors.js";
 import { epochMs, type Recorder } from "../../src/pipeline/stage-clock.js";
 import { publicUrl } from "../../src/public-url.js";
+import { at } from "../../src/storage/at.js";
 import { countersSince, storageCounters } from "../../src/storage/counters.js";
 import type { ObjectInfo } from "../../src/storage/object-store.js";
-import { openStore } from "../../src/storage/store.js";
 import { isRemote } from "../../src/storage/url.js";
 import { formatBytes } from "../options/quantity.js";
 import { coresOf, startMeasuring } from "./measure.js";
@@ -118,9 +118,9 @@ function verdictOf({ best, lone, latencyMs, waiting, bottleneck, remote }: Found
 }
 
 async function objectsAt(url: string, signal: AbortSignal): Promise<ObjectInfo[]> {
-  const store = openStore(url);
-  const info = await store.stat(url, signal);
-  const found = info?.kind === "folder" ? await store.list(url, { signal }) : info === undefined ? [] : [info];
+  const place = at(url);
+  const info = await place.stat(signal);
+  const found = info?.kind === "folder" ? await place.list({ signal }) : info === undefined ? [] : [info];
   const objects = found.filter(({ kind, byteLength }) => kind === "object" && byteLength > 0);
   if (objects.length === 0) throw new ToolkitError("NOT_FOUND", "nothing to read there", { source: url });
   return objects;
@@ -132,7 +132,7 @@ async function loneLatency(objects: readonly ObjectInfo[], signal: AbortSignal):
     const { url, byteLength } = objects[i % objects.length] as ObjectInfo;
     const start = Math.floor((byteLength - 1) * Math.random());
     const began = performance.now();
-    await openStore(url).read(url, { start, end: start + 1 }, undefined, signal);
+    await at(url).read({ start, end: start + 1 }, undefined, signal);
     times.push(performance.now() - began);
   }
   return medianOf(times);
@@ -164,7 +164,7 @@ async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<R
       const length = Math.min(readBytes, byteLength);
       const start = Math.floor((byteLength - length) * Math.random());
       const asked = epochMs();
-      await openStore(url).read(url, { start, end: start + length }, target.subarray(0, length), both);
+      await at(url).read({ start, end: start + length }, target.subarray(0, length), both);
       const ended = epochMs();
       recorder.span("storage", formatBytes(readBytes), undefined, asked, ended);
       times.push(ended - asked);
@@ -178,7 +178,15 @@ async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<R
   });
   if (times.length === 0) return undefined;
   const elapsed = performance.now() - began;
-  const at = quantilesOf(times);
+  const quantile = quantilesOf(times);
   const bytesPerSecond = (1000 * bytes) / elapsed;
-  return { readBytes, atOnce, reads: times.length, bytesPerSecond, p50: at(0.5), p90: at(0.9), p99: at(0.99) };
+  return {
+    readBytes,
+    atOnce,
+    reads: times.length,
+    bytesPerSecond,
+    p50: quantile(0.5),
+    p90: quantile(0.9),
+    p99: quantile(0.99),
+  };
 }

@@ -1,4 +1,4 @@
-// What binding.cc and binding_views.cc share: memory that is kept from call to call, and reading JavaScript values.
+// What the files of the binding share: memory that is kept from call to call, and reading JavaScript values.
 #pragma once
 #include <napi.h>
 
@@ -115,5 +115,35 @@ Napi::Object box_positions(Napi::Env env);
 Napi::Object pair_positions(Napi::Env env);
 Napi::Value RenderView(const Napi::CallbackInfo& info);
 Napi::Value RenderBatch(const Napi::CallbackInfo& info);
+
+// binding_jpeg.cc
+Napi::Object fact_positions(Napi::Env env);
+Napi::Object grid_positions(Napi::Env env);
+Napi::Value ReadJpeg(const Napi::CallbackInfo& info);
+Napi::Value TakePacked(const Napi::CallbackInfo& info);
+Napi::Value TakeFile(const Napi::CallbackInfo& info);
+Napi::Value ReadPixels(const Napi::CallbackInfo& info);
+Napi::Value ReadOrientation(const Napi::CallbackInfo& info);
+Napi::Value RebuildJpeg(const Napi::CallbackInfo& info);
+Napi::Value EncodeJpeg(const Napi::CallbackInfo& info);
+
+// binding_packed.cc
+Napi::Value Pack(const Napi::CallbackInfo& info);
+Napi::Value Unpack(const Napi::CallbackInfo& info);
+Napi::Value ExpandPacked(const Napi::CallbackInfo& info);
+
+// binding_system.cc
+Napi::Value LockFile(const Napi::CallbackInfo& info);
+Napi::Value WatchInterrupts(const Napi::CallbackInfo& info);
+Napi::Value SetGrace(const Napi::CallbackInfo& info);
+Napi::Value UnwatchInterrupts(const Napi::CallbackInfo& info);
+Napi::Value ExitWithin(const Napi::CallbackInfo& info);
+Napi::Value HoldTemporary(const Napi::CallbackInfo& info);
+Napi::Value ReleaseTemporary(const Napi::CallbackInfo& info);
+Napi::Value CopyBytes(const Napi::CallbackInfo& info);
+Napi::Value Misalignment(const Napi::CallbackInfo& info);
+Napi::Value ThreadCpuMs(const Napi::CallbackInfo& info);
+Napi::Value OpenFileLimit(const Napi::CallbackInfo& info);
+Napi::Value Crc32c(const Napi::CallbackInfo& info);
 
 }  // namespace dctstream

@@ -2,32 +2,21 @@
 import { toWire, type WireError } from "../../errors.js";
 import { type JpegRecord, readJpeg, renderForm, unchangedColor, type ViewArray } from "../../native/index.js";
 import { randomFor } from "../../shards/random.js";
-import { foreignFormat } from "../foreign/format.js";
 import { slotArrays } from "../load/slot.js";
 import { planView } from "../load/view.js";
-import { convertForeign, convertOrRefuse, isStorable, mayStillDecode } from "../preprocess/convert.js";
+import { isStorable, readStorable } from "../preprocess/convert.js";
 import type { DirectAnswer, DirectTask } from "./direct-task.js";
 
 const codec = "none";
 /** Evaluation views draw nothing. */
 const unused = randomFor(0, "direct");
 
-/** A file's coefficients; those of colours that views do not know and of other formats after a conversion, as preprocess stores them. */
-async function readImage(bytes: Uint8Array, maxPixels: number): Promise<JpegRecord> {
-  const format = foreignFormat(bytes);
-  if (format !== undefined) {
-    const { file } = await convertForeign({ bytes, format, maxPixels, upright: false });
-    return readJpeg(file, maxPixels, codec);
-  }
-  let refusal: unknown;
-  try {
-    const record = readJpeg(bytes, maxPixels, codec);
-    if (isStorable(record)) return record;
-  } catch (error) {
-    if (!mayStillDecode(error)) throw error;
-    refusal = error;
-  }
-  return readJpeg(convertOrRefuse(bytes, maxPixels, 0, refusal).file, maxPixels, codec);
+/** A file's coefficients, or those of the JPEG that preprocess would store of it. */
+function readImage(bytes: Uint8Array, maxPixels: number): Promise<JpegRecord> {
+  return readStorable(bytes, { maxPixels, upright: false }, (file) => {
+    const record = readJpeg(file, maxPixels, codec);
+    return isStorable(record) ? record : undefined;
+  });
 }
 
 export async function renderFiles({

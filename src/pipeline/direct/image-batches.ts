@@ -2,6 +2,7 @@
 import { availableParallelism } from "node:os";
 import type { WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
+import { defaultMaxPixels } from "../../native/limits.js";
 import { formOf, type NamedArray, slotArrays, slotBytes } from "../load/slot.js";
 import { checkViewOptions, type ViewOptions } from "../load/view.js";
 import { SharedBuffers } from "../shared-buffers.js";
@@ -41,7 +42,7 @@ export async function* imageBatches(
   files: AsyncIterable<ImageFile>,
   options: ImageBatchesOptions,
 ): AsyncGenerator<ImageBatch> {
-  const { view, batchSize, maxPixels = 100_000_000, workers = availableParallelism(), signal } = options;
+  const { view, batchSize, maxPixels = defaultMaxPixels, workers = availableParallelism(), signal } = options;
   checkViewOptions(view);
   const form = formOf(view, []);
   const slots = new SharedBuffers();

@@ -2,11 +2,11 @@
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { publicUrl } from "../../public-url.js";
+import { at } from "../../storage/at.js";
 import { LinkedFolders } from "../../storage/disk/local-folder.js";
 import { expandPatterns } from "../../storage/expand.js";
 import type { ObjectInfo } from "../../storage/object-store.js";
 import { readObject } from "../../storage/objects.js";
-import { openStore } from "../../storage/store.js";
 import { isImageName } from "../preprocess/entry-names.js";
 import { openSourceBytes } from "../preprocess/source-bytes.js";
 import { isTarUrl } from "../preprocess/sources.js";
@@ -63,7 +63,7 @@ async function* findPlaces(name: string, literal: boolean, signal?: AbortSignal)
     return;
   }
   for (const url of literal ? [name] : await expandPatterns([name], signal)) {
-    const info = await openStore(url).stat(url, signal);
+    const info = await at(url).stat(signal);
     if (info?.kind === "folder") yield* below(info, { above: [], linked: new LinkedFolders(), signal });
     else yield { url, kind: isTarUrl(url) ? "tar" : "file" };
   }
@@ -82,7 +82,7 @@ async function* below(folder: ObjectInfo, { above, linked, signal }: Walk): Asyn
   let listed: readonly ObjectInfo[];
   try {
     if (folder.isLink && (await linked.wereEntered(folder.url, above))) return;
-    listed = await openStore(folder.url).list(folder.url, { signal });
+    listed = await at(folder.url).list({ signal });
   } catch (error) {
     signal?.throwIfAborted();
     yield noPlace(folder.url, error);
@@ -131,7 +131,7 @@ async function readFile(
   const { url } = place;
   const name = publicUrl(url);
   try {
-    const info = await openStore(url).stat(url, signal);
+    const info = await at(url).stat(signal);
     if (info !== undefined && info.byteLength > maxImageBytes) throw tooLarge(info.byteLength, maxImageBytes);
     if (info !== undefined && info.byteLength > most) return place;
     const bytes = info && (await readObject(url));
@@ -162,7 +162,7 @@ async function* readEntries(
   name: string,
   { maxImageBytes, signal }: ImageFilesOptions,
 ): AsyncGenerator<ImageFile> {
-  const info = await openStore(url).stat(url, signal);
+  const info = await at(url).stat(signal);
   if (info === undefined) throw new ToolkitError("NOT_FOUND", "no such file", { source: url });
   const reader = openSourceBytes({ url, byteLength: info.byteLength, signal });
   try {

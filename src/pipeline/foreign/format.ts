@@ -1,6 +1,7 @@
 // Which format a file that is not a JPEG is of: by its first bytes and the structure behind them, never by its name, and never by what a
 // decoder makes of it.
 import { ToolkitError } from "../../errors.js";
+import { begins, signatures } from "../signatures.js";
 
 /** The formats that are read beside JPEG. */
 export const foreignFormats = ["PNG", "WebP", "GIF", "TIFF", "AVIF"] as const;
@@ -12,47 +13,42 @@ const hevcBrands = new Set(["heic", "heix", "heim", "heis", "hevc", "hevx", "hev
 /** No real file lists more brands than fit into this many bytes. */
 const maxBrandBytes = 1024;
 
-/** What other formats begin with. */
-const unreadFormats: readonly (readonly [magic: string, name: string])[] = [
-  ["\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 file"],
-  ["\xff\x4f\xff\x51", "a JPEG 2000 codestream"],
-  ["\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL file"],
-  ["\xff\x0a", "a JPEG XL codestream"],
-  ["BM", "a BMP file"],
-  ["8BPS", "a Photoshop file"],
-  ["qoif", "a QOI file"],
-  ["\0\0\x01\0", "an icon file"],
-  ["v/1\x01", "an OpenEXR file"],
-  ["#?RADIANCE", "a Radiance file"],
-  ["DDS ", "a DDS file"],
-  ["%PDF-", "a PDF file"],
-  ["<svg", "an SVG file"],
-  ["\x8aMNG\r\n\x1a\n", "an MNG file"],
-  ["\x8bJNG\r\n\x1a\n", "a JNG file"],
+/** Formats that are known and not read. */
+const unreadFormats: readonly (readonly [signature: readonly string[], name: string])[] = [
+  [signatures.jpeg2000, "a JPEG 2000 file"],
+  [signatures.jpeg2000Codestream, "a JPEG 2000 codestream"],
+  [signatures.jpegXl, "a JPEG XL file"],
+  [signatures.jpegXlCodestream, "a JPEG XL codestream"],
+  [signatures.bmp, "a BMP file"],
+  [signatures.photoshop, "a Photoshop file"],
+  [signatures.qoi, "a QOI file"],
+  [signatures.icon, "an icon file"],
+  [signatures.openExr, "an OpenEXR file"],
+  [signatures.radiance, "a Radiance file"],
+  [signatures.dds, "a DDS file"],
+  [signatures.pdf, "a PDF file"],
+  [signatures.svg, "an SVG file"],
+  [signatures.mng, "an MNG file"],
+  [signatures.jng, "a JNG file"],
 ];
 
 /** The format of a file that we can convert; undefined for a JPEG and for what is not known. UNSUPPORTED_IMAGE for a known one that is not read. */
 export function foreignFormat(bytes: Uint8Array): ForeignFormat | undefined {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return undefined;
-  if (hasMagic(bytes, "\x89PNG\r\n\x1a\n") && hasMagic(bytes, "IHDR", 12)) return "PNG";
-  if (hasMagic(bytes, "GIF87a") || hasMagic(bytes, "GIF89a")) return "GIF";
-  if (hasMagic(bytes, "RIFF") && ["VP8 ", "VP8L", "VP8X"].some((chunk) => hasMagic(bytes, `WEBP${chunk}`, 8)))
-    return "WebP";
-  if (["II*\0", "MM\0*", "II+\0", "MM\0+"].some((magic) => hasMagic(bytes, magic))) return "TIFF";
+  if (begins(bytes, signatures.png, "....IHDR")) return "PNG";
+  if (begins(bytes, signatures.gif)) return "GIF";
+  if (["VP8 ", "VP8L", "VP8X"].some((chunk) => begins(bytes, signatures.webp, chunk))) return "WebP";
+  if (begins(bytes, signatures.tiff) || begins(bytes, signatures.bigTiff)) return "TIFF";
   const brands = brandsOf(bytes);
   if (brands.length > 0) return formatOfBrands(brands);
-  const name = unreadFormats.find(([magic]) => hasMagic(bytes, magic))?.[1] ?? netpbmName(bytes);
+  const name = unreadFormats.find(([signature]) => begins(bytes, signature))?.[1] ?? netpbmName(bytes);
   if (name !== undefined) throw unsupported(name);
   return undefined;
 }
 
-function hasMagic(bytes: Uint8Array, magic: string, at = 0): boolean {
-  return [...magic].every((character, i) => bytes[at + i] === character.charCodeAt(0));
-}
-
 /** The brands of an ISO media file, the major one first; empty for anything else. */
 function brandsOf(bytes: Uint8Array): string[] {
-  if (bytes.length < 16 || !hasMagic(bytes, "ftyp", 4)) return [];
+  if (bytes.length < 16 || !begins(bytes, signatures.media)) return [];
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const end = file.readUInt32BE(0);
   if (end < 16 || end % 4 !== 0 || end > Math.min(bytes.length, maxBrandBytes)) return [];

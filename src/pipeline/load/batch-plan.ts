@@ -1,5 +1,6 @@
 // The epoch's order, cut into the batches of one rank.
-import type { EpochPlan, GroupOrder } from "../../shards/plan.js";
+import type { GroupOrder } from "../../shards/plan/groups.js";
+import type { EpochPlan } from "../../shards/plan.js";
 
 /** Which of the ranks of a training run this is, and what a step holds. */
 export interface BatchShape {

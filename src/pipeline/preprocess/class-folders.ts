@@ -3,12 +3,12 @@ import { createHash } from "node:crypto";
 import type { ErrorCode } from "../../error-codes.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { keyProblem } from "../../shards/key.js";
-import { openStore } from "../../storage/store.js";
+import { at } from "../../storage/at.js";
 import { isRemote } from "../../storage/url.js";
 import { watched } from "../stage-clock.js";
 import { isImageFile, ownFault, type TreeEntry, walkClassFolders } from "./class-tree.js";
 import { isArchiveName, splitName } from "./entry-names.js";
-import { labelOf } from "./labels.js";
+import { labelOf } from "./label-rules.js";
 import type { ReadSourceOptions, SourceItem, SourceProblem } from "./sample.js";
 
 /** Each is a request of its own, most of which is waiting. */
@@ -121,7 +121,7 @@ async function readImage(
   const image = allocate(byteLength); // before the first wait, so that images lie in slabs in their order
   try {
     // No service has a range of nothing.
-    if (byteLength > 0) await openStore(url).read(url, { start: 0, end: byteLength }, image, signal);
+    if (byteLength > 0) await at(url).read({ start: 0, end: byteLength }, image, signal);
   } catch (error) {
     const { code, message } = ownFault(error, url);
     return { ...problemAt(place, code, message), image };

@@ -2,9 +2,9 @@
 // stable order. Reading the files is left to others.
 import type { ErrorCode } from "../../error-codes.js";
 import { asToolkitError } from "../../errors.js";
+import { at } from "../../storage/at.js";
 import { LinkedFolders } from "../../storage/disk/local-folder.js";
 import type { ObjectInfo } from "../../storage/object-store.js";
-import { openStore } from "../../storage/store.js";
 import { baseName, isRemote } from "../../storage/url.js";
 import {
   archiveMessage,
@@ -46,7 +46,7 @@ const maxDepth = 64;
  * and has an entry that says so.
  */
 export async function* walkClassFolders(root: string, signal?: AbortSignal): AsyncGenerator<TreePart> {
-  const listed = await openStore(root).list(root, { signal });
+  const listed = await at(root).list({ signal });
   const files = listed.filter(({ kind }) => kind !== "folder");
   if (files.length > 0)
     yield { division: undefined, entries: files.map((file) => entryOf(file, baseName(file.url), false)) };
@@ -135,7 +135,7 @@ class FolderWalk {
     if (depth > maxDepth) return unsupported(`a folder within ${maxDepth} others`);
     if (folder.problem !== undefined) return unsupported(folder.problem);
     try {
-      return await openStore(url).list(url, { signal: this.signal });
+      return await at(url).list({ signal: this.signal });
     } catch (error) {
       const { code, message } = ownFault(error, url);
       return failure(folder, path, code, message);
@@ -175,5 +175,5 @@ async function holdsImage(entries: readonly TreeEntry[], signal?: AbortSignal): 
 /** Whether a file's first bytes are an image's. */
 export async function isImageFile({ url, byteLength }: ObjectInfo, signal?: AbortSignal): Promise<boolean> {
   const head = { start: 0, end: Math.min(headBytes, byteLength) };
-  return looksLikeImage(await openStore(url).read(url, head, undefined, signal));
+  return looksLikeImage(await at(url).read(head, undefined, signal));
 }

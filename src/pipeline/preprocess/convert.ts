@@ -1,8 +1,9 @@
 // Images that cannot be stored as they are -> JPEGs that can: decoded to pixels and encoded at quality 100, 4:4:4.
-import { asToolkitError } from "../../errors.js";
-import { encodeJpeg, type JpegFacts, type JpegPixels, readPixels } from "../../native/index.js";
+import { asToolkitError, ToolkitError } from "../../errors.js";
+import { encodeJpeg, type JpegFacts, type JpegPixels, readOrientation, readPixels } from "../../native/index.js";
 import type { ForeignTask } from "../foreign/decode-task.js";
 import { decodeForeign } from "../foreign/foreign-decoder.js";
+import { foreignFormat } from "../foreign/format.js";
 
 const losslessQuality = 100;
 
@@ -17,7 +18,7 @@ function convertJpeg(bytes: Uint8Array, maxPixels: number, orientation: number) 
 }
 
 /** Throws `refusal` where there is one: why a file's coefficients cannot be read says more than why its pixels cannot. */
-export function convertOrRefuse(bytes: Uint8Array, maxPixels: number, orientation: number, refusal: unknown) {
+function convertOrRefuse(bytes: Uint8Array, maxPixels: number, orientation: number, refusal: unknown) {
   try {
     return convertJpeg(bytes, maxPixels, orientation);
   } catch (error) {
@@ -31,13 +32,61 @@ export function isStorable({ colorSpace }: Pick<JpegFacts, "colorSpace">): boole
 }
 
 /** What libjpeg refuses for its coefficients only (a table defined anew between scans) it may still decode. */
-export function mayStillDecode(error: unknown): boolean {
+function mayStillDecode(error: unknown): boolean {
   const { code } = asToolkitError(error);
   return code === "BAD_JPEG" || code === "UNSUPPORTED_JPEG";
 }
 
 /** The first frame of another format, and the EXIF orientation that it is still to be turned by. BAD_IMAGE, TOO_MANY_PIXELS. */
-export async function convertForeign(task: ForeignTask) {
+async function convertForeign(task: ForeignTask) {
   const { orientation, ...pixels } = await decodeForeign(task);
   return { file: encode(pixels), orientation };
+}
+
+/** Where the file that is stored comes from. */
+export interface Origin {
+  /** EXIF orientation that it is still to be turned by. */
+  readonly orientation: number;
+  readonly converted: boolean;
+  /** Of the file itself, where what is stored is a converted one. */
+  readonly warnings: number;
+}
+
+export interface StorableOptions {
+  readonly maxPixels: number;
+  /** Whether images are turned upright by their EXIF orientation, which converts them. */
+  readonly upright: boolean;
+}
+
+/**
+ * What `read` makes of an image: of the file itself, or of a JPEG that it was converted to, where it is of another format, is to be turned, or
+ * `read` returns undefined because its colours cannot be stored. The codes of the addon and of foreign decoders.
+ */
+export async function readStorable<T>(
+  bytes: Uint8Array,
+  { maxPixels, upright }: StorableOptions,
+  read: (file: Uint8Array, origin: Origin) => T | undefined,
+): Promise<T> {
+  const readConverted = (file: Uint8Array, origin: Omit<Origin, "converted">): T => {
+    const made = read(file, { ...origin, converted: true });
+    if (made === undefined) throw new ToolkitError("INTERNAL", "a converted image is no YCbCr JPEG");
+    return made;
+  };
+  const format = foreignFormat(bytes);
+  if (format !== undefined) {
+    const { file, orientation } = await convertForeign({ bytes, format, maxPixels, upright });
+    return readConverted(file, { orientation, warnings: 0 });
+  }
+  const orientation = readOrientation(bytes);
+  const turned = upright && orientation > 1;
+  let refusal: unknown;
+  try {
+    const made = turned ? undefined : read(bytes, { orientation, converted: false, warnings: 0 });
+    if (made !== undefined) return made;
+  } catch (error) {
+    if (!mayStillDecode(error)) throw error;
+    refusal = error;
+  }
+  const { file, warnings } = convertOrRefuse(bytes, maxPixels, turned ? orientation : 0, refusal);
+  return readConverted(file, { orientation: turned ? 0 : orientation, warnings });
 }

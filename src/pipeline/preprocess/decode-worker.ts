@@ -1,19 +1,10 @@
 // Inside a worker thread: image bytes -> packed coefficients, many images per task. A bad image is a value, not a failure of the task.
 import { move, transferableSymbol, valueSymbol } from "piscina";
-import { ToolkitError, toWire } from "../../errors.js";
-import {
-  copyBytes,
-  crc32c,
-  parseFacts,
-  readJpegFacts,
-  readOrientation,
-  takeFile,
-  takePacked,
-} from "../../native/index.js";
+import { toWire } from "../../errors.js";
+import { copyBytes, crc32c, parseFacts, readJpegFacts, takeFile, takePacked } from "../../native/index.js";
 import { recordFlags } from "../../shards/flags.js";
-import { foreignFormat } from "../foreign/format.js";
 import { timeWork } from "../stage-clock.js";
-import { convertForeign, convertOrRefuse, isStorable, mayStillDecode } from "./convert.js";
+import { isStorable, type Origin, readStorable } from "./convert.js";
 import type { DecodeAnswer, DecodeSettings, DecodeTask } from "./decode-task.js";
 import { ResultSlab } from "./slab.js";
 
@@ -23,42 +14,9 @@ interface Place {
   readonly index: number;
 }
 
-interface Origin {
-  readonly orientation: number;
-  readonly converted: boolean;
-  /** Of the file itself, where what is stored is a converted one. */
-  readonly warnings: number;
-}
-
 async function decodeImage(bytes: Uint8Array, settings: DecodeSettings, place: Place): Promise<void> {
-  const { maxPixels, orient } = settings;
-  const format = foreignFormat(bytes);
-  if (format !== undefined) {
-    const { file, orientation } = await convertForeign({ bytes, format, maxPixels, upright: orient === "apply" });
-    return storeConverted(file, settings, { orientation, warnings: 0 }, place);
-  }
-  const orientation = readOrientation(bytes);
-  const turned = orient === "apply" && orientation > 1;
-  let refusal: unknown;
-  try {
-    if (!turned && store(bytes, settings, { orientation, converted: false, warnings: 0 }, place)) return;
-  } catch (error) {
-    if (!mayStillDecode(error)) throw error;
-    refusal = error;
-  }
-  const converted = convertOrRefuse(bytes, maxPixels, turned ? orientation : 0, refusal);
-  const left = turned ? 0 : orientation;
-  storeConverted(converted.file, settings, { orientation: left, warnings: converted.warnings }, place);
-}
-
-function storeConverted(
-  file: Uint8Array,
-  settings: DecodeSettings,
-  origin: Omit<Origin, "converted">,
-  place: Place,
-): void {
-  if (!store(file, settings, { ...origin, converted: true }, place))
-    throw new ToolkitError("INTERNAL", "a converted image is no YCbCr JPEG");
+  const options = { maxPixels: settings.maxPixels, upright: settings.orient === "apply" };
+  await readStorable(bytes, options, (file, origin) => store(file, settings, origin, place) || undefined);
 }
 
 /** False when its colours are no luma and chroma. */

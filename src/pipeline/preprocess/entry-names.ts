@@ -73,6 +73,9 @@ export function splitName(path: string): { readonly key: string; readonly extens
   return { key: path.slice(0, dot), extension: path.slice(dot) };
 }
 
+/** The file name without folders: what lists of labels go by. */
+export const lastPart = (entry: string) => entry.slice(entry.lastIndexOf("/") + 1);
+
 /** WebDataset's key, up to the first dot of the file's name: the fields of one sample share it. */
 export function baseOf(path: string): string {
   const dot = path.indexOf(".", path.lastIndexOf("/") + 2);

@@ -1,7 +1,7 @@
 // Tar entries -> samples, by the WebDataset convention: neighbouring entries of one key belong together.
 import { archiveMessage, baseOf, isArchiveName, isImageName, systemReason } from "./entry-names.js";
 import { KeyRun } from "./key-run.js";
-import { divisionOfInnerTar, type LabelRules } from "./labels.js";
+import { divisionOfInnerTar, type LabelRules } from "./label-rules.js";
 import type { IgnoredEntry, SourceItem, SourceProblem } from "./sample.js";
 import type { SkippedRun } from "./skipped-run.js";
 import type { TarEntry } from "./tar-entry.js";

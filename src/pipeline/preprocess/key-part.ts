@@ -2,7 +2,7 @@
 import type { ErrorCode } from "../../error-codes.js";
 import { keyProblem } from "../../shards/key.js";
 import { isJpegExtension } from "./entry-names.js";
-import { type Companions, type LabelRules, labelOf } from "./labels.js";
+import { type Companions, type LabelRules, labelOf } from "./label-rules.js";
 import type { IgnoredEntry, Place, RawSample, SourceItem, SourceProblem } from "./sample.js";
 import type { TarEntry } from "./tar-entry.js";
 

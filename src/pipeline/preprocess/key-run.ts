@@ -2,7 +2,7 @@
 // samples whose keys hold dots, or a key that stands there more than once. Which of these it is, is decided at its end.
 import { isLabelName, splitName } from "./entry-names.js";
 import { ignore, KeyPart, type Member, problemOf } from "./key-part.js";
-import type { LabelRules } from "./labels.js";
+import type { LabelRules } from "./label-rules.js";
 import type { IgnoredEntry, SourceItem, SourceProblem } from "./sample.js";
 import { maxFilesBetween, type SkippedRun } from "./skipped-run.js";
 import type { TarEntry } from "./tar-entry.js";

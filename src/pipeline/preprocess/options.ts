@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { invalidOption } from "../../errors.js";
 import { codecs, defaultCodec } from "../../native/codec-names.js";
 import type { ResizeOptions } from "../../native/index.js";
+import { defaultMaxImageBytes, defaultMaxPixels } from "../../native/limits.js";
 import { bytes, flag, integers, type Kind, numbers, oneOf, text, texts } from "../../options/kinds.js";
 import { type Complete, complete, type Given, optionTable } from "../../options/table.js";
 import type { PipelineCounters, Recorder } from "../stage-clock.js";
@@ -55,12 +56,15 @@ const resizeOptions = optionTable({
   },
 });
 
-export const defaultMaxPixels = 100_000_000;
-
 /** For every command that reads image files. */
 export const maxImageBytesOption = optionTable({
   /** Larger files are failures, without being held in memory. Default 64 MiB. */
-  maxImageBytes: { kind: bytes(2 ** 31), default: 64 << 20, describe: "Larger files are failures", group: "Failures" },
+  maxImageBytes: {
+    kind: bytes(2 ** 31),
+    default: defaultMaxImageBytes,
+    describe: "Larger files are failures",
+    group: "Failures",
+  },
 });
 
 export const preprocessOptions = optionTable({

@@ -11,8 +11,8 @@ import {
   shardPrefix,
   sidecarName,
 } from "../../shards/manifest.js";
+import { at, writableAt } from "../../storage/at.js";
 import { putObject, readText } from "../../storage/objects.js";
-import { openStore, openWritable } from "../../storage/store.js";
 import { baseName, joinUrl } from "../../storage/url.js";
 
 /** Written first: which data set the folder is for. Its absence or difference is what makes a folder somebody else's. */
@@ -40,7 +40,7 @@ export async function claimOutput(folder: string, job: Job, overwrite: boolean):
   const found = (await readText(joinUrl(folder, jobName))) ?? (await writeJob(folder, text));
   const difference = describeDifference(found, text);
   if (difference !== undefined) throw anotherDataset(folder, difference);
-  const manifest = await openStore(folder).stat(joinUrl(folder, manifestName));
+  const manifest = await at(joinUrl(folder, manifestName)).stat();
   return manifest === undefined
     ? { kind: "unfinished" }
     : { kind: "complete", manifest: await readManifest(joinUrl(folder, manifestName)) };
@@ -88,24 +88,24 @@ function describeDifference(found: string, wanted: string): string | undefined {
 }
 
 async function listOwn(folder: string): Promise<string[]> {
-  const info = await openStore(folder).stat(folder);
+  const info = await at(folder).stat();
   if (info === undefined) return [];
   if (info.kind !== "folder")
     throw new ToolkitError("OUTPUT_NOT_WRITABLE", "expected a folder, found a file", { source: folder });
-  return (await openStore(folder).list(folder)).map((entry) => baseName(entry.url)).filter(isOutputFile);
+  return (await at(folder).list()).map((entry) => baseName(entry.url)).filter(isOutputFile);
 }
 
 /** Removes what preprocess writes and nothing else; the manifest first, so that no reader trusts the rest. */
 export async function clearOutput(folder: string): Promise<void> {
   const names = await listOwn(folder);
   const ordered = [...names.filter((name) => name === manifestName), ...names.filter((name) => name !== manifestName)];
-  for (const name of ordered) await openWritable(folder).remove(joinUrl(folder, name));
+  for (const name of ordered) await writableAt(joinUrl(folder, name)).remove();
 }
 
 /** The sidecars of a source's parts that are done, from the first on; writing goes on after them unless the last is the source's end. */
 export async function readFinishedParts(folder: string, source: number): Promise<Sidecar[]> {
   const sidecars: Sidecar[] = [];
-  const listed = await openStore(folder).list(folder, { namePrefix: shardPrefix(source) });
+  const listed = await at(folder).list({ namePrefix: shardPrefix(source) });
   const bytesOf = new Map(listed.map(({ url, byteLength }) => [baseName(url), byteLength]));
   while (sidecars.at(-1)?.endOfSource !== true) {
     const name = shardName(source, sidecars.length);

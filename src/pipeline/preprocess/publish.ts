@@ -11,7 +11,8 @@ import {
   type SidecarBody,
   writeManifest,
 } from "../../shards/manifest.js";
-import { indexName, parseSampleIndex, SampleIndexBuilder } from "../../shards/sample-index.js";
+import { indexName, parseSampleIndex } from "../../shards/sample-index.js";
+import { SampleIndexBuilder } from "../../shards/sample-index-builder.js";
 import { mergeStatistics } from "../../shards/statistics.js";
 import { putObject } from "../../storage/objects.js";
 import { joinUrl } from "../../storage/url.js";

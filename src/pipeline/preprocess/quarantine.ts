@@ -2,7 +2,7 @@
 import { ToolkitError } from "../../errors.js";
 import { keyProblem } from "../../shards/key.js";
 import type { Failure } from "../../shards/manifest.js";
-import { openStore } from "../../storage/store.js";
+import { at } from "../../storage/at.js";
 import { TarWriter } from "../tar-writer.js";
 import { ownFault, walkClassFolders } from "./class-tree.js";
 import { isImageName, isLabelName, splitName } from "./entry-names.js";
@@ -84,8 +84,8 @@ async function* readFilesAgain(
       const failure = byEntry.get(path);
       if (failure === undefined || file.kind !== "object" || file.byteLength > maxEntryBytes) continue;
       const { url, byteLength } = file;
-      const bytes = await openStore(url)
-        .read(url, { start: 0, end: byteLength }, undefined, signal)
+      const bytes = await at(url)
+        .read({ start: 0, end: byteLength }, undefined, signal)
         .catch((error: unknown) => ownFault(error, url));
       if (bytes instanceof Uint8Array) yield { failure, bytes };
     }

@@ -1,7 +1,7 @@
 // A sample on its way from its source to the decoder.
 import type { ErrorCode } from "../../error-codes.js";
 import type { IgnoreReason } from "./entry-names.js";
-import type { LabelResult, LabelRules } from "./labels.js";
+import type { LabelResult, LabelRules } from "./label-rules.js";
 
 /** Where something lies: the entry's name as the source has it, and its byte offset there; a file of a folder has none. */
 export interface Place {

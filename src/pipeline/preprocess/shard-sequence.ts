@@ -8,7 +8,6 @@ import {
   sidecarName,
   writeSidecar,
 } from "../../shards/manifest.js";
-import { shardSchema } from "../../shards/record.js";
 import { StatisticSums } from "../../shards/statistics.js";
 import { ShardWriter } from "../../shards/writer.js";
 import { joinUrl } from "../../storage/url.js";
@@ -34,7 +33,6 @@ export class ShardSequence {
   private lastPosition: number | undefined;
   /** The shard before the one in hand, on its way to the disk: flushing it takes long, and the next need not wait. */
   private publishing: Promise<void> = Promise.resolve();
-  private readonly schema;
 
   /** `done` are the sidecars an earlier run left: writing goes on after them. */
   constructor(
@@ -45,7 +43,6 @@ export class ShardSequence {
   ) {
     this.sidecars = [...done];
     this.part = done.length;
-    this.schema = shardSchema(settings.codec);
   }
 
   async append({ outcomes, slab, overflow }: DecidedGroup): Promise<void> {
@@ -72,8 +69,8 @@ export class ShardSequence {
     }
     const { index, key, extension, json, entry } = outcome;
     const { facts, ...pieces } = images.get(index);
-    const { settings, source, part, schema, signal } = this;
-    this.writer ??= await ShardWriter.open(settings.folder, shardName(source, part), schema, signal);
+    const { settings, source, part, signal } = this;
+    this.writer ??= await ShardWriter.open(settings.folder, shardName(source, part), settings.codec, signal);
     await this.writer.append({ ...facts, ...pieces, key, extension, label: entry.index, json });
     const identity = `${entry.index} ${entry.synset ?? ""} ${entry.name ?? ""}`;
     if (!gathered.classes.has(identity)) gathered.classes.set(identity, entry);

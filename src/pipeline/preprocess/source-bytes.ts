@@ -2,7 +2,7 @@
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { ToolkitError } from "../../errors.js";
-import { openStore } from "../../storage/store.js";
+import { at } from "../../storage/at.js";
 import { baseName } from "../../storage/url.js";
 import { watched } from "../stage-clock.js";
 import { ByteReader } from "./byte-reader.js";
@@ -32,7 +32,7 @@ export function openSourceBytes(options: SourceBytesOptions): ByteReader {
 async function* readObject(options: SourceBytesOptions, start: number, reuseChunks = true): AsyncGenerator<Uint8Array> {
   const { url, onProgress, onWait = () => {}, peek = false, signal } = options;
   let position = start;
-  for await (const chunk of watched(openStore(url).stream(url, { start, reuseChunks, peek, signal }), onWait)) {
+  for await (const chunk of watched(at(url).stream({ start, reuseChunks, peek, signal }), onWait)) {
     position += chunk.length;
     onProgress?.(position);
     yield chunk;

@@ -2,15 +2,15 @@
 import { ToolkitError } from "../../errors.js";
 import { publicUrl } from "../../public-url.js";
 import type { SourceEntry } from "../../shards/manifest.js";
+import { at } from "../../storage/at.js";
 import { expandPatterns } from "../../storage/expand.js";
 import type { ObjectInfo } from "../../storage/object-store.js";
-import { openStore } from "../../storage/store.js";
 import { baseName, joinUrl } from "../../storage/url.js";
 import { listTreeImages, measureClassFolders, readClassFolders, type TreeFacts } from "./class-folders.js";
 import { isImageName, isLabelName, isTarName, mayHoldImage, sampleKindOf } from "./entry-names.js";
 import { groupByKey } from "./group.js";
 import { looksLikeImage } from "./image-content.js";
-import { divisionOfInnerTar, divisionOfSource, isImageField } from "./labels.js";
+import { divisionOfInnerTar, divisionOfSource, isImageField } from "./label-rules.js";
 import type { ReadSourceOptions, SourceItem } from "./sample.js";
 import { SkippedRun } from "./skipped-run.js";
 import { openSourceBytes } from "./source-bytes.js";
@@ -38,11 +38,11 @@ export async function findSources(patterns: readonly string[]): Promise<Source[]
 }
 
 async function describe(url: string): Promise<Source[]> {
-  const store = openStore(url);
-  const info = await store.stat(url);
+  const source = at(url);
+  const info = await source.stat();
   if (info === undefined) throw new ToolkitError("NO_SOURCES", "no such file", { source: url });
   if (info.kind === "object") return [tarSource(info)];
-  const tars = (await store.list(url)).filter((entry) => entry.kind === "object" && isTarUrl(entry.url));
+  const tars = (await source.list()).filter((entry) => entry.kind === "object" && isTarUrl(entry.url));
   const tree = await measureClassFolders(url);
   if (tars.length > 0) {
     refuseMixture(url, baseName((tars[0] as ObjectInfo).url), tree);

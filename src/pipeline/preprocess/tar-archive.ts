@@ -1,5 +1,6 @@
 // One tar while it is read: where it ends, what was said of all its entries, and the parts of it that are not entries.
 import { ToolkitError } from "../../errors.js";
+import { signatures } from "../signatures.js";
 import type { ByteReader, Waits } from "./byte-reader.js";
 import type { TarEntry, TarOptions } from "./tar-entry.js";
 import { blockBytes, type Extension, type Faults, type Header, parseLongName, parsePax } from "./tar-header.js";
@@ -67,7 +68,7 @@ const otherFormats: readonly (readonly [beginning: string, what: string])[] = [
   ["\x28\xb5\x2f\xfd", "it is compressed by zstd: decompress it first"],
   ["7z\xbc\xaf", "it is a 7z file: unpack it, or pack it again as a tar"],
   ["Rar!", "it is a rar file: unpack it, or pack it again as a tar"],
-  ["\xff\xd8\xff", "it is a JPEG: give the folder or the tar that its class can be told from"],
+  [signatures.jpeg[0], "it is a JPEG: give the folder or the tar that its class can be told from"],
 ];
 
 /** BAD_TAR when a source begins as a file of another kind does. */

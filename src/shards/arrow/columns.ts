@@ -1,5 +1,6 @@
 // The columns of an Arrow record batch, without copying. Every buffer is known to lie in the batch and to be as long as its column needs, and
 // offsets to rise within what they point into, before a column is handed out.
+import { type ColumnTable, fieldOf } from "./column-table.js";
 import { ArrowError, type FlatStructs } from "./flatbuffer.js";
 import type { BatchMessage } from "./message.js";
 import type { ArrowField } from "./schema.js";
@@ -44,19 +45,22 @@ export function readColumns(fields: readonly ArrowField[], { header, body }: Bat
   return { length, columns };
 }
 
-/** The column of that name and type, without nulls unless they are allowed. */
-export function columnOf(
+/** The columns of a table by name, each of its type and without nulls unless the table allows them. */
+export function columnsOf<Table extends ColumnTable>(
   { columns }: ArrowBatch,
   fields: readonly ArrowField[],
-  wanted: { readonly name: string; readonly type: string; readonly nullable?: boolean },
-): ArrowColumn {
-  const { name, type, nullable = false } = wanted;
-  const column = columns.get(name);
-  const found = fields.find((field) => field.name === name)?.type;
-  if (column === undefined || found === undefined) throw new ArrowError(`no column ${name}`);
-  if (found !== type) throw new ArrowError(`column ${name} is of type ${found}, expected ${type}`);
-  if (!nullable && column.nullCount > 0) throw new ArrowError(`column ${name} has rows without a value`);
-  return column;
+  table: Table,
+): { readonly [Name in keyof Table]: ArrowColumn } {
+  const found = Object.entries(table).map(([name, { type, nullable = false }]) => {
+    const column = columns.get(name);
+    const typeFound = fields.find((field) => field.name === name)?.type;
+    const expected = fieldOf(name, type).type;
+    if (column === undefined || typeFound === undefined) throw new ArrowError(`no column ${name}`);
+    if (typeFound !== expected) throw new ArrowError(`column ${name} is of type ${typeFound}, expected ${expected}`);
+    if (!nullable && column.nullCount > 0) throw new ArrowError(`column ${name} has rows without a value`);
+    return [name, column] as const;
+  });
+  return Object.fromEntries(found) as { [Name in keyof Table]: ArrowColumn };
 }
 
 /** Takes nodes and buffers in the order of the schema: depth first. */

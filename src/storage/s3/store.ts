@@ -14,14 +14,15 @@ import type {
 } from "../object-store.js";
 import { RequestGate } from "../remote/gate.js";
 import { KnownObjects } from "../remote/known-objects.js";
+import { PartWriter } from "../remote/part-writer.js";
 import { type RangeAnswer, rangeAnswer } from "../remote/range-source.js";
 import { RangeReader } from "../remote/ranges.js";
 import { RetryPolicy } from "../remote/retry.js";
 import { S3Connection, type S3Options, type S3Session } from "./client.js";
 import { S3Listing } from "./list.js";
 import { getSmallObject, headObject } from "./objects.js";
+import { S3Upload } from "./upload.js";
 import { type Payer, parseS3Url, type S3Place } from "./url.js";
-import { S3Writer } from "./writer.js";
 
 export class S3Store implements ObjectStore {
   private readonly connection: S3Connection;
@@ -64,9 +65,9 @@ export class S3Store implements ObjectStore {
     return this.listing.below(parseS3Url(url), namePrefix, signal);
   }
 
-  async create(url: string, options: CreateOptions = {}): Promise<ObjectWriter> {
-    const onCommit = (info: ObjectInfo) => this.known.looked(url, info);
-    return new S3Writer(this.connection, parseS3Url(url), this.payer, { ...options, onCommit });
+  async create(url: string, { ifAbsent = false, signal }: CreateOptions = {}): Promise<ObjectWriter> {
+    const upload = new S3Upload(this.connection, parseS3Url(url), this.payer, ifAbsent);
+    return new PartWriter(upload, { onCommit: (info) => this.known.looked(url, info), signal });
   }
 
   async remove(url: string): Promise<void> {

@@ -1,4 +1,5 @@
 // Each rank normalises its own samples and so keeps moving statistics of its own. What is evaluated and saved has their mean.
+import { assign } from "../engine/assign.js";
 import { layerWeights } from "../engine/layer-graph.js";
 import type { Tf } from "../engine/tensorflow.js";
 import type { Network } from "../networks/build.js";
@@ -20,7 +21,7 @@ export async function averageMovingStatistics(tf: Tf, { model }: Network, collec
   offset = 0;
   for (const variable of variables) {
     const sums = all.slice(offset, offset + variable.size);
-    tf.tidy(() => variable.assign(tf.div(tf.tensor(sums, variable.shape), collective.size) as never)); // of the variable's own rank
+    tf.tidy(() => assign(variable, tf.div(tf.tensor(sums, variable.shape), collective.size)));
     offset += variable.size;
   }
 }

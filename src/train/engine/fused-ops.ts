@@ -1,6 +1,7 @@
 // The operations of a training step, each with its gradient, on TensorFlow's own kernels: convolution, batch normalisation with what follows
 // it, pooling. tfjs composes the same of several times as many passes over memory.
 import type { Tensor, Tensor4D, Variable } from "@tensorflow/tfjs";
+import { assign } from "./assign.js";
 import type { Attribute, Kernels } from "./kernels.js";
 import type { PrivateMemory } from "./private-memory.js";
 import type { Tf } from "./tensorflow.js";
@@ -95,8 +96,8 @@ export class FusedOps {
       const inputs = [input, scale, offset, movingMean, movingVariance];
       const outputs = kernels.runMany("FusedBatchNormV3", blending, inputs, 6);
       const [normalized, mean, variance, ...reserved] = outputs as [Tensor, Tensor, Tensor, ...Tensor[]];
-      movingMean.assign(mean as never); // tfjs's types ask for the variable's own rank
-      movingVariance.assign(variance as never);
+      assign(movingMean, mean);
+      assign(movingVariance, variance);
       const y = this.addAndActivate(normalized, added, options.relu);
       (given.at(-1) as Save)([y, input, scale, ...reserved]);
       const gradFunc = (dy: Tensor | Tensor[], [savedY, ...saved]: Tensor[]) => {

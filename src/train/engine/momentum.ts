@@ -1,5 +1,6 @@
 // The momentum update in tfjs's own operations: for backends that have no kernel for it.
 import type { Tensor, Variable } from "@tensorflow/tfjs";
+import { assign } from "./assign.js";
 import type { MomentumSettings } from "./engine.js";
 import type { Tf } from "./tensorflow.js";
 
@@ -14,7 +15,7 @@ export function composedMomentum(
   tf.tidy(() => {
     const decayed = decay === 0 ? gradient : tf.add(gradient, tf.mul(weight, decay));
     const next = tf.add(tf.mul(velocity, momentum), decayed);
-    velocity.assign(next as never); // tfjs's types ask for the variable's own rank
-    weight.assign(tf.sub(weight, tf.mul(next, rate)) as never);
+    assign(velocity, next);
+    assign(weight, tf.sub(weight, tf.mul(next, rate)));
   });
 }

@@ -1,5 +1,6 @@
 // Batch normalisation over the samples of all ranks of a run, in tfjs's own operations: two sums over the ranks forwards, one backwards.
 import type { Tensor } from "@tensorflow/tfjs";
+import { assign } from "./assign.js";
 import type { BatchNormOptions, BatchNormWeights } from "./fused-ops.js";
 import type { Tf } from "./tensorflow.js";
 
@@ -38,7 +39,7 @@ export function syncedBatchNorm(
     const joined = added[0] === undefined ? scaled : tf.add(scaled, added[0]);
     const y = relu ? tf.relu(joined) : joined;
     const blend = (moving: typeof movingMean, now: Tensor) =>
-      moving.assign(tf.add(tf.mul(moving, momentum), tf.mul(now, 1 - momentum)) as never); // of the variable's own rank
+      assign(moving, tf.add(tf.mul(moving, momentum), tf.mul(now, 1 - momentum)));
     blend(movingMean, mean);
     blend(movingVariance, tf.div(squares, Math.max(1, total.count - 1)));
     save([y, normalized, scale, inverse]);

@@ -3,6 +3,7 @@ import type { LayersModel, SymbolicTensor, layers as tfLayers, Variable } from "
 import { closest } from "fastest-levenshtein";
 import { ToolkitError } from "../../errors.js";
 import { type Random, randomFor } from "../../shards/random.js";
+import { assign } from "../engine/assign.js";
 import { applyLayer, weightOf } from "../engine/layer-graph.js";
 import type { Tf } from "../engine/tensorflow.js";
 import { blockKernel, joinKernel } from "./dct-basis.js";
@@ -72,7 +73,7 @@ function keepOrthonormal(tf: Tf, kernel: Variable): void {
     let matrix = kernel.reshape([64, 64]);
     for (let step = 0; step < 2; step++)
       matrix = tf.sub(tf.mul(matrix, 1.5), tf.mul(tf.matMul(matrix, tf.matMul(matrix, matrix, true)), 0.5));
-    kernel.assign(matrix.reshape(kernel.shape) as never); // tfjs's types ask for the variable's own rank
+    assign(kernel, matrix.reshape(kernel.shape));
   });
 }
 
@@ -202,7 +203,7 @@ class Builder {
       const values = init === "dct" ? blockKernel : joinKernel;
       this.computed.push(() => {
         const weight = weightOf(conv, "kernel") as Variable;
-        tf.tidy(() => weight.assign(tf.tensor(values(), weight.shape) as never));
+        tf.tidy(() => assign(weight, tf.tensor(values(), weight.shape)));
       });
     }
     if (trained === "orthonormal") this.kept.push(() => weightOf(conv, "kernel") as Variable);
@@ -264,7 +265,7 @@ class Builder {
     const flat = table.apply(zero) as SymbolicTensor;
     this.computed.push(() => {
       const bias = weightOf(table, "bias") as Variable;
-      tf.tidy(() => bias.assign(tf.tensor1d(positionTable(tokens, channels)) as never));
+      tf.tidy(() => assign(bias, tf.tensor1d(positionTable(tokens, channels))));
     });
     const shaped = tf.layers.reshape({ name: `${name}_shape`, targetShape: [tokens, channels] }).apply(flat);
     return tf.layers.add({ name }).apply([input, shaped as SymbolicTensor]) as SymbolicTensor;

@@ -68,30 +68,9 @@ export function fieldHalfWay(summaries: readonly LayerSummary[]): number | undef
 }
 
 function windowOf(layer: LayerSpec, input: Shape): { kernel: number; stride: number } {
-  switch (layer.op) {
-    case "conv":
-    case "deconv":
-    case "max-pool":
-    case "average-pool":
-      return { kernel: layer.kernel, stride: layer.stride };
-    case "global-pool":
-      return { kernel: input[0] as number, stride: input[0] as number };
-    case "input":
-    case "batch-norm":
-    case "layer-norm":
-    case "relu":
-    case "gelu":
-    case "softmax":
-    case "add":
-    case "concat":
-    case "upsample":
-    case "channel":
-    case "dense":
-    case "tokens":
-    case "positions":
-    case "attention":
-      return { kernel: 1, stride: 1 };
-  }
+  if ("kernel" in layer) return { kernel: layer.kernel, stride: layer.stride };
+  const side = layer.op === "global-pool" ? (input[0] as number) : 1;
+  return { kernel: side, stride: side };
 }
 
 function reachOf(layer: LayerSpec, inputs: readonly Reach[], input: Shape): Reach {

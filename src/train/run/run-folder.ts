@@ -5,8 +5,8 @@
 //   checkpoints/STEP/     a checkpoint that the run can go on from
 //   checkpoint.json, model.json, weights.bin   at the end: the trained network
 import { ToolkitError } from "../../errors.js";
+import { writableAt } from "../../storage/at.js";
 import { putObject, readText } from "../../storage/objects.js";
-import { openWritable } from "../../storage/store.js";
 import { baseName, joinUrl } from "../../storage/url.js";
 import { differenceOf, type RunConfig } from "../options.js";
 import type { TrainReport } from "../report.js";
@@ -151,26 +151,24 @@ export class RunFolder {
 
   /** Removes what another run left, its word first. */
   private async clear(): Promise<void> {
-    const store = openWritable(this.url);
     for (const name of [runName, historyName, ...[...checkpointFiles].reverse()])
-      await store.remove(joinUrl(this.url, name));
+      await writableAt(joinUrl(this.url, name)).remove();
     await this.sweep();
   }
 
   /** Removes checkpoints that run.json does not name: half-written ones, and those that a later one replaced. */
   private async sweep(): Promise<void> {
-    const folder = joinUrl(this.url, checkpointsName);
-    const store = openWritable(folder);
+    const folder = writableAt(joinUrl(this.url, checkpointsName));
     const kept = new Set(this.document.checkpoints.map((entry) => baseName(this.folderOf(entry))));
-    if ((await store.stat(folder))?.kind !== "folder") return;
-    for (const { url } of await store.list(folder)) if (!kept.has(baseName(url))) await removeCheckpoint(url);
+    if ((await folder.stat())?.kind !== "folder") return;
+    for (const { url } of await folder.list()) if (!kept.has(baseName(url))) await removeCheckpoint(url);
   }
 }
 
 /** The word that it is whole first. */
-async function removeCheckpoint(folder: string): Promise<void> {
-  const store = openWritable(folder);
-  for (const name of [...checkpointFiles].reverse()) await store.remove(joinUrl(folder, name));
-  await store.sweep(folder, (name) => (checkpointFiles as readonly string[]).includes(name));
-  await store.remove(folder);
+async function removeCheckpoint(url: string): Promise<void> {
+  const folder = writableAt(url);
+  for (const name of [...checkpointFiles].reverse()) await writableAt(joinUrl(url, name)).remove();
+  await folder.sweep((name) => (checkpointFiles as readonly string[]).includes(name));
+  await folder.remove();
 }

@@ -8,6 +8,7 @@ import { withLock } from "../../storage/with-lock.js";
 import { alone, type Collective } from "../collective/collective.js";
 import { averageMovingStatistics } from "../collective/moving-statistics.js";
 import { evaluateModel } from "../evaluate.js";
+import { letEventsThrough } from "../event-loop.js";
 import { networkInput } from "../input.js";
 import { findNetwork } from "../networks/build.js";
 import { layersOf } from "../networks/layers-of.js";
@@ -134,7 +135,7 @@ class Run {
       this.step++;
       log.addStep(this.step, epoch, stepper.tensorCount, result);
       await this.betweenSteps();
-      await new Promise(setImmediate); // TensorFlow blocks the event loop: let reads and signals through between steps
+      await letEventsThrough();
       if (result.stop) await this.stopTogether();
       signal?.throwIfAborted();
     }

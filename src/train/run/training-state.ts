@@ -1,6 +1,7 @@
 // Everything of a run that a step changes, as named arrays: what resuming exactly needs beside the position in the data. Stored as safetensors.
-import type { Tensor, Variable } from "@tensorflow/tfjs";
+import type { Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
+import { assign } from "../engine/assign.js";
 import { layerWeights, variableOf } from "../engine/layer-graph.js";
 import type { Tf } from "../engine/tensorflow.js";
 import type { Network } from "../networks/build.js";
@@ -46,7 +47,7 @@ export function restoreState(tf: Tf, network: Network, stepper: Stepper, bytes: 
         source,
       });
     }
-    tf.tidy(() => variable.assign(tf.tensor(stored.values, variable.shape) as Tensor as never)); // of the variable's own rank
+    tf.tidy(() => assign(variable, tf.tensor(stored.values, variable.shape)));
   }
 }
 

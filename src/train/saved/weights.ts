@@ -5,6 +5,7 @@
 //   normalisations   layer.weight, layer.bias, layer.running_mean, layer.running_var
 import type { LayersModel, Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
+import { assign } from "../engine/assign.js";
 import { layerWeights } from "../engine/layer-graph.js";
 import type { Tf } from "../engine/tensorflow.js";
 import type { StoredTensor, StoredTensors } from "./safetensors.js";
@@ -72,7 +73,7 @@ export function importWeights(tf: Tf, model: LayersModel, stored: StoredTensors,
     tf.tidy(() => {
       const values = tf.tensor(tensor.values, [...tensor.shape]);
       const back = axes?.map((_, axis) => axes.indexOf(axis));
-      variable.assign((back === undefined ? values : tf.transpose(values, back)) as never); // of the variable's own rank
+      assign(variable, back === undefined ? values : tf.transpose(values, back));
     });
   }
 }

@@ -1,5 +1,6 @@
 // An exponential moving average of a network's weights: steadier than the weights themselves, and often better (Polyak and Juditsky 1992).
 import type { Tensor, Variable } from "@tensorflow/tfjs";
+import { assign } from "../engine/assign.js";
 import type { Tf } from "../engine/tensorflow.js";
 
 export class WeightAverage {
@@ -20,7 +21,7 @@ export class WeightAverage {
     const { tf } = this;
     for (const [i, weight] of this.weights.entries()) {
       const average = this.averages[i] as Variable;
-      tf.tidy(() => average.assign(tf.add(tf.mul(average, decay), tf.mul(weight, 1 - decay)) as never)); // of the variable's own rank
+      tf.tidy(() => assign(average, tf.add(tf.mul(average, decay), tf.mul(weight, 1 - decay))));
     }
   }
 
@@ -44,7 +45,6 @@ export class WeightAverage {
 
   private place(values: readonly Tensor[]): void {
     const { tf } = this;
-    for (const [i, weight] of this.weights.entries())
-      tf.tidy(() => weight.assign(tf.mul(values[i] as Tensor, 1) as never)); // of the variable's own rank
+    for (const [i, weight] of this.weights.entries()) tf.tidy(() => assign(weight, tf.mul(values[i] as Tensor, 1)));
   }
 }
