@@ -353,8 +353,18 @@ function runRowsFor(sources: readonly PlanSource[], shuffleBytes: number): numbe
 }
 
 /**
- * The order of an epoch over one manifest or several: every selected sample once, or as often as its source is repeated. INVALID_OPTION for a
- * repeat below 0, a selection of another length, and when nothing is left.
+ * The order of an epoch over one manifest or several: every selected sample once, or as often as its source is repeated.
+ * Pure: the same arguments give the same order on every machine, and nothing is read.
+ *
+ * Errors: INVALID_OPTION for a repeat below 0, a selection of another length, and when nothing is left.
+ *
+ * @example
+ * ```ts
+ * import { planEpoch, readManifest } from "dctstream";
+ *
+ * const plan = planEpoch(await readManifest("shards/train"), 1, 0); // seed 1, epoch 0
+ * for (const { source, sample } of plan) console.log(source, sample);
+ * ```
  */
 export function planEpoch(
   sources: Pick<Manifest, "shards"> | readonly PlanSource[],

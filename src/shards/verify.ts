@@ -29,7 +29,21 @@ export interface VerifyReport {
   readonly corrupt: readonly WireError[];
 }
 
-/** Reads everything once; damage is reported, not thrown. A manifest that cannot be read at all is thrown. */
+/**
+ * Reads everything that a manifest names once and compares checksums, counts, records and statistics. Damage is reported
+ * in `corrupt`, not thrown.
+ *
+ * Errors: NOT_FOUND, BAD_MANIFEST and UNSUPPORTED_MANIFEST_VERSION where the manifest itself cannot be read.
+ *
+ * @example
+ * ```ts
+ * import { verify } from "dctstream";
+ *
+ * const { samples, corrupt } = await verify("shards/train");
+ * for (const { code, message, source, key } of corrupt) console.error(code, message, source, key);
+ * console.log(`${samples} samples, ${corrupt.length} problems`);
+ * ```
+ */
 export async function verify(manifestUrl: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   const manifest = await readManifest(manifestUrl);
   const corrupt: WireError[] = [];

@@ -39,9 +39,23 @@ export interface EvaluateOptions {
 }
 
 /**
- * `logits` maps inputs to [n, classes] before the softmax, and is frozen for the time of it. Every sample counts once, the last batch may be
- * smaller. The data set may have a part of the network's classes, numbered in any way: CLASSES_DIFFER, BAD_LABEL and BAD_CLASSES where its
- * labels do not mean outputs of the network, NUMERIC_OVERFLOW, and what the loader throws.
+ * Scores a network on a data set: top-1, top-5 and loss, per class and confusions. `logits` maps inputs to [n, classes]
+ * before the softmax; it is frozen meanwhile. Every sample counts once; the last batch may be smaller. The data set may
+ * have a part of the network's classes, numbered in any way.
+ *
+ * Errors: CLASSES_DIFFER, BAD_LABEL and BAD_CLASSES where labels do not mean outputs of the network, NUMERIC_OVERFLOW,
+ * and what the loader throws.
+ *
+ * @example
+ * ```ts
+ * import { evaluateModel, loadCheckpoint, openEngine, readManifest } from "dctstream";
+ *
+ * const engine = await openEngine();
+ * const checkpoint = await loadCheckpoint(engine.tf, "runs/1");
+ * const manifest = await readManifest("shards/val");
+ * const { top1, loss } = await evaluateModel(engine, checkpoint.logits, checkpoint, { manifest, batchSize: 32 });
+ * console.log(top1, loss); // a share of [0, 1]; nats
+ * ```
  */
 export async function evaluateModel(
   engine: Engine,

@@ -59,9 +59,21 @@ interface Batch extends BatchInput {
 }
 
 /**
- * Predictions in the order of the inputs, a batch at a time; memory does not grow with their number. What cannot be read is an error in its
- * place, an input that does not exist too. `logits` maps inputs to [n, classes] before the softmax, and is frozen for the time of it.
- * NUMERIC_OVERFLOW, and what is wrong with the machine rather than an image.
+ * Gives predictions in the order of the inputs, a batch at a time; memory does not grow with their number. An image that
+ * cannot be read, or an input that does not exist, has an `error` in place of `top`. `logits` maps inputs to
+ * [n, classes] before the softmax; it is frozen meanwhile.
+ *
+ * Errors: NUMERIC_OVERFLOW, and what is wrong with the machine rather than with an image.
+ *
+ * @example
+ * ```ts
+ * import { loadCheckpoint, openEngine, predict } from "dctstream";
+ *
+ * const engine = await openEngine();
+ * const { logits, classNames, ...input } = await loadCheckpoint(engine.tf, "runs/1");
+ * for await (const batch of predict(engine, logits, input, { inputs: ["holiday/*.jpg"], classNames }))
+ *   for (const { image, top, error } of batch) console.log(image, top?.[0]?.name ?? error?.message);
+ * ```
  */
 export async function* predict(
   engine: Engine,

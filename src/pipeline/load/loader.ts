@@ -26,6 +26,23 @@ interface PlannedBatch {
   readonly item: BatchPlan | ReadBatch;
 }
 
+/**
+ * The loader without a loop of its own: epochs and steps in any order, batches that are kept until they are released,
+ * threads and open shards that last until `close`. `loadBatches` is this in a loop.
+ *
+ * @example
+ * ```ts
+ * import { Loader } from "dctstream";
+ *
+ * const view = { kind: "rgb", size: 224, augment: "train" } as const;
+ * await using loader = await Loader.open("shards/train", { view, batchSize: 256 });
+ * for (let epoch = 0; epoch < 90; epoch++)
+ *   for await (const batch of loader.epoch(epoch)) {
+ *     const [rgb] = batch.arrays; // rgb.data: Float32Array, rgb.shape: [256, 224, 224, 3]
+ *     batch.release();
+ *   }
+ * ```
+ */
 export class Loader {
   /** Samples of this rank per step. */
   readonly batchSize: number;
@@ -72,7 +89,12 @@ export class Loader {
     this.renderer = new BatchRenderer({ sources, settings, batchSize, readsFiles, clock, stateAt, signal });
   }
 
-  /** NOT_FOUND, BAD_MANIFEST, CORRUPT_INDEX, CLASSES_DIFFER, BAD_LABEL, BAD_CLASSES, INVALID_OPTION. */
+  /**
+   * Opens the data sets and starts the view threads.
+   *
+   * Errors: NOT_FOUND, BAD_MANIFEST, CHECKSUM_MISMATCH, CORRUPT_INDEX, CLASSES_DIFFER, BAD_LABEL, BAD_CLASSES,
+   * INVALID_OPTION.
+   */
   static async open(data: LoaderData, options: LoaderOptions): Promise<Loader> {
     const settings = resolveOptions(options);
     const loader = new Loader(await openSources(data, options.classList), settings, options.cache, options.signal);
@@ -131,7 +153,11 @@ export class Loader {
     return { epoch, step };
   }
 
-  /** The rank's batches of an epoch, from a step on. CHECKSUM_MISMATCH, CORRUPT_RECORD, NOT_FOUND, IO_ERROR and what stores throw. */
+  /**
+   * The rank's batches of an epoch, from a step on.
+   *
+   * Errors: CHECKSUM_MISMATCH and CORRUPT_RECORD unless `onBadSample` is "skip"; NOT_FOUND, IO_ERROR and what stores throw.
+   */
   epoch(epoch: number, fromStep = 0): AsyncGenerator<LoadedBatch> {
     return this.epochs(epoch, epoch + 1, fromStep);
   }
