@@ -18,7 +18,7 @@ const programs =
 
 /** Commands in blocks of shell, behind a $ in other blocks, and in the text where they have arguments. */
 export function documentedCommands(): DocumentedCommand[] {
-  const documents = ["README.md", "CONTRIBUTING.md", ...markdownIn("docs"), ...markdownIn("deploy")];
+  const documents = ["README.md", "CONTRIBUTING.md", ...["docs", "deploy", "bench"].flatMap(markdownIn)];
   const all = documents.flatMap((document) =>
     commandsIn(readFileSync(path.join(projectRoot, document), "utf8")).map((text) => ({ document, text })),
   );
