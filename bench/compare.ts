@@ -138,6 +138,9 @@ function tarsOf({ sources }: LoadedManifest): string {
   return others.length === 0 ? `\`${first}\`` : `\`${first}\` (one of ${sources.length})`;
 }
 
+/** A paragraph in lines of at most 120 columns. */
+const prose = (text: string) => text.replaceAll("\n", " ").replace(/(?!.{1,120}$)(.{1,120}) /g, "$1\n");
+
 async function report(): Promise<string> {
   const [training, validation] = [await readManifest(train as string), await readManifest(val as string)];
   const settings = readFileSync(config as string, "utf8")
@@ -158,14 +161,18 @@ Written by
 node dist/bench/compare.js ${arguments_}${options.report === undefined ? "" : ` --report ${options.report}`}${options.svg === undefined ? "" : ` --svg ${options.svg}`}
 \`\`\`
 
-on ${machine}. ${training.samples} pictures of ${training.classes.length} classes to train on, ${validation.samples} others to validate on, from coefficient shards of
-${tarsOf(training)} and ${tarsOf(validation)}, compression ${training.codec}
-(${(training.classes.map(({ name, synset }) => name ?? synset).slice(0, 10)).join(", ")}).
+${prose(`on ${machine}. ${training.samples} pictures of ${training.classes.length} classes to train on, ${validation.samples} others to validate on,
+from coefficient shards of ${tarsOf(training)} and ${tarsOf(validation)}, compression ${training.codec}
+(${training.classes
+  .map(({ name, synset }) => name ?? synset)
+  .slice(0, 10)
+  .join(", ")}).`)}
 
 ${table()}
 
-± is the standard deviation over the seeds, which decide weights, order and augmentation. Validation counts every picture once, after the last
-epoch; nothing was chosen by it. Speeds are medians of ${rounds} runs in turns, each of ${options["speed-steps"]} steps from shards, and whole evaluations.
+${prose(`± is the standard deviation over the seeds, which decide weights, order and augmentation. Validation counts every
+picture once, after the last epoch; nothing was chosen by it. Speeds are medians of ${rounds} runs in turns, each of
+${options["speed-steps"]} steps from shards, and whole evaluations.`)}
 ${picture}
 The recipe, for all networks alike (\`${path.relative(".", config as string)}\`):
 
