@@ -84,7 +84,10 @@ export function asToolkitError(error: unknown, facts: ErrorFacts = {}): ToolkitE
   });
 }
 
-/** The same of an error while something was done to `source`; `doing` begins the message, as in "cannot open it". */
+/**
+ * The error of the operating system while something was done to `source`; `doing` begins the message, as in "cannot
+ * open it".
+ */
 export function systemError(doing: string, access: Access, source: string, cause: unknown): ToolkitError {
   if (cause instanceof ToolkitError) return cause;
   const meaning = meaningOf(cause, access);

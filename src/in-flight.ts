@@ -28,7 +28,7 @@ export class InFlight {
     this.throwFailure();
   }
 
-  /** As `finish`, whatever failed. */
+  /** Resolves when nothing is under way any more, whatever has failed. */
   async settle(): Promise<void> {
     await Promise.all(this.running);
   }

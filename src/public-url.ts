@@ -8,7 +8,9 @@ const hidden = "***";
 /** Parameters of signatures (AWS, Google, CloudFront, Akamai), tokens: another value each time, so they identify nothing. */
 const passing =
   /^(x-amz-.*|x-goog-.*|awsaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|hdne[at]s?|token|access_token|sig)$/i;
-/** Of Azure's, which are too short to mean it elsewhere: where there is a `sig` too. */
+/**
+ * Parameters of Azure's signatures, which are too short to mean that elsewhere: they count where there is a `sig` too.
+ */
 const azure = /^(s[evprstiks]|spr|srt|sip|sdd|skoid|sktid|skt|ske|skv|saoid|suoid|scid|ses|rsc[cdelt])$/i;
 
 const shortHash = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 8);
@@ -40,7 +42,7 @@ export function publicUrl(place: string): string {
   return form === url ? place : form;
 }
 
-/** As a value: `text` is a URL of this scheme and nothing else. */
+/** The public form of a value: `text` is a URL of this scheme and nothing else. */
 function formOf(text: string, scheme: string): string {
   const unknown = `${scheme}://${hidden}`;
   const written = text.replaceAll("\\/", "/"); // as some write JSON
@@ -67,7 +69,7 @@ function formOf(text: string, scheme: string): string {
   return `${url.protocol}//${url.host}${shownPath}${keepsTail ? tail : publicQuery(literal ? tail : url.search)}`;
 }
 
-/** As it was written, where that means the same. */
+/** The path as it was written, where that means the same. */
 function rawPathOf(url: URL, rest: string): string {
   const written = rest.replace(/[?#].*$/s, "");
   const again = `${url.protocol}//${url.host}${written}`;
@@ -173,7 +175,7 @@ function urlAt(text: string, start: RegExpExecArray): Found {
   return { shown: form, end: closingQuote(text, index, limit) ?? limit, open: false };
 }
 
-/** Without the signs of a sentence at its end; a bracket belongs to the URL where that opens it. */
+/** The token without the punctuation at its end; a bracket belongs to the URL if the URL opens it. */
 function withoutClosing(token: string): string {
   let end = token.length;
   for (; end > 0; end--) {
@@ -196,7 +198,7 @@ function nextStart(text: string, from: number): number {
 /** A URL without a path, or with what may be a port or a password: an @ that follows may end a user name. */
 const mayBeUser = (url: string) => /^[^:]*:[\\/]*([^\\/?#@]*$|[^\\/?#@]*:)/.test(url);
 
-/** Of a URL in quotes, where there can be no doubt. */
+/** The end of a URL in quotes, where there can be no doubt. */
 function closingQuote(text: string, index: number, limit: number): number | undefined {
   const quote = text[index - 1] ?? "";
   if (!/["'`]/.test(quote)) return undefined;

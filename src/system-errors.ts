@@ -23,10 +23,10 @@ const denied = new Set(["EACCES", "EPERM"]);
 /** Said by Node itself, which has tried nothing then. */
 const noMemory = new Set(["ENOMEM", "ERR_WORKER_OUT_OF_MEMORY", "ERR_MEMORY_ALLOCATION_FAILED"]);
 
-/** Of a package that is there, Node says this where the system lets it open no more files. */
+/** Node's code for a missing package. For one that is there, it means that the system lets Node open no more files. */
 const noPackage = "ERR_MODULE_NOT_FOUND";
 
-/** By what the system says, or by our code for it. */
+/** Advice by the system's code, or by ours for it. */
 const cures: Readonly<Record<string, string>> = {
   [noPackage]: "; install it with: node tools/setup.mjs, or, if it is there, allow more open files with ulimit -n",
   TOO_MANY_OPEN_FILES: "; allow more with ulimit -n",
@@ -53,7 +53,7 @@ export function isOutOfFiles(error: unknown): boolean {
   return noFiles.has((error as NodeJS.ErrnoException).code ?? "");
 }
 
-/** As in "ENOSPC". A thread that cannot be started says it within its message only. */
+/** The system's code, as in "ENOSPC". For a thread that cannot be started it stands in the message alone. */
 function errnoOf(error: Error): string | undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ERR_WORKER_INIT_FAILED") return /\bE[A-Z]{3,}\b/.exec(error.message)?.[0] ?? "EAGAIN";

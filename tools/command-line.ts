@@ -15,7 +15,7 @@ const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 class UsageError extends Error {}
 
-/** As a terminal may show it, whatever a name or another program put in. */
+/** A text as a terminal may show it, whatever a name or another program put in. */
 const shown = (text: string) => printableLines(publicUrls(text));
 
 /** What a run of the command line has beside its arguments. */

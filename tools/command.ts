@@ -21,7 +21,10 @@ export interface CommandResult {
   readonly result: unknown;
   /** What is printed otherwise. */
   readonly text: string;
-  /** False: exit status 1 although nothing was thrown (verify found damage). Default true. */
+  /**
+   * Whether the command succeeded; false is exit status 1 although nothing was thrown (verify found damage). Default
+   * true.
+   */
   readonly ok?: boolean;
 }
 

@@ -28,7 +28,7 @@ const gauges = {
   dctstream_val_loss: "Loss of the last validation, in nats",
 } as const;
 
-/** Of every stage of the pipeline, with its name as the label `stage`; docs/profile.md lists them. */
+/** Sums of every stage of the pipeline, with its name as the label `stage`; docs/profile.md lists them. */
 const stageSums = {
   dctstream_stage_busy_seconds_total: "Time that the stage's threads worked, of all of them together",
   dctstream_stage_wait_input_seconds_total: "Time that its threads waited for input",
@@ -47,7 +47,7 @@ type StageMetricName = keyof typeof stageSums;
 
 export const metricNames: readonly string[] = [...Object.keys(gauges), ...Object.keys(stageSums), threadsName];
 
-/** By metric, in its unit. */
+/** The values of a stage by metric, in the metric's unit. */
 function stageValues(stage: StageCounters, elapsedMs: number): Readonly<Record<StageMetricName, number>> {
   const { busy, waitForInput, waitForOutput } = stageShares(stage, elapsedMs);
   const seconds = (stage.threads * elapsedMs) / 1000;

@@ -30,10 +30,13 @@ export interface JpegFacts {
   /** Whether `rebuildJpeg` gives the file back byte for byte; checked by doing it. */
   readonly rebuildable: boolean;
   readonly components: readonly ComponentGeometry[];
-  /** [components, 64], natural order. */
+  /** Quantisation tables, [components, 64] in natural order. */
   readonly quantTables: Uint16Array;
   readonly crc32c: number;
-  /** Of the packed bytes, and of the resized image as a file, which all here is of then; 0 when nothing was resized. */
+  /**
+   * The length of the packed bytes, and of the resized image as a file, which all facts here describe then; 0 when
+   * nothing was resized.
+   */
   readonly packedBytes: number;
   readonly fileBytes: number;
   /**
@@ -57,7 +60,7 @@ export interface ResizeOptions {
   readonly sampling: "4:2:0" | "4:4:4";
 }
 
-/** [height, width, channels], 8 bit: grey (1) or RGB (3). */
+/** Decoded pixels, [height, width, channels], 8 bit: grey (1 channel) or RGB (3). */
 export interface JpegPixels {
   readonly width: number;
   readonly height: number;
@@ -74,7 +77,7 @@ export interface EncodeOptions {
   readonly lumaV?: number;
   readonly progressive?: boolean;
   readonly arithmetic?: boolean;
-  /** In MCUs. Default 0, none. */
+  /** Restart interval in MCUs. Default 0: none. */
   readonly restartInterval?: number;
   /** Stores RGB components instead of YCbCr. */
   readonly keepRgb?: boolean;
@@ -108,7 +111,7 @@ export interface ViewForm {
   readonly kind: "dct" | "pixels";
   /** int16 coefficients are in sixteenths; uint8 pixels are rounded and clipped. */
   readonly type: "float32" | "int16" | "uint8";
-  /** In luma pixels. */
+  /** Size in luma pixels. */
   readonly width: number;
   readonly height: number;
   /** DCT: luma blocks per chroma block on each axis. */
@@ -156,7 +159,7 @@ export interface ColorChange {
   readonly offsetOfMean: number;
 }
 
-/** In luma pixels. */
+/** A rectangle in luma pixels. */
 export interface PixelBox {
   readonly top: number;
   readonly left: number;
@@ -186,7 +189,7 @@ export interface StoredImage {
   readonly width: number;
   readonly height: number;
   readonly components: readonly Pick<ComponentGeometry, "h" | "v" | "storedWide" | "storedHigh">[];
-  /** [components, 64], natural order. */
+  /** Quantisation tables, [components, 64] in natural order. */
   readonly quantTables: Uint16Array;
   readonly packed: Uint8Array;
   readonly codec: Codec;

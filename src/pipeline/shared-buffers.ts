@@ -12,7 +12,7 @@ export class SharedBuffers {
     return this.free.splice(best, best < 0 ? 0 : 1)[0] ?? new SharedArrayBuffer(byteLength);
   }
 
-  /** For the next `take`: nobody may look at the buffer any more. */
+  /** Keeps a buffer for the next `take`: nobody may look at it any more. */
   giveBack(buffer: SharedArrayBuffer): void {
     this.free.push(buffer);
   }

@@ -6,7 +6,7 @@ import { threadCpuMs } from "../native/index.js";
 /** What a stage's threads did, in sums whose differences can be taken; times in milliseconds. */
 export interface StageCounters {
   readonly threads: number;
-  /** Of all its threads together, and the part of it while the stage starved. */
+  /** Busy time of all threads of the stage together, and the part of it in which the stage starved. */
   readonly busyMs: number;
   readonly busyWhileStarvingMs: number;
   /** The part of the busy time in which its threads had a core, as far as they can tell. */
@@ -208,7 +208,10 @@ export class StageClock {
     this.parts[part] = (this.parts[part] ?? 0) + ms;
   }
 
-  /** For work that is only seen to begin and end, many pieces at a time: the stage is busy while there is any. Returns when it began. */
+  /**
+   * Notes that work begins which is only seen to begin and end, many pieces at a time: the stage is busy while there is
+   * any. Returns when it began.
+   */
   began(): number {
     const now = this.now();
     if (this.active++ === 0) this.activeSince = now;

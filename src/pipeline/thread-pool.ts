@@ -24,7 +24,7 @@ export class ThreadPool {
   private readonly waiting = new Set<(reason: unknown) => void>();
   private failure: ToolkitError | undefined;
 
-  /** OUT_OF_MEMORY, TOO_MANY_OPEN_FILES and the like when the system lets it have no more threads. */
+  /** Throws OUT_OF_MEMORY, TOO_MANY_OPEN_FILES and the like when the system lets the process have no more threads. */
   constructor(private readonly options: ThreadPoolOptions) {
     const { entry, threads, tasksPerThread = 1, workerData } = options;
     try {

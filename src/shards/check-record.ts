@@ -4,12 +4,12 @@ import type { ComponentGeometry } from "../native/index.js";
 import { keyProblem } from "./key.js";
 import type { ViewableSample } from "./record.js";
 
-/** Of one image: luma, or luma and chroma. */
+/** The most components of an image: luma, or luma and chroma. */
 export const maxComponents = 3;
 /** Pixels of a JPEG's side: it has 16 bits for it. */
 const maxSide = 65_535;
 
-/** In bytes of UTF-8. */
+/** The longest extension, in bytes of UTF-8. */
 const maxExtensionBytes = 64;
 
 /** Why key and extension together are no name of a file inside a folder; undefined when they are. */

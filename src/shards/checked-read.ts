@@ -10,7 +10,10 @@ export const maxReads = 5;
 /** Memory that is taken on the word of a manifest alone; whoever wants more is asked for the bytes first. */
 const trustedBytes = 64 << 20;
 
-/** To be called before there is memory for a range that a file's own numbers give. CORRUPT_SHARD when it is large and not there; NOT_FOUND. */
+/**
+ * Checks that a range is there, before memory is taken for a length that a file itself claims. Throws CORRUPT_SHARD
+ * when it is large and not there; NOT_FOUND.
+ */
 export async function checkIsThere(url: string, range: ByteRange, signal?: AbortSignal): Promise<void> {
   if (range.end - range.start <= trustedBytes) return;
   const info = await openStore(url).stat(url, signal);
@@ -36,7 +39,7 @@ export async function readChecked<Fault>(
   }
 }
 
-/** The same for bytes with one CRC-32C: undefined when they have it in the end, the checksum found otherwise. */
+/** Reads bytes that have one CRC-32C: undefined when they match it in the end, otherwise the checksum found. */
 export function readWithCrc(
   url: string,
   range: ByteRange,

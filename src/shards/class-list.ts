@@ -36,7 +36,7 @@ export class ClassList {
   /** Undefined: a name that two classes have ("crane", "maillot") stands for neither. */
   private readonly byName = new Map<string, number | undefined>();
 
-  /** BAD_CLASSES when a synset or a number stands in the list twice. */
+  /** Throws BAD_CLASSES when a synset or a number stands in the list twice. */
   constructor(
     readonly entries: readonly ClassEntry[],
     options: ClassListOptions = {},
@@ -66,7 +66,7 @@ export class ClassList {
     return this.byIndex.get(index);
   }
 
-  /** By synset or name; undefined for a name that two classes have. */
+  /** The number of a synset or name; undefined for a name that two classes have. */
   indexOf(name: string): number | undefined {
     return this.bySynset.get(name) ?? this.byName.get(name);
   }
@@ -127,19 +127,19 @@ const folded = (name: string) =>
 
 /** How the classes of a data set were matched with those of a network or of another data set. */
 export interface ClassComparison {
-  /** By names and synsets; or by number alone, because one of the two names no class. */
+  /** What was matched: names and synsets, or numbers alone, because one of the two lists names no class. */
   readonly matched: "names" | "numbers";
   /** Classes of what the data set was compared with, and of the data set. */
   readonly known: number;
   readonly present: number;
-  /** The same class has another number in the data set. */
+  /** Whether a class has another number in the data set than in the network. */
   readonly renumbered: boolean;
 }
 
 /** Where every class of one list stands in another. */
 export interface ClassMap {
   readonly comparison: ClassComparison;
-  /** By the number in the one list, the number in the other; undefined: each class has the same number in both. */
+  /** The number in the other list by the number in the one; undefined when each class has the same number in both. */
   readonly numbers: ReadonlyMap<number, number> | undefined;
   /** Classes that the other list lacks, and in what way: they must have no samples. */
   readonly lacking: ReadonlyMap<number, string>;
@@ -196,12 +196,12 @@ function mapNumbers(from: ClassList, to: ClassList): Omit<ClassMap, "comparison"
   };
 }
 
-/** CLASSES_DIFFER, with what mends it. */
+/** The error CLASSES_DIFFER, with what mends it. */
 export function classesDiffer(message: string, facts: ErrorFacts): ToolkitError {
   return new ToolkitError("CLASSES_DIFFER", `${message}; give preprocess the same --classes for both`, facts);
 }
 
-/** BAD_LABEL for a label that makes a list with absurd gaps. */
+/** The error BAD_LABEL, for a label that makes a list with absurd gaps. */
 export function strayLabel(list: ClassList, label: number, facts: ErrorFacts): ToolkitError {
   const message =
     `label ${label} makes ${list.count} classes, of which only ${list.entries.length} occur; ` +

@@ -10,7 +10,10 @@ export function classesOf(manifest: LoadedManifest): ClassList {
   return new ClassList(manifest.classes, { source: manifest.url });
 }
 
-/** The same for whoever needs memory for every class. BAD_LABEL, naming the sample, for labels that leave absurd gaps. */
+/**
+ * The classes of a manifest, for code that needs memory for every class. Throws BAD_LABEL, naming the sample, for
+ * labels that leave absurd gaps.
+ */
 export async function countableClasses(manifest: LoadedManifest): Promise<ClassList> {
   const list = classesOf(manifest);
   const { stray } = list;
@@ -29,7 +32,7 @@ export async function compareClasses(manifest: LoadedManifest, target: ClassList
 
 /** Labels as numbers of another list, and how they got there. */
 export interface MappedLabels {
-  /** [samples]; -1 in the place of a class that the list lacks, which no selected sample has. */
+  /** Labels [samples]; -1 for a class that the list lacks, which no selected sample has. */
   readonly labels: Int32Array;
   readonly map: ClassMap;
 }

@@ -57,7 +57,10 @@ export async function openDataset(manifest: string | LoadedManifest): Promise<Da
   return { manifest: loaded, index, indexBytes: target, ...sampleOffsets(loaded, index, url) };
 }
 
-/** CORRUPT_INDEX when a record batch is too short for the samples that the index has in it. */
+/**
+ * The location of every sample. Throws CORRUPT_INDEX when a record batch is too short for the samples that the index
+ * has in it.
+ */
 function sampleOffsets(manifest: LoadedManifest, index: SampleIndex, source: string) {
   const offsets = new Float64Array(new SharedArrayBuffer(8 * index.length));
   const firstSamples = new Float64Array(new SharedArrayBuffer(8 * (manifest.shards.length + 1)));

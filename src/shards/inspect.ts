@@ -44,7 +44,7 @@ async function* batchesOf(url: string): AsyncGenerator<RecordBatchView> {
   for (const shard of manifest.shards) yield* readShard(manifest, shard);
 }
 
-/** CORRUPT_RECORD for whatever a damaged one makes of its columns. */
+/** A record of a batch. Throws CORRUPT_RECORD for whatever a damaged one makes of its columns. */
 function sampleOf(batch: RecordBatchView, row: number, source: string): SampleRecord {
   try {
     return batch.sample(row);

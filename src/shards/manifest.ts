@@ -26,7 +26,7 @@ const batchSchema = z.object({
 });
 
 const shardSchema = z.object({
-  /** Of a file in the manifest's folder. */
+  /** The name of a file in the manifest's folder. */
   name: z.string().min(1),
   byteLength: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
@@ -146,7 +146,10 @@ function parse<T>(schema: z.ZodType<T>, format: string, text: string, url: strin
   return checkDocument(schema, value, url, "BAD_MANIFEST");
 }
 
-/** BAD_MANIFEST when a file lies outside the folder, unless storage options allow it, and when its numbers cannot all be true. */
+/**
+ * Parses a manifest. Throws BAD_MANIFEST when a file lies outside the folder, unless storage options allow it, and when
+ * its numbers cannot all be true.
+ */
 export function parseManifest(text: string, url: string): LoadedManifest {
   const manifest = parse(manifestSchema, "dctstream-manifest", text, url);
   const { shards, index } = manifest;
@@ -168,7 +171,7 @@ export async function readManifest(url: string): Promise<LoadedManifest> {
   return parseManifest(text, file);
 }
 
-/** BAD_MANIFEST, also when its shard lies elsewhere or its numbers cannot all be true. */
+/** Parses a sidecar. Throws BAD_MANIFEST, also when its shard lies elsewhere or its numbers cannot all be true. */
 export function parseSidecar(text: string, url: string): Sidecar {
   const sidecar = parse(sidecarSchema, "dctstream-sidecar", text, url);
   const shards = sidecar.shard === undefined ? [] : [sidecar.shard];

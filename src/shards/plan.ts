@@ -19,7 +19,7 @@ export interface PlanSource {
 }
 
 export interface PlanOptions {
-  /** False: manifest order, for evaluation. Default true. */
+  /** Whether samples are permuted; false is manifest order, for evaluation. Default true. */
   readonly shuffle?: boolean;
   /** Bytes of a group at most, as they are stored. Changes the order. Default 1 GiB. */
   readonly shuffleBytes?: number;
@@ -51,7 +51,7 @@ export interface Run {
 class SourceRuns {
   readonly count: number;
   readonly samples: number;
-  /** Of every run: how many of its samples take part, and their bytes. */
+  /** How many samples of every run take part, and their bytes. */
   readonly selected: Uint32Array;
   readonly bytes: Float32Array;
   /** First sample of every record batch, and of the end; the same of runs. */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 
 /** Uniform draws from a stream. */
 export interface Random {
-  /** In [0, 1). */
+  /** A number in [0, 1). */
   next(): number;
   /** An integer in [0, bound). */
   below(bound: number): number;

@@ -81,7 +81,10 @@ function firstDamaged(codec: Codec, bytes: Uint8Array, source: string): string |
 }
 
 export interface ReadShardOptions {
-  /** False: hand out what is there, damaged or not, to say which samples are. Default true. */
+  /**
+   * Whether damage is an error; false hands out what is there, damaged or not, to report which samples are. Default
+   * true.
+   */
   readonly checked?: boolean;
   readonly signal?: AbortSignal | undefined;
 }

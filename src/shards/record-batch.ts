@@ -141,7 +141,7 @@ export class RecordBatchBuilder {
     return this.bytes.coefficients.memory;
   }
 
-  /** Of the columns that matter for size. */
+  /** Bytes of the columns that matter for size. */
   get byteLength(): number {
     const { coefficients, header, trailer, raw } = this.bytes;
     return coefficients.byteLength + header.byteLength + trailer.byteLength + raw.byteLength;

@@ -17,7 +17,7 @@ export interface SampleRecord {
   readonly width: number;
   readonly height: number;
   readonly components: readonly ComponentGeometry[];
-  /** [components, 64], natural order. */
+  /** Quantisation tables, [components, 64] in natural order. */
   readonly quantTables: Uint16Array;
   readonly packed: Uint8Array;
   /** CRC-32C of `packed`. */

@@ -49,14 +49,14 @@ export interface SampleIndex {
   readonly label: Int32Array;
   readonly width: Uint16Array;
   readonly height: Uint16Array;
-  /** [samples, 6]: stored blocks wide and high of Y, Cb and Cr; zeros for missing components. */
+  /** Stored blocks wide and high of Y, Cb and Cr, [samples, 6]; zeros for missing components. */
   readonly grid: Uint16Array;
   /** Index into `layouts`. */
   readonly layout: Uint32Array;
-  /** Of the packed coefficients: their length, and CRC-32C. */
+  /** Length and CRC-32C of the packed coefficients. */
   readonly byteLength: Uint32Array;
   readonly crc32c: Uint32Array;
-  /** [distinct layouts, layoutBytes]; in memory of its own. */
+  /** The distinct layouts, [layouts, layoutBytes], in memory of their own. */
   readonly layouts: Uint8Array<ArrayBuffer>;
   key(sample: number): string;
 }
@@ -206,7 +206,10 @@ function gridOf({ grid }: SampleIndex, sample: number): Uint16Array {
   return grid.subarray(gridNumbers * sample, gridNumbers * (sample + 1));
 }
 
-/** CORRUPT_INDEX unless the bytes are an index. They are not copied; memory that threads share is welcome. */
+/**
+ * Parses an index. Throws CORRUPT_INDEX unless the bytes are one. They are not copied; memory that threads share is
+ * welcome.
+ */
 export function parseSampleIndex(bytes: Uint8Array, source: string): SampleIndex {
   try {
     return readIndex(bytes);

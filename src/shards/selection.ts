@@ -11,7 +11,7 @@ export interface SelectionOptions {
   readonly fraction?: number | undefined;
   /** Share of every class that is set aside for validation, in [0, 1), and which side is wanted. */
   readonly split?: { readonly validation: number; readonly part: "train" | "validation" } | undefined;
-  /** Only samples of these numbers, in the order of the manifest. Default: all. */
+  /** The numbers of the samples to take, in the order of the manifest. Default: all. */
   readonly samples?: readonly number[] | undefined;
   /** Decides who is in the fraction and the split. Default 0. */
   readonly seed?: number | undefined;

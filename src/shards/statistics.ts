@@ -18,7 +18,7 @@ const limb = 2 ** 52;
 /** Sums of squares over 2^40 images of the largest size have 35 digits; to read many more takes long. */
 const wholeNumber = z.string().regex(/^-?\d{1,50}$/);
 
-/** In the order of `statisticNumbers`. */
+/** Sums in the order of `statisticNumbers`. */
 export const sumsSchema = z.array(wholeNumber).length(statisticNumbers);
 
 export class StatisticSums {
@@ -47,7 +47,7 @@ export class StatisticSums {
 
 const values = z.array(z.number()).length(frequencies);
 
-/** Of the dequantised coefficients of one component (Y, Cb, Cr), by frequency in natural order. */
+/** Statistics of the dequantised coefficients of one component (Y, Cb, Cr), by frequency in natural order. */
 export const frequencySchema = z.object({
   blocks: z.number().int().nonnegative(),
   mean: values,

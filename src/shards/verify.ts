@@ -14,7 +14,10 @@ import { verifyRecord } from "./verify-record.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
 
 export interface VerifyOptions {
-  /** Also rebuild every JPEG, compare its checksum, and read it anew to compare all that the record says. Default true. */
+  /**
+   * Whether to rebuild every JPEG, compare its checksum, and read it anew to compare all that the record contains.
+   * Default true.
+   */
   readonly rebuild?: boolean;
   /** Images of more pixels are not rebuilt but reported. Default 100,000,000, as in preprocess. */
   readonly maxPixels?: number;
@@ -80,7 +83,7 @@ class ShardVerifier {
   statistics: readonly string[] | undefined;
   private readonly source: string;
   private readonly classes: ReadonlySet<number>;
-  /** Of the records that were read anew. */
+  /** Sums over the records that were read anew. */
   private readonly sums = new StatisticSums();
 
   constructor(

@@ -18,7 +18,7 @@ export type RetryCause = (typeof retryCauses)[number];
 
 export interface StorageCounters {
   readonly requests: number;
-  /** Of object bodies. */
+  /** Bytes of object bodies. */
   readonly bytesRead: number;
   readonly bytesWritten: number;
   /** Requests made again, in all and by cause; causes that did not occur are absent. */

@@ -98,7 +98,7 @@ export class LeaseKeeper {
     return { lost: lost.signal, release };
   }
 
-  /** False when somebody else was faster. */
+  /** Creates the lease; false when somebody else was faster. */
   private async create(url: string, signal?: AbortSignal): Promise<boolean> {
     try {
       await this.write(url, { ifAbsent: true, signal });

@@ -22,14 +22,14 @@ export interface ByteRange {
 }
 
 export interface ListOptions {
-  /** Only names that begin so. */
+  /** Lists only names that begin so. */
   readonly namePrefix?: string;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface StreamOptions {
   readonly start?: number;
-  /** Only the beginning is wanted: nothing is read ahead. Default false. */
+  /** Whether only the beginning is wanted: nothing is read ahead. Default false. */
   readonly peek?: boolean;
   /** Chunks may be overwritten as soon as the next one is asked for: saves allocating each. Default false. */
   readonly reuseChunks?: boolean;
@@ -74,7 +74,7 @@ export interface ReadableStore {
 
 /** A place that holds objects: they can be written, too. */
 export interface ObjectStore extends ReadableStore {
-  /** OUTPUT_NOT_WRITABLE. */
+  /** Begins an object. Throws OUTPUT_NOT_WRITABLE. */
   create(url: string, options?: CreateOptions): Promise<ObjectWriter>;
   /** An object, or a folder with nothing in it. No error when there is nothing to remove. */
   remove(url: string): Promise<void>;

@@ -59,7 +59,7 @@ export function openStore(url: string): ReadableStore {
   throw new ToolkitError("UNSUPPORTED_URL", message);
 }
 
-/** The same where it is written to. OUTPUT_NOT_WRITABLE for http:// and https://. */
+/** The store for a URL that is written to. Throws OUTPUT_NOT_WRITABLE for http:// and https://. */
 export function openWritable(url: string): ObjectStore {
   const store = stores.writable.get(schemeIn(url));
   if (store !== undefined) return store;

@@ -122,7 +122,10 @@ export async function evaluateModel(
   };
 }
 
-/** Of a network whose weights or statistics overflowed: whatever it says of any image means nothing. `key` is of the first image of a batch. */
+/**
+ * The error for a network whose weights or statistics overflowed: none of its outputs means anything. `key` is that of
+ * the first image of a batch.
+ */
 export function notFinite(key: string | undefined): ToolkitError {
   const message = "what the network says is not finite: it diverged while it was trained, or its weights are damaged";
   return new ToolkitError("NUMERIC_OVERFLOW", message, { key });
@@ -154,10 +157,10 @@ function worst(mistakes: Mistake[], count: number): Mistake[] {
 /** What a batch came out as. */
 interface Scores {
   readonly loss: number;
-  /** [n, perSample] classes, the likeliest first. */
+  /** Classes [n, perSample], the likeliest first. */
   readonly ranked: Int32Array;
   readonly perSample: number;
-  /** [n]: probability of the first of them; where it was asked for. */
+  /** The probability of the first of them, [n]; where it was asked for. */
   readonly confidence: Float32Array | undefined;
 }
 

@@ -8,7 +8,10 @@ export interface NetworkInput {
   /** Side in pixels. */
   readonly inputSize: number;
   readonly frequencies?: Frequencies | undefined;
-  /** Of pixels: (value - mean) / std per channel. Left out: ImageNet's statistics for RGB, coefficients as they are. */
+  /**
+   * The normalisation of pixels: (value - mean) / std per channel. Left out: ImageNet's statistics for RGB,
+   * coefficients as they are.
+   */
   readonly normalize?: Normalization | undefined;
 }
 

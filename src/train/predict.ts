@@ -24,14 +24,14 @@ export interface PredictOptions {
   readonly literal?: boolean | undefined;
   /** Classes that are named for each image, the likeliest first. Default 5. */
   readonly top?: number | undefined;
-  /** Default 32. */
+  /** Images per batch. Default 32. */
   readonly batchSize?: number | undefined;
   readonly precision?: Precision | undefined;
   readonly workers?: number | undefined;
   readonly prefetchBytes?: number | undefined;
   /** Larger files are failures. Default 64 MiB. */
   readonly maxImageBytes?: number | undefined;
-  /** By class index. */
+  /** Names by class index. */
   readonly classNames?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }

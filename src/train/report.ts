@@ -18,11 +18,11 @@ export interface StepReport {
   readonly learningRate: number;
   /** Norm of the gradient over all weights; only where it is clipped. */
   readonly gradientNorm: number | undefined;
-  /** Since the run began or was resumed, validation and checkpoints left out; of all ranks. */
+  /** The speed of all ranks since the run began or was resumed, validation and checkpoints left out. */
   readonly imagesPerSecond: number;
   /** Share of that time in which the step waited for its batch. */
   readonly inputStallFraction: number;
-  /** Of training, at the speed so far. */
+  /** The time that training still takes, at the speed so far. */
   readonly secondsLeft: number;
   /** Tensors alive after the step: constant, or something leaks. */
   readonly tensors: number;
@@ -53,20 +53,23 @@ export interface TrainReport {
   readonly network: string;
   readonly epochs: number;
   readonly steps: number;
-  /** Of the first step, and the mean of the last tenth. */
+  /** The loss of the first step, and the mean of the last tenth. */
   readonly firstLoss: number;
   readonly loss: number;
-  /** Of the last validation. */
+  /** The result of the last validation. */
   readonly valTop1: number | undefined;
   readonly valTop5: number | undefined;
   readonly valLoss: number | undefined;
   /** The best of all validations, and the epochs done by then. */
   readonly best: { readonly epoch: number; readonly valTop1: number } | undefined;
-  /** Of the steps that this process made; of all ranks. */
+  /** The speed over the steps that this process made; of all ranks. */
   readonly imagesPerSecond: number;
   /** Share of the loop's time that the step waited for its batch. */
   readonly inputStallFraction: number;
-  /** Of this process, from its first look at the run to the trained network, and what all its threads computed meanwhile. */
+  /**
+   * The time of this process, from its first look at the run to the trained network, and what all its threads computed
+   * meanwhile.
+   */
   readonly seconds: number;
   readonly cpuSeconds: number;
   readonly tensors: { readonly afterFirstStep: number; readonly afterLastStep: number };
@@ -112,7 +115,7 @@ export interface EvaluateReport {
   readonly confusion: readonly { readonly label: number; readonly predicted: number; readonly count: number }[];
   /** How the data set's classes were matched with the outputs. */
   readonly classes: ClassComparison;
-  /** By output; undefined when neither the checkpoint nor the data set names any class. */
+  /** Names by output; undefined when neither the checkpoint nor the data set names any class. */
   readonly classNames: readonly string[] | undefined;
   /** The most confident first; where they were asked for. Of the samples of this rank. */
   readonly mistakes?: readonly Mistake[];
@@ -124,6 +127,6 @@ export interface Mistake {
   readonly sample: number;
   readonly label: number;
   readonly predicted: number;
-  /** Of the predicted class. */
+  /** The probability of the predicted class. */
   readonly probability: number;
 }

@@ -17,7 +17,7 @@ export interface JpegFile {
 }
 
 export interface JpegBatchesOptions {
-  /** Of kind rgb. */
+  /** A view of kind rgb. */
   readonly view: ViewOptions;
   readonly batchSize: number;
   /** Images that are decoded at a time. */

@@ -47,7 +47,7 @@ export interface Ceiling {
 /** Below this share of busy time a stage's own pace cannot be told from its noise. */
 const leastBusy = 0.005;
 
-/** From this share on threads wait for cores. */
+/** The share of busy cores from which on threads wait for one. */
 const crowded = 0.85;
 
 /** All ceilings with a change, the lowest first. */

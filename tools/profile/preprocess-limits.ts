@@ -16,7 +16,7 @@ export interface PreprocessLimits {
   readonly memoryCopyBytesPerSecond: number;
   readonly sha256BytesPerSecond: number;
   readonly outputWriteBytesPerSecond?: number | undefined;
-  /** Of one thread. */
+  /** The speed of one thread. */
   readonly libjpegImagesPerSecond: number | undefined;
 }
 

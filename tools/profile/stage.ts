@@ -36,7 +36,7 @@ export interface Cores {
   /** Shares of all of them: this process, and all programs. */
   readonly own: number;
   readonly busy: number;
-  /** Of this process, per image. */
+  /** Time of this process per image. */
   readonly msPerImage: number;
 }
 

@@ -49,7 +49,7 @@ const widths = [1, 8, 64] as const;
 const leastMs = 1000;
 const leastLatencies = 20;
 
-/** NOT_FOUND where there is nothing to read. */
+/** Measures range reads. Throws NOT_FOUND where there is nothing to read. */
 export async function profileStorage(
   url: string,
   seconds: number,

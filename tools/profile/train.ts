@@ -25,7 +25,7 @@ import { Recording } from "./recording.js";
 import type { Stage } from "./stage.js";
 import { trainingVerdict } from "./verdict.js";
 
-/** In which the engine prepares itself. */
+/** Steps in which the engine prepares itself. */
 const warmUpSteps = 2;
 const fewestSteps = 4;
 

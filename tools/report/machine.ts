@@ -23,7 +23,7 @@ export function machineSection(seconds: number, cores: Cores, limits: Readonly<R
   return section("Where this was measured", factTable(facts));
 }
 
-/** As a shell takes it. */
+/** A word as a shell takes it. */
 const quoted = (word: string) => (/^[\w@%+=:,./{}-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** shardReadBytesPerSecond -> "shard read". */

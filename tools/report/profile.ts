@@ -9,7 +9,7 @@ import { machineSection } from "./machine.js";
 import { cell, renderPage, row, section, wideTable } from "./page.js";
 import { headline, rest } from "./sentence.js";
 
-/** Of the timeline: as much as can be told apart. */
+/** The length of the timeline: as much as can be told apart. */
 const timelineMs = 1500;
 const mostBars = 500;
 const mostLanes = 24;

@@ -15,5 +15,5 @@ export interface DirectTask {
   readonly maxPixels: number;
 }
 
-/** By image: why there is no view of it. */
+/** The reason why there is no view, per image; undefined where there is one. */
 export type DirectAnswer = readonly (WireError | undefined)[];

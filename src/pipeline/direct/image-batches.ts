@@ -23,7 +23,7 @@ export interface ImageBatchesOptions {
 /** Views of some files, `batchSize` of them at most. Its arrays are overwritten some time after `release`. */
 export interface ImageBatch {
   readonly names: readonly string[];
-  /** By file: why there is no view of it; its place in the arrays is zero. */
+  /** The reason why there is no view, per file; the file's row in the arrays is zero then. */
   readonly errors: readonly (WireError | undefined)[];
   readonly arrays: readonly NamedArray[];
   readonly samples: number;

@@ -3,7 +3,7 @@
 import { ToolkitError } from "../../errors.js";
 import type { GifFrame } from "./gif-frame.js";
 
-/** As libvips names them. */
+/** Sample types by libvips's names. */
 const sampleTypes = {
   uchar: Uint8Array,
   char: Int8Array,
@@ -30,7 +30,7 @@ export interface DecodedImage {
   readonly data: Buffer;
 }
 
-/** [height, width, channels], 8 bit: grey (1) or RGB (3). */
+/** Decoded pixels, [height, width, channels], 8 bit: grey (1 channel) or RGB (3). */
 export interface PlainPixels {
   readonly width: number;
   readonly height: number;
@@ -91,7 +91,7 @@ function takeChannels(samples: Uint8Array, channels: number, kept: 1 | 3, out: U
     for (let c = 0; c < kept; c++) out[to++] = samples[from + c] as number;
 }
 
-/** Without a profile: each of cyan, magenta and yellow takes its share of the light that black leaves. */
+/** Converts inks without a profile: each of cyan, magenta and yellow takes its share of the light that black leaves. */
 function inksToRgb(samples: Uint8Array, channels: number, out: Uint8Array): void {
   for (let from = 0, to = 0; to < out.length; from += channels) {
     const light = 255 - (samples[from + 3] as number);

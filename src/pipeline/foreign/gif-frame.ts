@@ -1,12 +1,15 @@
 // What a GIF says of its first frame: where it lies on the canvas, and the colour of what shows through. Decoders make that black.
 
-/** In pixels of the canvas. */
+/** A rectangle in pixels of the canvas. */
 export interface GifFrame {
   readonly left: number;
   readonly top: number;
   readonly right: number;
   readonly bottom: number;
-  /** Of transparent pixels and of the canvas beside the frame: the transparent entry of the palette, or its first. */
+  /**
+   * The colour of transparent pixels and of the canvas beside the frame: the transparent entry of the palette, or its
+   * first.
+   */
   readonly background: readonly [number, number, number];
 }
 
@@ -41,7 +44,7 @@ export function firstGifFrame(bytes: Uint8Array): GifFrame | undefined {
   };
 }
 
-/** Of the colour table that a byte of flags announces. */
+/** The length of the colour table that a byte of flags announces. */
 function paletteBytes(flags = 0): number {
   return (flags & 0x80) === 0 ? 0 : 3 * (2 << (flags & 7));
 }

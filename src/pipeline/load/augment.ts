@@ -20,7 +20,7 @@ export interface AugmentPolicy {
   readonly cutmix?: number | undefined;
 }
 
-/** INVALID_OPTION. */
+/** Throws INVALID_OPTION for values out of range. */
 export function checkPolicy(policy: AugmentPolicy): void {
   const within = (name: keyof AugmentPolicy, value: number | undefined, most: number, rule: string) => {
     if (value !== undefined && !(value >= 0 && value <= most)) throw invalidOption(name, rule, value);

@@ -22,7 +22,9 @@ import type { LoaderState } from "./state.js";
 import { trainingPolicy, viewUnit } from "./view.js";
 import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings, WorkerSource } from "./view-task.js";
 
-/** Of a view thread. All threads together take half of what the process may have at most. */
+/**
+ * The most files that a view thread keeps open. All threads together take at most half of what the process may have.
+ */
 const mostOpenFiles = 1000;
 
 export interface BatchRendererOptions {
@@ -42,7 +44,7 @@ export interface BatchRendererOptions {
 export class BatchRenderer {
   /** Damaged samples so far, by code. */
   readonly skipped: Record<string, number> = {};
-  /** Of a finished view. */
+  /** Bytes of a finished view. */
   readonly viewBytes: number;
   /** Batches that may be held at a time, the one in use with them. */
   readonly batchesAhead: number;

@@ -8,11 +8,11 @@ export interface LoadedBatch {
   readonly step: number;
   /** The inputs, in the order of a network's: y, cb and cr, or pixels. Places beyond `samples` are padding. */
   readonly arrays: readonly NamedArray[];
-  /** [places]: numbers of the loader's `classes`; -1 where `mask` is 0. */
+  /** Labels [rows]: numbers of the loader's `classes`; -1 where `mask` is 0. */
   readonly labels: Int32Array;
-  /** [places]: 1 for a sample, 0 for padding. */
+  /** Mask [rows]: 1 for a sample, 0 for padding. */
   readonly mask: Float32Array;
-  /** With mixup or CutMix: every place's second label, and the share of the first. */
+  /** The second label of every row and the share of the first, with mixup or CutMix. */
   readonly mixed: { readonly labels: Int32Array; readonly shares: Float32Array } | undefined;
   /** How many of the batch's places are samples or stand for one; all but in the last step of an epoch. */
   readonly samples: number;

@@ -117,7 +117,7 @@ export class Loader {
     return this.sources.map(({ classMap }) => classMap);
   }
 
-  /** Of the disk cache; undefined without one. */
+  /** What the disk cache has done; undefined without one. */
   get cacheCounters(): CacheCounters | undefined {
     return this.disk?.counters;
   }
@@ -162,7 +162,10 @@ export class Loader {
     return this.epochs(epoch, epoch + 1, fromStep);
   }
 
-  /** The same of the epochs `[first, end)`, one after the other; an epoch's first batches are made while the last ones of the one before are used. */
+  /**
+   * The rank's batches of the epochs `[first, end)`, one after the other; an epoch's first batches are made while the
+   * last ones of the epoch before are used.
+   */
   async *epochs(first: number, end: number, fromStep = 0): AsyncGenerator<LoadedBatch> {
     const planned = (signal: AbortSignal) =>
       watched(this.planned(first, end, fromStep, signal), (waiting) => this.clock.waitsForData(waiting));

@@ -5,9 +5,9 @@ import { localPath, readOnly } from "../../storage/disk/store.js";
 import { isMissing, isOutOfFiles } from "../../system-errors.js";
 
 export class OpenShards {
-  /** By URL, the one not used for longest first. */
+  /** Open files by URL, the least recently used first. */
   private readonly files = new Map<string, number>();
-  /** Of the task at hand: they stay open, however many they are. */
+  /** The files of the task at hand: they stay open, however many they are. */
   private readonly inUse = new Set<string>();
 
   /** `limit`: files that stay open between tasks. */
@@ -41,7 +41,7 @@ export class OpenShards {
     }
   }
 
-  /** False when all are in use. */
+  /** Closes the least recently used file; false when all are in use. */
   private closeOldest(): boolean {
     for (const [url, file] of this.files) {
       if (this.inUse.has(url)) continue;

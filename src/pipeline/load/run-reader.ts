@@ -60,7 +60,7 @@ interface LoadedUnit {
   readonly codec: Codec;
   /** Some of its samples are not what was written. */
   readonly damaged: boolean;
-  /** Of every sample. */
+  /** The location of every sample. */
   readonly places: readonly { readonly offset: number; readonly byteLength: number }[];
 }
 

@@ -26,7 +26,7 @@ export interface NamedArray {
   /** "y", "cb", "cr", "rgb" or "ycbcr". */
   readonly name: string;
   readonly data: ViewArray;
-  /** As many numbers as axes. */
+  /** One number per axis. */
   readonly shape: readonly number[];
   readonly axes: readonly ["sample", "row", "column", "frequency" | "channel"];
 }
@@ -55,7 +55,7 @@ export function formOf(view: ViewOptions, frequencies: readonly FrequencyStatist
   return { ...form, kind: "pixels", color: kind, scaling };
 }
 
-/** [scale, bias][3][64]; frequencies that never vary are only shifted. */
+/** Tables [scale, bias][3][64]; frequencies that never vary are only shifted. */
 function tablesOf(
   normalize: NonNullable<ViewOptions["normalize"]>,
   frequencies: readonly FrequencyStatistics[],

@@ -24,7 +24,10 @@ export interface OpenedSource {
   readonly dataset: Dataset;
   readonly selection: Selection | undefined;
   readonly repeat: number;
-  /** By sample, as numbers of the loader's class list: the index has them as its own manifest numbers classes. */
+  /**
+   * One label per sample, as numbers of the loader's class list; the index has them as its own manifest numbers
+   * classes.
+   */
   readonly labels: Int32Array;
   readonly classMap: ClassMap;
 }
@@ -75,7 +78,7 @@ export interface FingerprintedSource extends Partial<Pick<OpenedSource, "selecti
   readonly repeat: number;
 }
 
-/** Of what decides which samples there are, and their labels: a state must not go on with other data. */
+/** A hash of what decides which samples there are, and their labels: a state must not continue with other data. */
 export function fingerprint(sources: readonly FingerprintedSource[]): string {
   const hash = createHash("sha256");
   for (const { manifest, selection, repeat, classMap } of sources) {

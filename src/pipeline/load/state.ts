@@ -16,7 +16,7 @@ const stateSchema = z.object({
     shuffle: z.boolean(),
     dropLast: z.boolean(),
     shuffleBytes: z.number().positive(),
-    /** Of the sources' samples, selections and repeats. */
+    /** A fingerprint of the sources' samples, selections and repeats. */
     data: z.string(),
   }),
 });
@@ -28,7 +28,10 @@ export function makeState(epoch: number, step: number, order: OrderState): Loade
   return { format: "dctstream-loader-state", version: 1, epoch, step, order };
 }
 
-/** BAD_STATE when it is none, STATE_MISMATCH, naming what differs, when it is of another order. */
+/**
+ * Parses a saved state. Throws BAD_STATE when it is not one, STATE_MISMATCH, naming what differs, when it belongs to
+ * another order.
+ */
 export function checkState(value: unknown, order: OrderState): LoaderState {
   const state = checkDocument(stateSchema, value, "loader state", "BAD_STATE");
   for (const name of Object.keys(order) as (keyof OrderState)[]) {

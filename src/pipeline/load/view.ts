@@ -55,7 +55,7 @@ export function trainingPolicy({ augment, policy }: ViewOptions): AugmentPolicy 
   return augment === "train" ? policy : undefined;
 }
 
-/** INVALID_OPTION for what fits no view. */
+/** Throws INVALID_OPTION for what fits no view. */
 export function checkViewOptions(options: ViewOptions): void {
   const { kind, size, type = "float32", normalize = "none", scale = [0.08, 1], ratio = [3 / 4, 4 / 3] } = options;
   const unit = viewUnit(options);

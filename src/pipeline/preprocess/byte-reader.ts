@@ -99,7 +99,7 @@ export class ByteReader {
     this.position += count;
   }
 
-  /** False when the stream has ended. */
+  /** Reads on; false when the stream has ended. */
   private *more(): Waits<boolean> {
     while (!this.ended && this.at === this.chunk.length) yield waiting;
     return !this.ended;

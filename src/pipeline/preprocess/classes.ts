@@ -92,7 +92,7 @@ export class ClassRegister {
 
   constructor(private readonly rules: ClassRules) {}
 
-  /** BAD_CLASSES when it contradicts what was noted before. */
+  /** Notes a class that a sample names; throws BAD_CLASSES when it contradicts what was noted before. */
   note(entry: ClassEntry, source: string, key?: string): void {
     const before = this.seen.get(entry.index);
     if (before !== undefined && before.entry === entry) return;
@@ -165,7 +165,10 @@ function contradiction(before: Seen, entry: ClassEntry, facts: ErrorFacts): Tool
   return new ToolkitError("BAD_CLASSES", message, facts);
 }
 
-/** BAD_LABEL, naming a sample, when a label leaves absurd gaps: everything that is kept for every class would grow with it. */
+/**
+ * Throws BAD_LABEL, naming a sample, when a label leaves absurd gaps: everything that is kept for every class would
+ * grow with it.
+ */
 export function checkGaps(entries: readonly ClassEntry[], placeOf: (label: number) => ErrorFacts): void {
   const list = new ClassList(entries);
   const { stray } = list;

@@ -26,7 +26,7 @@ interface Place {
 interface Origin {
   readonly orientation: number;
   readonly converted: boolean;
-  /** Of the file itself, where what is stored is a converted one. */
+  /** Warnings about the file itself, where what is stored is a converted one. */
   readonly warnings: number;
 }
 
@@ -61,7 +61,7 @@ function storeConverted(
     throw new ToolkitError("INTERNAL", "a converted image is no YCbCr JPEG");
 }
 
-/** False when its colours are no luma and chroma. */
+/** Stores a JPEG's coefficients; false when its colours are not luma and chroma. */
 function store(original: Uint8Array, settings: DecodeSettings, origin: Origin, { slab, index }: Place): boolean {
   const numbers = slab.facts(index);
   readJpegFacts(original, settings, numbers);

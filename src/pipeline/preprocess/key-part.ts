@@ -11,7 +11,7 @@ export interface Member {
   readonly entry: TarEntry;
   /** The key that its name says. */
   readonly stem: string;
-  /** With the dot; what follows the stem. */
+  /** What follows the stem, with the dot. */
   readonly extension: string;
   readonly isImage: boolean;
 }
@@ -36,7 +36,7 @@ export class KeyPart {
   readonly stem: string;
   readonly position: number;
   readonly images: Member[] = [];
-  /** Of .cls, .txt and .json at most one each. */
+  /** At most one each of .cls, .txt and .json. */
   readonly labels: Member[] = [];
   /** Entries between its files that belong to no sample. */
   aside: (IgnoredEntry | SourceProblem)[] = none;

@@ -26,13 +26,13 @@ export interface Companions {
 }
 
 export interface LabelRules {
-  /** From --classes, or what the sources are divided into. */
+  /** The classes of --classes, or those that the sources are divided into. */
   readonly classes: ClassList | undefined;
   /** Whether `classes` names all there are: an index outside it is then a mistake. */
   readonly classesAreGiven: boolean;
   /** Where in `.json` the label is: a field, or a path of fields with dots. */
   readonly labelField: string | undefined;
-  /** From --labels: the label of a file by its entry's name. It then replaces everything else. */
+  /** The label of a file by its entry's name, from --labels. It then replaces everything else. */
   readonly byName: ((entry: string) => string | undefined) | undefined;
   /** Which file of a sample is its image, such as left.jpg of 000.left.jpg, in lower case. Undefined: the one image that it has. */
   readonly imageField?: string | undefined;
@@ -63,7 +63,7 @@ function parseObject({ json, jsonName = "the .json" }: Companions): Parsed {
   return { object: value as Fields };
 }
 
-/** In an error: never the value of what may nest without end. */
+/** A value for an error message: the contents of what may nest without end are left out. */
 function describeValue(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object" && value !== null) return "an object";
@@ -72,7 +72,7 @@ function describeValue(value: unknown): string {
 
 const asText = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 
-/** Only what the object itself says: every object has a `constructor`. */
+/** A field of the object's own: every object inherits a `constructor`. */
 function fieldOf(object: Fields | undefined, field: string): unknown {
   return field.split(".").reduce<unknown>((value, key) => {
     const isObject = typeof value === "object" && value !== null;

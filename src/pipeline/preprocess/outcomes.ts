@@ -5,7 +5,7 @@ import { isSample, type RawSample, type SourceItem, type SourceProblem } from ".
 import type { Outcome } from "./shard-task.js";
 import type { Source } from "./sources.js";
 
-/** Of images there are fewer in a slab; this bounds runs of items without any. */
+/** The most items in a group. A slab holds fewer images than this; it bounds stretches of items without any. */
 const maxGroupItems = 256;
 
 /** Items whose images lie in the same slab; those without an image go with the ones before. */

@@ -20,7 +20,7 @@ export class PreprocessClock {
   private readonly output: StageClock;
   /** What the writing thread's stores did, as it told last. */
   private outputTally = { busyMs: 0, bytes: 0 };
-  /** Since when samples are read, or bytes waited for. */
+  /** The time at which reading samples, or waiting for bytes, began. */
   private readSince = 0;
   private waitSince = 0;
 

@@ -108,7 +108,7 @@ function countByCode(failures: readonly Failure[]): Record<string, number> {
   return counts;
 }
 
-/** By reason, in the order of the reasons; nothing where nothing was ignored. */
+/** Counts by reason, in the order of the reasons; no field where nothing was ignored. */
 function sumIgnored(sidecars: readonly SidecarBody[]): Pick<Counted, "ignored"> {
   const counts = new Map<string, number>();
   for (const { ignored = {} } of sidecars)

@@ -11,9 +11,9 @@ export interface Place {
 
 export interface RawSample extends Place {
   readonly key: string;
-  /** With the dot, as in the source. */
+  /** The extension with its dot, as in the source. */
   readonly extension: string;
-  /** In shared memory: a slab's, or its own. */
+  /** The file's bytes in shared memory: a slab's, or its own. */
   readonly image: Uint8Array;
   readonly label: LabelResult;
   readonly json: string | undefined;

@@ -19,7 +19,7 @@ import { ResultSlab } from "./slab.js";
 class Gathered {
   failures: Failure[] = [];
   ignored: Record<string, number> = {};
-  /** By all that samples say of a class: parts that disagree are found when they are put together. */
+  /** Classes by everything that samples say of them: parts that disagree are found when they are put together. */
   classes = new Map<string, ClassEntry>();
   statistics = new StatisticSums();
   inputBytes = 0;

@@ -37,7 +37,7 @@ export interface ShardSettings {
   readonly storage: StorageOptions;
 }
 
-/** To the thread, which handles them in order. */
+/** What is sent to the thread, which handles requests in order. */
 export type ShardRequest =
   | { readonly kind: "begin"; readonly source: number; readonly done: readonly Sidecar[] }
   | { readonly kind: "append"; readonly group: DecidedGroup }
@@ -53,14 +53,15 @@ export interface NumberedRequest {
 
 /** What the thread did for a request, and what its stores did so far. */
 export interface ShardWork extends Work {
-  /** Since the answer before, without what was waited for. */
+  /** Busy time since the answer before, without what was waited for. */
   readonly busyMs: number;
   readonly activity: StorageActivity;
 }
 
 /**
- * From the thread, one for every request; "end" is answered with the source's sidecars when they are on disk, maybe after later
- * requests, "close" with what the thread's stores did. */
+ * What the thread sends, one answer for every request; "end" is answered with the source's sidecars when they are on
+ * disk, maybe after later requests, "close" with what the thread's stores did.
+ */
 export type ShardAnswer = { readonly id: number; readonly done?: ShardWork } & (
   | { readonly error: WireError }
   | { readonly sidecars?: readonly SidecarBody[]; readonly counters?: StorageCounters }

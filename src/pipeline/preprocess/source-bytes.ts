@@ -18,12 +18,12 @@ export interface SourceBytesOptions {
   readonly onProgress?: (position: number) => void;
   /** Whether the object's bytes are waited for; of compressed ones nobody can tell. */
   readonly onWait?: (waiting: boolean) => void;
-  /** Only the beginning is wanted. Default false. */
+  /** Whether only the beginning is wanted. Default false. */
   readonly peek?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** TRUNCATED_TAR or BAD_TAR, while reading, when a compressed source is damaged. */
+/** Opens a source. Reading throws TRUNCATED_TAR or BAD_TAR when a compressed source is damaged. */
 export function openSourceBytes(options: SourceBytesOptions): ByteReader {
   if (isGzipName(options.url)) return new ByteReader({ open: () => gunzip(options), seekableBytes: undefined });
   return new ByteReader({ open: (start) => readObject(options, start), seekableBytes: options.byteLength });

@@ -31,7 +31,10 @@ const maxLooks = 16;
 /** Whether a URL is that of a tar, by its name. */
 export const isTarUrl = (url: string) => /\.(tar|tar\.gz|tgz)$/i.test(baseName(url));
 
-/** NO_SOURCES when a pattern matches nothing or a folder holds neither tars nor class folders; AMBIGUOUS_SOURCES when one holds both. */
+/**
+ * The sources that patterns name, in a stable order. Throws NO_SOURCES when a pattern matches nothing or a folder holds
+ * neither tars nor class folders; AMBIGUOUS_SOURCES when one holds both.
+ */
 export async function findSources(patterns: readonly string[]): Promise<Source[]> {
   const urls = await expandPatterns(patterns);
   return (await Promise.all(urls.map(describe))).flat();

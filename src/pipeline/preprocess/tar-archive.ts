@@ -70,7 +70,7 @@ const otherFormats: readonly (readonly [beginning: string, what: string])[] = [
   ["\xff\xd8\xff", "it is a JPEG: give the folder or the tar that its class can be told from"],
 ];
 
-/** BAD_TAR when a source begins as a file of another kind does. */
+/** Throws BAD_TAR when a source begins as a file of another kind does. */
 export function refuseOtherFormats(block: Uint8Array, archive: Archive): void {
   const beginning = String.fromCharCode(...block.subarray(0, 8));
   const other = otherFormats.find(([magic]) => beginning.startsWith(magic));

@@ -20,7 +20,7 @@ export interface ArrowColumn {
 
 export interface ArrowBatch {
   readonly length: number;
-  /** By the names of the schema's fields. */
+  /** Columns by the names of the schema's fields. */
   readonly columns: ReadonlyMap<string, ArrowColumn>;
 }
 

@@ -16,7 +16,7 @@ export type ArrowLayout =
 
 export interface ArrowField {
   readonly name: string;
-  /** As Arrow's own documents write it: "int32", "utf8", "list<struct<h: uint8>>". */
+  /** The type as Arrow's own documents write it: "int32", "utf8", "list<struct<h: uint8>>". */
   readonly type: string;
   readonly layout: ArrowLayout;
   readonly children: readonly ArrowField[];
@@ -28,9 +28,9 @@ export interface ArrowSchema {
   metadata(key: string): string | undefined;
 }
 
-/** Of columns in columns. */
+/** The most levels of columns in columns. */
 const maxDepth = 8;
-/** Of all columns, those in columns with them. */
+/** The most columns, those in columns included. */
 const maxFields = 1000;
 
 /** Numbers of the type union in Arrow's Schema.fbs. */

@@ -22,7 +22,10 @@ import { bytePath } from "./file-name.js";
 import { makeFolder } from "./folder.js";
 import { listLocalFolder } from "./local-folder.js";
 
-/** Without a wait: opening a pipe that nobody writes to would hold one of the few threads that Node has for the disk, for ever. */
+/**
+ * Flags to open without a wait: opening a pipe that nobody writes to would hold one of the few threads that Node has
+ * for the disk, for ever.
+ */
 export const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** One good-sized read: large enough for a disk's queue, small enough to stay in the cache. */

@@ -124,7 +124,7 @@ export class GetConnection {
     this.waiting = undefined;
   }
 
-  /** Until a head is there or a target full. Fails with `late` after so long without a byte of the body. */
+  /** Waits until a head is there or a target is full. Fails with `late` after so long without a byte of the body. */
   private async wait(limitMs: number, late: TransientError): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
     let heard = () => {};
@@ -151,7 +151,7 @@ export class GetConnection {
     return this.target === undefined ? this.scratch : this.target.subarray(this.filled);
   }
 
-  /** False: read no more until somebody wants it. */
+  /** Takes bytes in; false stops reading until somebody wants more. */
   private received(bytes: number, into: Uint8Array): boolean {
     const { target } = this;
     if (this.coming === 0) return this.receivedHead(into.subarray(0, bytes));

@@ -11,7 +11,10 @@ const connectCodes = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
-/** Of a certificate: expired, of another host, signed by nobody we know. Another attempt finds the same. */
+/**
+ * Codes of a certificate that cannot be trusted: expired, of another host, signed by nobody we know. Another attempt
+ * finds the same.
+ */
 const isCertificateCode = (code: string) => /CERT|^UNABLE_TO_|^SELF_SIGNED|ISSUER/.test(code);
 
 /** What a transport's error means for a retry; anything that is no failure of the network stays what it is. */

@@ -34,7 +34,7 @@ export class HttpStore implements ReadableStore {
     this.ranges = new RangeReader(this.retry, this.gate, this.known);
   }
 
-  /** By a GET of one byte: presigned URLs allow no HEAD, and the answer says whether ranges work. */
+  /** Asks with a GET of one byte: presigned URLs allow no HEAD, and the answer shows whether ranges work. */
   async stat(url: string, signal?: AbortSignal): Promise<ObjectInfo | undefined> {
     const attempt = async () => {
       const range = { start: 0, end: 1 };
@@ -158,14 +158,14 @@ function parseUrl(url: string): URL {
   throw new ToolkitError("UNSUPPORTED_URL", message, { source: url });
 }
 
-/** IO_ERROR for anything but http and https. */
+/** The target of a redirection. Throws IO_ERROR for anything but http and https. */
 function redirectedTo(location: string, from: URL, source: string): URL {
   const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
   if (to?.protocol === "http:" || to?.protocol === "https:") return to;
   throw new ToolkitError("IO_ERROR", `redirected to ${publicUrl(location)}, which is not an http URL`, { source });
 }
 
-/** Of a URL with a user name or a password: what HTTP's Basic scheme makes of it. */
+/** What HTTP's Basic scheme makes of a URL with a user name or a password. */
 function loginOf({ username, password }: URL): string | undefined {
   if (username === "" && password === "") return undefined;
   // A percent sign that begins no code stands for itself, as everywhere in URLs.

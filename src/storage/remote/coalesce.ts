@@ -21,7 +21,7 @@ export class ReadCoalescer {
 
   constructor(private readonly read: Read) {}
 
-  /** As `read`, but small requests wait for the others of this turn of the event loop. */
+  /** Reads like `read`, but small requests wait for the others of this turn of the event loop. */
   submit(request: ReadRequest): Promise<string | undefined> {
     if (request.target.length >= smallBytes) return this.read(request);
     return new Promise((resolve, reject) => {

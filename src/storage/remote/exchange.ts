@@ -2,18 +2,21 @@
 import { TransientError } from "./retry.js";
 
 export interface TimeoutOptions {
-  /** For a connection, TLS included. Default 10 s. */
+  /** Limit for a connection, TLS included. Default 10 s. */
   readonly connectMs?: number;
-  /** From a request to the head of its answer. Default 30 s; uploads have more by their size. */
+  /** Limit from a request to the head of its answer. Default 30 s; uploads have more by their size. */
   readonly firstByteMs?: number;
-  /** Without a byte while somebody waits for one. Default 20 s. */
+  /** Limit without a byte while somebody waits for one. Default 20 s. */
   readonly stallMs?: number;
 }
 
 export interface GetRequest {
-  /** As in "https://host:port". */
+  /** Scheme, host and port, as in "https://host:port". */
   readonly origin: string;
-  /** With the query, escaped as it is to be sent: keys of objects may look like relative paths, which nobody must resolve. */
+  /**
+   * The path with the query, escaped as it is to be sent: keys of objects may look like relative paths, which nobody
+   * must resolve.
+   */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }

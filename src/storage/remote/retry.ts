@@ -9,7 +9,7 @@ export interface RetryOptions {
   readonly maxAttempts?: number;
   /** The delay before the n-th retry is random between 0 and this times 2^n. Default 100 ms; five times that when throttled. */
   readonly baseDelayMs?: number;
-  /** Default 20 s. */
+  /** The longest delay before an attempt. Default 20 s. */
   readonly maxDelayMs?: number;
   /** Retries that a store may have more than successes, over its life: bounds what a service in trouble gets from us. Default 1,000. */
   readonly budget?: number;
@@ -39,7 +39,7 @@ const throttledFactor = 5;
 const maxRetryAfterMs = 60_000;
 
 export interface Attempts {
-  /** For the error of last resort: what was attempted, as in "cannot read it". */
+  /** What was attempted, for the error of last resort, as in "cannot read it". */
   readonly doing: string;
   readonly source: string;
   readonly signal?: AbortSignal | undefined;

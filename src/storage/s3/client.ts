@@ -15,9 +15,9 @@ import type { S3Place } from "./url.js";
 export interface S3Options {
   /** The service, when it is not AWS, as in "http://localhost:9000". Default: what AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile say. */
   readonly endpoint?: string;
-  /** Default: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1. */
+  /** The region. Default: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1. */
   readonly region?: string;
-  /** Of ~/.aws/config and credentials. */
+  /** The name of a profile in ~/.aws/config and credentials. */
   readonly profile?: string;
   /** Requests without a signature, for public buckets. Default false. */
   readonly anonymous?: boolean;

@@ -11,7 +11,7 @@ interface ServiceError {
   readonly message?: string;
   readonly $metadata?: { readonly httpStatusCode?: number };
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
-  /** Of AuthorizationHeaderMalformed. */
+  /** The region that AuthorizationHeaderMalformed names. */
   readonly Region?: string;
 }
 
@@ -21,7 +21,7 @@ export function isMissing(error: unknown): boolean {
   return statusOf(error) === 404 && (error as ServiceError).name !== "NoSuchBucket";
 }
 
-/** Of conditional writes: the service does not know them. */
+/** Whether a conditional write failed because the service does not know them. */
 export function isNotImplemented(error: unknown): boolean {
   return statusOf(error) === 501;
 }
@@ -40,7 +40,10 @@ const damagedUpload = /^(BadDigest|XAmzContentSHA256Mismatch|IncompleteBody|Requ
 /** What was attempted, in words that begin a message. */
 export type Doing = "cannot read it" | "cannot look at it" | "cannot list it" | "cannot write it" | "cannot remove it";
 
-/** Of an error of the SDK: a TransientError, a ToolkitError, or itself where it is neither the network's nor the service's. */
+/**
+ * What an error of the SDK is: a TransientError, a ToolkitError, or itself where it is neither the network's nor the
+ * service's.
+ */
 export function explainS3Error(error: unknown, place: S3Place, doing: Doing): unknown {
   if (error instanceof ToolkitError || error instanceof TransientError) return error;
   const { name = "", message = "", $response } = error as ServiceError;

@@ -13,7 +13,10 @@ export interface Payer {
   readonly RequestPayer?: "requester";
 }
 
-/** UNSUPPORTED_URL when there is no bucket in it, or a secret: that is not where those belong, and keys are shown as they are. */
+/**
+ * Parses an S3 URL. Throws UNSUPPORTED_URL when there is no bucket in it, or when there is a secret: it does not belong
+ * there, and keys are shown as they are.
+ */
 export function parseS3Url(url: string): S3Place {
   const [, bucket, key = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/is.exec(url) ?? [];
   if (bucket?.includes("@") || (bucket?.includes(":") && key.includes("@"))) {

@@ -12,7 +12,10 @@ import { isConditionFailed, isMissing, isNotImplemented } from "./errors.js";
 import { getSmallObject, headObject } from "./objects.js";
 import type { Payer, S3Place } from "./url.js";
 
-/** Of the first thousand parts; each thousand after that is of twice the size. S3 takes 10,000 parts, so this reaches its largest object. */
+/**
+ * Bytes of each of the first thousand parts; each thousand after that is of twice the size. S3 takes 10,000 parts, so
+ * this reaches its largest object.
+ */
 const partBytes = 8 << 20;
 const partsPerSize = 1000;
 /** Uploaded at once, while another is filled. */

@@ -12,7 +12,7 @@ export interface Collective {
    * and they are done in that order, beside whatever this thread does.
    */
   sum(values: Float32Array): Promise<void>;
-  /** The same at once: this thread waits. */
+  /** Sums as `sum` does, but at once: this thread waits. */
   sumNow(values: Float32Array): void;
   /** What rank 0 gives, to all; the others' argument is not looked at. */
   share<T>(value: T): Promise<T>;

@@ -11,7 +11,7 @@ import {
 } from "./layer-graph.js";
 
 export interface FoldedConvolution {
-  /** [height, width, in, out]. */
+  /** The kernel, [height, width, in, out]. */
   readonly kernel: Float32Array;
   readonly shape: readonly number[];
   readonly bias: Float32Array | undefined;

@@ -8,7 +8,7 @@ import type { Tf } from "./tensorflow.js";
 export interface ConvolutionOptions {
   readonly strides: readonly [number, number];
   readonly padding: "valid" | "same";
-  /** False when nothing that is trained lies before: the gradient of the input is not computed. */
+  /** Whether the gradient of the input is computed; false when nothing that is trained lies before. */
   readonly inputGradient: boolean;
 }
 
@@ -114,7 +114,7 @@ export class FusedOps {
     return this.tf.customGrad(operation)(...operands);
   }
 
-  /** The same on our own kernels: two passes over memory forwards, two backwards. */
+  /** Batch normalisation on our own kernels: two passes over memory forwards, two backwards. */
   private ownBatchNorm(
     x: Tensor,
     { gamma, beta, movingMean, movingVariance }: BatchNormWeights,

@@ -33,7 +33,7 @@ export class TrainingPass {
   private readonly graph: LayerGraph;
   private readonly steps: Step[] = [];
 
-  /** Without `ops` only what is slow on every backend is replaced. */
+  /** Replaces only what is slow on every backend where `ops` is left out. */
   constructor(
     private readonly tf: Tf,
     private readonly ops: FusedOps | undefined,

@@ -28,7 +28,10 @@ interface Gpu {
 /** Kept for the process's life: Dawn frees its instance, and the devices with it, when nothing refers to it. */
 let opened: Promise<Engine> | undefined;
 
-/** WEBGPU_MISSING when Dawn cannot be loaded here, NO_GPU when it finds none, INVALID_OPTION for the processor. */
+/**
+ * Opens WebGPU. Throws WEBGPU_MISSING when Dawn cannot be loaded here, NO_GPU when it finds none, INVALID_OPTION for
+ * the processor.
+ */
 export function openWebgpu(device: DeviceChoice): Promise<Engine> {
   if (device === "cpu") throw invalidOption("device", "auto or gpu with --engine webgpu", device);
   opened ??= open().catch((error: unknown) => {

@@ -13,7 +13,7 @@ import { positionTable } from "./positions.js";
 
 export interface NetworkOptions extends NetworkShape {
   readonly classes: number;
-  /** Of the initial weights. Default 0. */
+  /** The seed of the initial weights. Default 0. */
   readonly seed?: number | undefined;
   /** The last normalisation of each residual branch begins at zero (Goyal et al. 2017, section 5.1). Default false. */
   readonly zeroInit?: boolean | undefined;
@@ -23,7 +23,7 @@ export interface Network {
   readonly definition: NetworkDefinition;
   /** Ends in a softmax over the classes: what is saved and what predicts. */
   readonly model: LayersModel;
-  /** The same layers without the softmax: what is trained. */
+  /** The model without the softmax: what is trained. */
   readonly logits: LayersModel;
   /** Brings weights that must keep a property back to it; called after every update. */
   constrain(): void;
@@ -32,7 +32,7 @@ export interface Network {
 /** Keras's ResNet-50 convention, which the paper's networks follow. */
 const batchNormConfig = { momentum: 0.9, epsilon: 1e-5 } as const;
 
-/** UNKNOWN_NETWORK, naming the nearest. */
+/** The network with that id. Throws UNKNOWN_NETWORK, naming the nearest. */
 export function findNetwork(id: string): NetworkDefinition {
   const found = networks.find((network) => network.id === id);
   if (found !== undefined) return found;

@@ -8,7 +8,7 @@ import type { Tf } from "../engine/tensorflow.js";
 import { dctMatrix } from "./dct-basis.js";
 
 export interface PixelNormalization {
-  /** Of R, G and B in 0..255: the model was trained on (pixel - mean) / std. */
+  /** Statistics of R, G and B in 0..255: the model was trained on (pixel - mean) / std. */
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
 }
@@ -30,7 +30,7 @@ const components = [
 /** The first convolution of a pixel network. */
 interface Stem {
   readonly layer: layers.Layer;
-  /** [kernel, kernel, 3, filters]. */
+  /** Weights [kernel, kernel, 3, filters]. */
   readonly weights: Float32Array;
   readonly kernel: number;
   readonly stride: number;
@@ -248,8 +248,8 @@ function fit(
 }
 
 /**
- * For each place of the folded kernel: sum over the taps whose pixel lies in the block, of weight x basis function. `startOf(place)` is the
- * pixel in the block that the first tap falls on.
+ * Folds a kernel: for each position of the folded one, the sum over the taps whose pixel lies in the block, of weight x
+ * basis function. `startOf(position)` is the pixel in the block that the first tap falls on.
  */
 function foldKernel(
   stem: Stem,

@@ -1,7 +1,7 @@
 // A network as a list of layers, each with its place, its settings and its output's shape: what models are built from and tables computed
 // from. Pure.
 
-/** [height, width, channels], [tokens, channels] or [channels]; without the batch. */
+/** The shape of a layer's output without the batch: [height, width, channels], [tokens, channels] or [channels]. */
 export type Shape = readonly number[];
 
 interface Named {

@@ -20,7 +20,7 @@ export interface NetworkShape {
   readonly grey?: boolean | undefined;
 }
 
-/** INVALID_OPTION for what no network of this definition can be. */
+/** The layers of a network, in order. Throws INVALID_OPTION for what no network of this definition can be. */
 export function layersOf(definition: NetworkDefinition, shape: NetworkShape = {}): readonly LayerSpec[] {
   const { classes = 1000, inputSize = 224, width = 1, frequencies, grey = false } = shape;
   if (!(width > 0 && width <= 4)) throw invalidOption("width", "a factor in (0, 4]", width);

@@ -1,6 +1,6 @@
 // Where a token stands, as sines and cosines of its row and column (Vaswani et al. 2017, in two dimensions as in Beyer et al. 2022).
 
-/** [tokens, channels] over a square grid, row by row: sines and cosines of the column, then of the row. */
+/** Positions [tokens, channels] over a square grid, row by row: sines and cosines of the column, then of the row. */
 export function positionTable(tokens: number, channels: number): Float32Array {
   const side = Math.round(Math.sqrt(tokens));
   const waves = Math.max(1, Math.floor(channels / 4));

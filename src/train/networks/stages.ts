@@ -1,7 +1,7 @@
 // The compact block notation -> a list of blocks. Pure.
 
 export interface Block {
-  /** As in the paper: "2a", "4x", "5c". */
+  /** The paper's name of the block: "2a", "4x", "5c". */
   readonly name: string;
   readonly kind: "projection" | "identity";
   readonly kernel: number;

@@ -32,7 +32,7 @@ export interface RunParts {
 }
 
 interface Place {
-  /** Of rank 0 only. */
+  /** The run's folder, on rank 0 only. */
   readonly folder: RunFolder | undefined;
   readonly data: TrainingData;
   readonly engine: Engine;

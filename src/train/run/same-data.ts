@@ -11,7 +11,7 @@ import type { RunFolder } from "./run-folder.js";
 
 /** What earlier processes noted. */
 interface NotedData {
-  /** Left out by earlier versions. */
+  /** What the data were; left out by earlier versions. */
   readonly data?: RunData | undefined;
   readonly val?: RunData | undefined;
   /** Instead of it, where a checkpoint stands in its data, as the loader saved it. */
@@ -26,7 +26,9 @@ export interface CurrentData {
   readonly classes: ClassList;
 }
 
-/** OUTPUT_HOLDS_ANOTHER_RUN, saying what has changed, when a run that has a checkpoint was begun on other data. */
+/**
+ * Throws OUTPUT_HOLDS_ANOTHER_RUN, naming what has changed, when a run that has a checkpoint was begun on other data.
+ */
 export async function checkSameData(folder: RunFolder, now: CurrentData): Promise<void> {
   const before = await notedData(folder);
   const changed = await trainingDifference(before, now);

@@ -121,7 +121,7 @@ interface ResourcesBefore {
 /** A process's part of a run, from the step it goes on after. */
 class Run {
   private step: number;
-  /** Of rank 0, which writes. */
+  /** The build that writes, known on rank 0. */
   private readonly build: ReturnType<typeof buildInfo> | undefined;
   private readonly checkpoints: CheckpointWriter | undefined;
 

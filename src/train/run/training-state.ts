@@ -7,7 +7,7 @@ import type { Network } from "../networks/build.js";
 import { encodeSafetensors, parseSafetensors, type StoredTensor } from "../saved/safetensors.js";
 import type { Stepper } from "../step/step.js";
 
-/** By name: weight/LAYER/WEIGHT, velocity/LAYER/WEIGHT and average/LAYER/WEIGHT. */
+/** The state by name: weight/LAYER/WEIGHT, velocity/LAYER/WEIGHT and average/LAYER/WEIGHT. */
 function stateOf(network: Network, stepper: Stepper): Map<string, Variable> {
   const weights = layerWeights(network.model);
   const state = new Map<string, Variable>();

@@ -38,9 +38,9 @@ const checkpointSchema = z.object({
   grey: z.boolean().default(false),
   width: z.number().positive(),
   classes: z.number().int().min(2),
-  /** By class index, a text to show for each; left out when the data set did not name its classes. */
+  /** A text to show for each class, by class index; left out when the data set did not name its classes. */
   classNames: z.array(z.string()).optional(),
-  /** By class index, what the data set said of it: see network-classes.ts. */
+  /** What the data set has of each class, by class index: see network-classes.ts. */
   classList: z.array(z.object({ synset: z.string().optional(), name: z.string().optional() })).optional(),
   epochs: z.number().nonnegative(),
   steps: z.number().int().nonnegative(),
@@ -53,9 +53,9 @@ const checkpointSchema = z.object({
   training: z
     .object({
       step: z.number().int().nonnegative(),
-      /** Of the loader: the next batch. */
+      /** The loader's position: the next batch. */
       position: z.unknown(),
-      /** Of the epoch's steps so far. */
+      /** Sums over the epoch's steps so far. */
       epochSums: z.object({ loss: z.number(), correct: z.number(), samples: z.number() }),
     })
     .optional(),
@@ -69,7 +69,7 @@ export type CheckpointInfo = Omit<z.infer<typeof checkpointSchema>, "format" | "
 export interface LoadedCheckpoint extends CheckpointInfo {
   /** Ends in a softmax. */
   readonly model: LayersModel;
-  /** The same layers without it. */
+  /** The model without its softmax. */
   readonly logits: LayersModel;
 }
 

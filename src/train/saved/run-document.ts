@@ -24,7 +24,7 @@ const runSchema = z.object({
   val: runDataSchema.optional(),
   /** Oldest first; the last is where the run goes on. */
   checkpoints: z.array(entrySchema),
-  /** Of the checkpoints, those that are gone among them, the one with the highest validation accuracy. */
+  /** The checkpoint with the highest validation accuracy, those that are gone among them. */
   best: entrySchema.optional(),
   /** What the run reported when it had ended. */
   report: z.record(z.string(), z.unknown()).optional(),

@@ -12,7 +12,7 @@ export interface Recipe {
   readonly steps: number;
   readonly warmupSteps: number;
   readonly momentum: number;
-  /** On kernels only, not on biases and normalisation. */
+  /** Weight decay on kernels only, not on biases and normalisation. */
   readonly weightDecay: number;
   /** Gradients whose norm over all weights is larger are scaled down to it. Undefined: not. */
   readonly clipNorm: number | undefined;
