@@ -33,14 +33,14 @@ export class ToolkitError extends Error {
 
   /** `CODE: message (source, key, at byte n)`, on one line, for people. */
   describe(): string {
-    const place = [this.source, this.key, this.offset === undefined ? undefined : `at byte ${this.offset}`].filter(
+    const location = [this.source, this.key, this.offset === undefined ? undefined : `at byte ${this.offset}`].filter(
       (part) => part !== undefined,
     );
-    return printable(`${this.code}: ${this.message}${place.length > 0 ? ` (${place.join(", ")})` : ""}`);
+    return printable(`${this.code}: ${this.message}${location.length > 0 ? ` (${location.join(", ")})` : ""}`);
   }
 }
 
-/** The cause itself, unless something in it shows a URL's secrets: whoever prints an error prints its cause too. */
+/** The cause itself, unless something in it shows a URL's secrets: code that prints an error prints its cause too. */
 function publicCause(cause: unknown): unknown {
   const told = inspect(cause, { depth: 5 });
   if (publicUrls(told) === told) return cause;

@@ -1,4 +1,4 @@
-// Work that nobody waits for one by one: at most N pieces under way, the first failure kept for whoever asks next.
+// Work that nobody waits for one by one: at most N pieces under way, the first failure kept for the next call.
 
 export class InFlight {
   private readonly running = new Set<Promise<void>>();

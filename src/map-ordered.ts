@@ -65,7 +65,7 @@ export async function* mapOrdered<A, B>(
   } finally {
     own.abort();
     const closing = Promise.all([iterator.return?.(), arriving]);
-    // Items that hear of the signal end soon; others may be waiting for what never comes, such as a line of a terminal.
+    // Items that heed the signal end soon; others may be waiting for what never comes, such as a line of a terminal.
     if (arriving === undefined || typeof items === "function") await closing;
     else closing.catch(() => {});
     await Promise.allSettled(running);

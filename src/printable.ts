@@ -25,7 +25,7 @@ export function printable(text: string): string {
   return text.replace(unprintable, escaped);
 }
 
-/** One line of JSON that says the same and can be shown on a terminal: JSON itself escapes only the first of the controls. */
+/** One line of JSON that means the same and can be shown on a terminal: JSON itself escapes only the first of the controls. */
 export function printableJson(value: unknown, replacer?: (name: string, value: unknown) => unknown): string {
   const units = (text: string) =>
     text.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);

@@ -1,8 +1,8 @@
-// URLs as they may be shown and kept: one with a password, a token or a signature opens what it names to whoever reads the log. A place that
+// URLs as they may be shown and kept: one with a password, a token or a signature opens what it names to every reader of the log. A location that
 // was given is parsed; text that may hold URLs is searched for them, and what cannot be parsed is left out.
 import { createHash } from "node:crypto";
 
-/** Stands for what cannot be told from a secret. */
+/** Stands for what may be a secret. */
 const hidden = "***";
 
 /** Parameters of signatures (AWS, Google, CloudFront, Akamai), tokens: another value each time, so they identify nothing. */
@@ -30,16 +30,16 @@ const valueStart = new RegExp(`^(?:(${anyScheme}):(?=[\\\\/]{2})|(${lenientSchem
 
 /**
  * A path or a URL without user name, password, parameters and fragment; a hash stands for a query, and the parameters of signatures are not
- * part of it, so that the same object signed anew has the same form. What is no URL, and a URL without any of these, stays as it is, as does
+ * part of it, so that the same object signed anew has the same form. What is not a URL, and a URL without any of these, stays as it is, as does
  * the result of an earlier call. The form is for people and for comparing: it may not open what the URL did.
  */
-export function publicUrl(place: string): string {
+export function publicUrl(location: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: URL parsers leave these out, wherever they are.
-  const url = place.replace(/[\t\n\r]/g, "").replace(/^[\u0000-\u0020]+|[\u0000-\u0020]+$/g, "");
+  const url = location.replace(/[\t\n\r]/g, "").replace(/^[\u0000-\u0020]+|[\u0000-\u0020]+$/g, "");
   const start = valueStart.exec(url);
-  if (start === null) return place;
+  if (start === null) return location;
   const form = formOf(url, start[1] ?? start[2] ?? "");
-  return form === url ? place : form;
+  return form === url ? location : form;
 }
 
 /** The public form of a value: `text` is a URL of this scheme and nothing else. */
@@ -118,8 +118,7 @@ const opening = /[\s"'`<>()[\]{}]/;
 const openerOf: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
 
 /**
- * Text that may hold URLs, such as another program's message, with the public form of each. Where a URL with secrets ends cannot always be
- * told: then more is left out rather than less. Applied to its own result it changes nothing.
+ * Text that may hold URLs, such as another program's message, with the public form of each. Where a URL with secrets ends is not always certain: then more is left out rather than less. Applied to its own result it changes nothing.
  */
 export function publicUrls(text: string): string {
   let shown = "";
@@ -154,8 +153,8 @@ function urlAt(text: string, start: RegExpExecArray): Found {
   const token = withoutClosing(text.slice(index, end));
   const url = start[1] === undefined && start[2] === undefined ? decoded(token) : token;
   const form = formOf(url, scheme);
-  const place = decoded(url.slice(scheme.length + 1));
-  const holdsMore = form !== url && (/[?#;]/.test(place) || innerUrl.test(place));
+  const location = decoded(url.slice(scheme.length + 1));
+  const holdsMore = form !== url && (/[?#;]/.test(location) || innerUrl.test(location));
   const rest = text.slice(end, limit);
   const literal = literalSchemes.includes(scheme.toLowerCase());
   if (decoded(rest).includes("@") && (form.endsWith(hidden) || mayBeUser(url))) {
@@ -206,7 +205,7 @@ function closingQuote(text: string, index: number, limit: number): number | unde
   return first >= 0 && first < limit && text.indexOf(quote, first + 1) < 0 ? first : undefined;
 }
 
-/** After a URL, which may go on behind a space: not its query, parameters or fragment. */
+/** After a URL, which may continue behind a space: not its query, parameters or fragment. */
 const withoutTail = (text: string) =>
   text.replace(/[?#;]\S[\s\S]*?(?=[\s"'`<>()[\]{}]*$)/, (tail) => `?${asHash(tail.slice(1))}`);
 

@@ -1,4 +1,4 @@
-// What errors of the operating system and of Node mean in our codes, in one place: whatever the machine refuses, the caller hears what and why.
+// What errors of the operating system and of Node mean in our codes, in one place: whatever the machine refuses, the caller learns what and why.
 import type { ErrorCode } from "./error-codes.js";
 
 /** What was being done: reading, making or replacing something under a name, or writing bytes to what is open. */
@@ -33,7 +33,7 @@ const cures: Readonly<Record<string, string>> = {
   OUT_OF_SPACE: "; make room there, or choose another place",
 };
 
-/** Undefined when it is no error of the system's. Where `access` is not given, it is told from the call that failed. */
+/** Undefined when it is not an error of the system's. Where `access` is not given, the call that failed decides it. */
 export function meaningOf(error: unknown, access?: Access): Meaning | undefined {
   if (!(error instanceof Error)) return undefined;
   const { syscall, message, path } = error as NodeJS.ErrnoException;
@@ -43,7 +43,7 @@ export function meaningOf(error: unknown, access?: Access): Meaning | undefined 
   return { code, message: message + (cures[name] ?? cures[code] ?? ""), source: path };
 }
 
-/** Whether it says that there is nothing under that name. */
+/** Whether it means that there is nothing under that name. */
 export function isMissing(error: unknown): boolean {
   return missing.has((error as NodeJS.ErrnoException).code ?? "");
 }
@@ -57,7 +57,7 @@ export function isOutOfFiles(error: unknown): boolean {
 function errnoOf(error: Error): string | undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ERR_WORKER_INIT_FAILED") return /\bE[A-Z]{3,}\b/.exec(error.message)?.[0] ?? "EAGAIN";
-  // Of a package's own file Node's loader says it in words alone.
+  // For a package's own file Node's loader reports it in words alone.
   if (/: too many open files\.?$/.test(error.message)) return "EMFILE";
   if (error instanceof RangeError && error.message.startsWith("Array buffer allocation failed")) return "ENOMEM";
   if (typeof code !== "string") return undefined;

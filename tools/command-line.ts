@@ -30,7 +30,7 @@ interface Session {
 export async function main(args: readonly string[]): Promise<number> {
   const interruption = new Interruption(exitCodes.interrupted);
   const session: Session = { interruption, output: new Output(process.stdout), endings: [] };
-  process.stderr.on("error", () => {}); // where it cannot be written to, there is nobody to tell
+  process.stderr.on("error", () => {}); // where it cannot be written to, nobody would read it
   let code: number;
   try {
     code = await interruption.guard(parse(args, session));
@@ -170,7 +170,7 @@ function checkName(name: string, known: readonly string[]): void {
   throw new UsageError(`unknown command ${name}; did you mean ${closest(name, known)}?`);
 }
 
-/** Adds the nearest known option to what yargs says of an unknown one. */
+/** Adds the nearest known option to yargs's message about an unknown one. */
 function explainUsage(message: string, instance: Argv): string {
   const unknown = /^Unknown arguments?: (.*)$/m.exec(message)?.[1]?.split(", ")[0];
   if (unknown === undefined) return message;
@@ -192,7 +192,7 @@ async function reportError(thrown: unknown, { interruption, output }: Session, j
     return exitCodes.interrupted;
   }
   process.stderr.write(`dctstream: ${error.describe()}\n`);
-  // A defect of ours needs its stack, without the message that was said already; an error of the input does not.
+  // A defect of ours needs its stack, without the message that was printed already; an error of the input does not.
   const stack = thrown instanceof Error ? (thrown.stack ?? "").split("\n").filter((line) => /^ +at /.test(line)) : [];
   if (error.code === "INTERNAL") process.stderr.write(stack.map((line) => `${shown(line)}\n`).join(""));
   const { code, message, source, key } = error;

@@ -17,7 +17,7 @@ export interface CommandContext {
 }
 
 export interface CommandResult {
-  /** What --json prints; undefined where another process says it. */
+  /** What --json prints; undefined where another process prints it. */
   readonly result: unknown;
   /** What is printed otherwise. */
   readonly text: string;
@@ -35,7 +35,7 @@ export interface Command {
   run(args: Record<string, unknown>, context: CommandContext): Promise<CommandResult>;
 }
 
-/** What --help says of a command, and the command itself when it is asked for. */
+/** What --help prints about a command, and the command itself when it is asked for. */
 export interface CommandEntry {
   /** The yargs command string, as in `preprocess <sources..>`. */
   readonly usage: string;

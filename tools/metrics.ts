@@ -70,7 +70,7 @@ export function withMetricsOptions(parser: Argv, port: string): Argv {
   });
 }
 
-/** What the options ask for, and says where it listens; undefined where they ask for nothing. INVALID_OPTION. */
+/** Serves what the options ask for, and prints where it listens; undefined where they ask for nothing. Throws INVALID_OPTION. */
 export async function serveMetrics(
   args: Record<string, unknown>,
   { log }: Pick<CommandContext, "log">,
@@ -144,7 +144,7 @@ export class Metrics {
       for (const [stage, counted] of Object.entries(stages)) {
         threads.set({ stage }, counted.threads);
         for (const [name, value] of Object.entries(stageValues(counted, elapsedMs))) {
-          // Waiting turns into work when that is told of; a counter that fell would be taken for one that began anew.
+          // Waiting turns into work when that is reported; a counter that fell would be taken for one that began anew.
           const before = served.get(`${name} ${stage}`) ?? 0;
           sums.get(name)?.inc({ stage }, Math.max(0, value - before));
           served.set(`${name} ${stage}`, Math.max(before, value));

@@ -10,7 +10,7 @@ export class Output {
     });
   }
 
-  /** Writes what a command says at its end. Whoever read the output and left (head, a pager) has the work done all the same. OUT_OF_SPACE, IO_ERROR. */
+  /** Writes what a command prints at its end. Where the reader of the output has left (head, a pager), the work is done all the same. Throws OUT_OF_SPACE, IO_ERROR. */
   async finish(text: string): Promise<void> {
     await this.write(text);
     this.check();

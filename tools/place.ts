@@ -1,4 +1,4 @@
-// Which of how many machines this process is, as its launcher says it in the environment.
+// Which of how many machines this process is, as its launcher sets it in the environment.
 import { invalidOption } from "../src/errors.js";
 import { argument } from "./command.js";
 
@@ -13,7 +13,7 @@ const launchers = [
   { rank: "SLURM_ARRAY_TASK_ID", size: "SLURM_ARRAY_TASK_COUNT", first: "SLURM_ARRAY_TASK_MIN" },
   { rank: "SLURM_PROCID", size: "SLURM_NTASKS" },
   { rank: "AWS_BATCH_JOB_ARRAY_INDEX", size: "AWS_BATCH_JOB_ARRAY_SIZE" },
-  // Kubernetes tells an Indexed Job's pods their index, not their number: that is --world-size.
+  // Kubernetes gives an Indexed Job's pods their index, not their number: that is --world-size.
   { rank: "JOB_COMPLETION_INDEX", size: undefined },
 ] as const;
 

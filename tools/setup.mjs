@@ -49,7 +49,7 @@ function tell(error) {
   process.stderr.write(`setup: failed: ${error.message}\n${cure}`);
 }
 
-/** Does what the rest can do without; a failure is told and remembered. */
+/** Does what the rest can do without; a failure is reported and remembered. */
 async function attempt(what, work) {
   try {
     await work();

@@ -102,7 +102,7 @@ export function readOrientation(bytes: Uint8Array): number {
   return addon.readOrientation(bytes);
 }
 
-/** The original file from its header, trailer and coefficients. CANNOT_REBUILD when the header is no single sequential scan. */
+/** The original file from its header, trailer and coefficients. Throws CANNOT_REBUILD when the header is not that of a single sequential scan. */
 export function rebuildJpeg(
   header: Uint8Array,
   trailer: Uint8Array,

@@ -76,7 +76,7 @@ export class ExportFolder {
   }
 }
 
-/** What the system says of a name that is too long, is a folder's or a file's already, or leads through a link. */
+/** The system's codes for a name that is too long, is a folder's or a file's already, or leads through a link. */
 const nameErrors = new Set(["ENAMETOOLONG", "EISDIR", "ENOTDIR", "ENOTEMPTY", "EEXIST", "ELOOP", "EILSEQ", "EINVAL"]);
 
 function errnoOf(error: unknown): string | undefined {

@@ -28,7 +28,7 @@ export class ExportNames {
     return name;
   }
 
-  /** The extension of a file that holds a JPEG: its own where that says so, ".jpg" in its place otherwise. */
+  /** The extension of a file that holds a JPEG: its own where that is a JPEG's, ".jpg" instead otherwise. */
   extensionOf(extension: string): string {
     if (jpegExtension.test(extension)) return extension;
     this.retyped++;

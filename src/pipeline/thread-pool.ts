@@ -43,8 +43,7 @@ export class ThreadPool {
   }
 
   /**
-   * Has a thread do a task. When `signal` aborts, which as many may listen to as there are tasks, the call ends with its reason at once, though
-   * the thread may go on with what it was given. THREAD_ENDED when the thread ends in the middle, and what the task throws.
+   * Has a thread do a task. When `signal` aborts, which as many may listen to as there are tasks, the call ends with its reason at once, though the thread may continue with what it was given. THREAD_ENDED when the thread ends in the middle, and what the task throws.
    */
   async run<Answer>(task: unknown, signal?: AbortSignal): Promise<Answer> {
     signal?.throwIfAborted();

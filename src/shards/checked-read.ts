@@ -7,7 +7,7 @@ import { openStore } from "../storage/store.js";
 
 export const maxReads = 5;
 
-/** Memory that is taken on the word of a manifest alone; whoever wants more is asked for the bytes first. */
+/** Memory that is taken on the word of a manifest alone; for more, the bytes must be there first. */
 const trustedBytes = 64 << 20;
 
 /**
@@ -23,7 +23,7 @@ export async function checkIsThere(url: string, range: ByteRange, signal?: Abort
   throw new ToolkitError("CORRUPT_SHARD", message, { source: url });
 }
 
-/** Fills `target` from the range; `faultOf` says what is wrong with it. Undefined when it is good in the end, the last fault otherwise. */
+/** Fills `target` from the range; `faultOf` gives what is wrong with it. Undefined when it is good in the end, the last fault otherwise. */
 export async function readChecked<Fault>(
   url: string,
   range: ByteRange,

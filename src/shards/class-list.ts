@@ -26,7 +26,7 @@ export interface ClassListOptions {
 
 /** The classes with their indices, and who is meant by a name. */
 export class ClassList {
-  /** Classes are numbered from 0 to this; one without an entry has its place too. */
+  /** Classes are numbered from 0 to this; one without an entry has its number too. */
   readonly count: number;
   readonly source: string;
   /** Whether any class has a name or synset. */

@@ -39,7 +39,7 @@ export interface MappedLabels {
 
 /**
  * The labels of a data set as numbers of `target`. CLASSES_DIFFER, when a selected sample is of a class that `target` lacks, and when there are
- * no names to compare and the lists are not equally long; BAD_LABEL for a label beyond the classes there are. Both name the sample.
+ * no names to compare and the lists are not equally long; BAD_LABEL for a label beyond the classes. Both name the sample.
  */
 export function labelsIn(dataset: Dataset, target: ClassList, selection?: Selection): MappedLabels {
   const { manifest, index } = dataset;

@@ -1,4 +1,4 @@
-// What a record's `flags` column says; apart from record.ts, which loads Arrow.
+// What a record's `flags` column contains; apart from record.ts, which loads Arrow.
 
 /** Bits of the `flags` column. */
 export const recordFlags = {

@@ -22,7 +22,7 @@ export interface Inspection {
   readonly progressive: number;
   /** Samples that keep the original file because coefficients alone cannot rebuild it. */
   readonly rawStored: number;
-  /** Samples that are no lossless copies of their files, and samples stored in a resized form. */
+  /** Samples that are not lossless copies of their files, and samples stored in a resized form. */
   readonly converted: number;
   readonly resized: number;
   readonly withWarnings: number;

@@ -64,7 +64,7 @@ const manifestSchema = z.object({
   errors: z.record(z.string(), count),
   /** Files of the sources that were passed over, by reason; absent when there were none. */
   ignored: z.record(z.string(), count).optional(),
-  /** Samples that are no lossless copies: decoded and encoded again, because their colours or format cannot be stored. */
+  /** Samples that are not lossless copies: decoded and encoded again, because their colours or format cannot be stored. */
   converted: count,
   inputBytes: count,
   classes: z.array(classSchema),
@@ -77,7 +77,7 @@ const manifestSchema = z.object({
 const sidecarSchema = z.object({
   format: z.literal("dctstream-sidecar"),
   version: z.literal(manifestVersion),
-  /** Index of the source in the manifest's list, and the shard's place within that source. */
+  /** Index of the source in the manifest's list, and the shard's number within that source. */
   source: count,
   part: count,
   /** True on the last sidecar of a source: nothing of it is missing. */
@@ -103,7 +103,7 @@ export type Failure = z.infer<typeof failureSchema>;
 export type ClassEntry = z.infer<typeof classSchema>;
 export type SourceEntry = z.infer<typeof sourceSchema>;
 
-/** A manifest together with the place its shard names are relative to. */
+/** A manifest together with the folder that its shard names are relative to. */
 export interface LoadedManifest extends Manifest {
   readonly folder: string;
   readonly url: string;

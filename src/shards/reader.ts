@@ -40,7 +40,7 @@ export function parseBatch(codec: Codec, batchBytes: Uint8Array, source: string)
   }
 }
 
-/** What bytes that are no Arrow data are reported as. */
+/** What bytes that are not Arrow data are reported as. */
 function corruptShard(what: string, cause: unknown, source: string): unknown {
   if (!(cause instanceof ArrowError)) return cause;
   return new ToolkitError("CORRUPT_SHARD", `${what}: ${cause.message}`, { source, cause });
@@ -75,7 +75,7 @@ function firstDamaged(codec: Codec, bytes: Uint8Array, source: string): string |
       if (crc32c(packed) !== expected) return view.key(row);
     }
   } catch {
-    // too damaged to tell
+    // too damaged to know
   }
   return undefined;
 }

@@ -11,7 +11,7 @@ const decoder = new TextDecoder();
 const component =
   "h: uint8, v: uint8, blocks_wide: uint16, blocks_high: uint16, stored_wide: uint16, stored_high: uint16";
 
-/** The columns that are read, by name, with their Arrow types. docs/shards.md says what each holds. */
+/** The columns that are read, by name, with their Arrow types. docs/shards.md describes what each holds. */
 const columnTypes = {
   key: "utf8",
   extension: "utf8",

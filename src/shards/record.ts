@@ -30,7 +30,7 @@ export interface SampleRecord {
   readonly imageCrc32c: number;
   readonly flags: number;
   readonly warnings: number;
-  /** The file's EXIF orientation, 1 to 8; 0 when it says none. What is stored is not turned by it. */
+  /** The file's EXIF orientation, 1 to 8; 0 when it has none. What is stored is not turned by it. */
   readonly orientation: number;
   /** The sample's own JSON, as it was. */
   readonly json: string | undefined;

@@ -23,7 +23,7 @@ import { type SampleRecord, tableValues } from "./record.js";
 export const indexName = "index.arrow";
 export const indexVersion = 1;
 
-/** Components that a record can have; the places of missing ones are zero. */
+/** Components that a record can have; the values of missing ones are zero. */
 const maxComponents = 3;
 const componentBytes = 2 + 2 * tableValues;
 /** A layout: per component h and v as bytes, then its quantisation table as 64 little-endian uint16 in natural order. */
@@ -99,7 +99,7 @@ export class SampleIndexBuilder {
 
   addAll(part: SampleIndex): void {
     const { columns } = this;
-    const places = Array.from({ length: part.layouts.length / layoutBytes }, (_, i) =>
+    const numbers = Array.from({ length: part.layouts.length / layoutBytes }, (_, i) =>
       this.intern(part.layouts.subarray(i * layoutBytes, (i + 1) * layoutBytes)),
     );
     for (const value of part.grid) columns.grid.push(value);
@@ -108,7 +108,7 @@ export class SampleIndexBuilder {
       columns.label.push(part.label[i] as number);
       columns.width.push(part.width[i] as number);
       columns.height.push(part.height[i] as number);
-      columns.layout.push(places[part.layout[i] as number] as number);
+      columns.layout.push(numbers[part.layout[i] as number] as number);
       columns.byteLength.push(part.byteLength[i] as number);
       columns.crc32c.push(part.crc32c[i] as number);
     }
@@ -144,12 +144,12 @@ export class SampleIndexBuilder {
 
   private intern(layout: Uint8Array): number {
     const name = Buffer.from(layout).toString("base64");
-    let place = this.known.get(name);
-    if (place === undefined) {
-      place = this.layouts.push(layout) - 1;
-      this.known.set(name, place);
+    let number = this.known.get(name);
+    if (number === undefined) {
+      number = this.layouts.push(layout) - 1;
+      this.known.set(name, number);
     }
-    return place;
+    return number;
   }
 }
 
@@ -183,7 +183,7 @@ export function storedComponents(
   });
 }
 
-/** Whether the index says of a sample what its record says. */
+/** Whether the index has of a sample what its record has. */
 export function indexHolds(index: SampleIndex, number: number, sample: Indexed): boolean {
   const { components, packed } = sample;
   const layout = (index.layout[number] as number) * layoutBytes;

@@ -1,4 +1,4 @@
-// Per-frequency statistics of a data set: whole-number sums that merge to the same in any order and over any shards, and what they say.
+// Per-frequency statistics of a data set: whole-number sums that merge to the same in any order and over any shards, and what follows from them.
 // Sums of squares over a large data set pass 2^53, so each is kept in two parts and written as a decimal string.
 import { z } from "zod";
 

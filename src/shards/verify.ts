@@ -1,4 +1,4 @@
-// Checks that a data set on disk is what its manifest says: every file, checksum, count and record, and that these agree with each other.
+// Checks that a data set on disk is what its manifest claims: every file, checksum, count and record, and that these agree with each other.
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../errors.js";
 import { publicUrl } from "../public-url.js";
 import { readText } from "../storage/objects.js";
@@ -107,7 +107,7 @@ class ShardVerifier {
       this.note(error);
       if (asToolkitError(error).code === "MISSING_SHARD") return 0;
     }
-    // Even when the file's checksum is wrong, the records say which samples are affected.
+    // Even when the file's checksum is wrong, the records show which samples are affected.
     const before = this.corrupt.length;
     const good = (await this.verifyRecords().catch((error) => this.note(error))) ?? 0;
     if (this.corrupt.length === before && sidecar !== undefined && (this.options.rebuild ?? true))

@@ -37,7 +37,7 @@ const maxBatchBytes = 32 << 20;
 /** Hands out the bytes as they are written, instead of queueing the whole file. */
 class CollectingFileWriter extends RecordBatchFileWriter {
   private chunks: Uint8Array[] = [];
-  /** Memory whose place in the file is wanted, and that place once it was written. */
+  /** Memory whose location in the file is wanted, and that location once it was written. */
   private watched: ArrayBufferLike | undefined;
   private watchedAt = 0;
 

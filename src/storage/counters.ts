@@ -1,4 +1,4 @@
-// What storage did, counted: a run's report says how many requests and retries it took. One tally per thread; threads add theirs up.
+// What storage did, counted: a run's report contains how many requests and retries it took. One tally per thread; threads add theirs up.
 
 /** Why a request was made again. */
 export const retryCauses = [

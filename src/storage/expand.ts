@@ -32,7 +32,7 @@ export async function expandPatterns(patterns: readonly string[], signal?: Abort
 
 const isHttp = (pattern: string) => /^https?:/i.test(pattern);
 
-/** A query is no pattern. */
+/** A query is not a pattern. */
 function expandHttp(pattern: string): string[] {
   const [, place = "", query = ""] = /^([^?#]*)(.*)$/s.exec(pattern) ?? [];
   return braces.expand(place).map((url) => url + query);

@@ -1,4 +1,4 @@
-// What a place that holds objects can do. Transports live in rooms of their own; `store.ts` chooses one by URL.
+// What a store of objects can do. Transports live in rooms of their own; `store.ts` chooses one by URL.
 
 export interface ObjectInfo {
   readonly url: string;
@@ -37,7 +37,7 @@ export interface StreamOptions {
 }
 
 export interface CreateOptions {
-  /** Fail with OBJECT_EXISTS at the commit when there is such an object already; where the store can tell. */
+  /** Fail with OBJECT_EXISTS at the commit when there is such an object already; where the store supports that. */
   readonly ifAbsent?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -56,7 +56,7 @@ export interface Lock {
 }
 
 /**
- * A place whose objects can be read. Beside the codes named below every call may throw ACCESS_DENIED, NO_CREDENTIALS, NO_SUCH_BUCKET,
+ * A store whose objects can be read. Beside the codes named below every call may throw ACCESS_DENIED, NO_CREDENTIALS, NO_SUCH_BUCKET,
  * WRONG_REGION, ENDPOINT_UNREACHABLE and IO_ERROR, after the retries that the store's policy allows.
  */
 export interface ReadableStore {
@@ -72,7 +72,7 @@ export interface ReadableStore {
   close(): Promise<void>;
 }
 
-/** A place that holds objects: they can be written, too. */
+/** A store whose objects can be written, too. */
 export interface ObjectStore extends ReadableStore {
   /** Begins an object. Throws OUTPUT_NOT_WRITABLE. */
   create(url: string, options?: CreateOptions): Promise<ObjectWriter>;

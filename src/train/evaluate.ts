@@ -17,7 +17,7 @@ import { classesOfNetwork, type NetworkClasses } from "./saved/network-classes.j
 import { type BatchTensors, toTensors } from "./step/batch.js";
 import { Tally } from "./tally.js";
 
-/** What evaluation must know of a network, as a checkpoint says it: its input, and what its outputs mean. */
+/** What evaluation must know of a network, as a checkpoint contains it: its input, and what its outputs mean. */
 export type EvaluatedNetwork = NetworkInput & NetworkClasses & { readonly folder?: string | undefined };
 
 export interface EvaluateOptions {
@@ -84,7 +84,7 @@ export async function evaluateModel(
     signal,
   });
   const { comparison } = loader.classMaps[0] as ClassMap;
-  const shown = known.isNamed ? known : classesOf(manifest); // matched by number: the names are those of whoever has any
+  const shown = known.isNamed ? known : classesOf(manifest); // matched by number: the names are those of the list that has any
   const tally = new Tally(classes, shown);
   let mistakes: Mistake[] = [];
   const network = await engine.freeze(logits, { precision: options.precision });

@@ -1,4 +1,4 @@
-// The view of an image that a network is fed: the one place where training, evaluation and prediction agree on it.
+// The view of an image that a network is fed: what training, evaluation and prediction agree on.
 import type { Frequencies } from "../pipeline/load/frequencies.js";
 import type { Normalization, ViewOptions } from "../pipeline/load/view.js";
 import type { NetworkDefinition } from "./networks/definitions.js";

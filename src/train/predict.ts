@@ -2,7 +2,7 @@
 import type { LayersModel } from "@tensorflow/tfjs";
 import type { WireError } from "../errors.js";
 import { imageBatches } from "../pipeline/direct/image-batches.js";
-import { findImages, type ImagePlace, isPattern, noPlace, readImages } from "../pipeline/direct/image-files.js";
+import { findImages, type ImageLocation, isPattern, noLocation, readImages } from "../pipeline/direct/image-files.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { NamedArray } from "../pipeline/load/slot.js";
 import { isImageName } from "../pipeline/preprocess/entry-names.js";
@@ -43,7 +43,7 @@ export interface Guess {
   readonly probability: number;
 }
 
-/** What the network says of one image, or why it says nothing. */
+/** The network's guesses for one image, or why there are none. */
 export interface Prediction {
   /** File, entry (`TAR#ENTRY`) or sample (`MANIFEST#KEY`). */
   readonly image: string;
@@ -128,19 +128,19 @@ async function rank(
   );
 }
 
-/** Data sets through the loader; runs of everything else through the files. */
+/** Batches of data sets through the loader, of everything else through the files. */
 async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGenerator<Batch> {
   const inputs =
     Symbol.asyncIterator in options.inputs ? options.inputs[Symbol.asyncIterator]() : options.inputs[Symbol.iterator]();
   let dataset: LoadedManifest | undefined;
-  /** Places of the inputs up to the next data set. */
-  async function* places(): AsyncGenerator<ImagePlace> {
+  /** Locations of the inputs up to the next data set. */
+  async function* locations(): AsyncGenerator<ImageLocation> {
     for (let next = await inputs.next(); next.done !== true; next = await inputs.next()) {
       try {
         dataset = await datasetAt(next.value);
       } catch (error) {
         options.signal?.throwIfAborted();
-        yield noPlace(next.value, error);
+        yield noLocation(next.value, error);
         continue;
       }
       if (dataset !== undefined) return;
@@ -151,7 +151,7 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
   const view = viewOf(input, "eval");
   for (;;) {
     dataset = undefined;
-    const files = readImages(places(), { maxImageBytes, signal });
+    const files = readImages(locations(), { maxImageBytes, signal });
     yield* imageBatches(files, { view, batchSize, workers, signal });
     if (dataset === undefined) return;
     yield* samplesOf(dataset, input, { ...options, batchSize });
@@ -173,7 +173,7 @@ async function* samplesOf(
   { batchSize = 32, workers, prefetchBytes, signal }: PredictOptions,
 ): AsyncGenerator<Batch> {
   const view = viewOf(input, "eval");
-  const place = publicUrl(manifest.url);
+  const shown = publicUrl(manifest.url);
   const size = Math.min(batchSize, manifest.samples);
   const options = {
     view,
@@ -189,7 +189,7 @@ async function* samplesOf(
     const { samples, release } = batch;
     const damaged = { code: "CORRUPT_RECORD", message: "the stored sample is damaged" } as const;
     yield {
-      names: batch.keys.map((key) => `${place}#${key}`),
+      names: batch.keys.map((key) => `${shown}#${key}`),
       errors: Array.from({ length: samples }, (_, i) => (batch.mask[i] === 0 ? damaged : undefined)),
       arrays: batch.arrays as readonly NamedArray[],
       samples,

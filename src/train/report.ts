@@ -81,7 +81,7 @@ export interface TrainReport {
   /** What computed: the engine's device, in words. */
   readonly device: string;
   readonly worldSize: number;
-  /** The step that this process went on after; 0 when the run was new. */
+  /** The step that this process continued after; 0 when the run was new. */
   readonly resumedAt: number;
   /** True when the run had ended before and nothing was left to do. */
   readonly alreadyDone: boolean;

@@ -94,7 +94,7 @@ export async function landingRate(seconds: number, work: (signal: AbortSignal) =
   return (1000 * landed()) / (performance.now() - began);
 }
 
-/** Milliseconds of a lone read of so many bytes, or of the most that say more of latency than of bandwidth: the median of a few. */
+/** Milliseconds of a lone read of so many bytes, or of the most that show latency rather than bandwidth: the median of a few. */
 export async function loneReadMs(manifest: LoadedManifest, byteLength: number): Promise<number> {
   const [shard] = manifest.shards;
   if (shard === undefined) return 0;

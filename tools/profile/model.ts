@@ -44,7 +44,7 @@ export interface Ceiling {
   readonly imagesPerSecond: number;
 }
 
-/** Below this share of busy time a stage's own pace cannot be told from its noise. */
+/** Below this share of busy time a stage's own pace is lost in its noise. */
 const leastBusy = 0.005;
 
 /** The share of busy cores from which on threads wait for one. */

@@ -123,7 +123,7 @@ function libjpegRate(images: readonly Uint8Array[]): number | undefined {
       );
       read++;
     } catch {
-      // What is no JPEG is none of libjpeg's work.
+      // What is not a JPEG is not libjpeg's work.
     }
     elapsed = performance.now() - began;
   }

@@ -1,4 +1,4 @@
-// What a profile says, and the stages of it.
+// What a profile contains, and the stages of it.
 import { type PipelineCounters, type StageCounters, stageShares } from "../../src/pipeline/stage-clock.js";
 import type { Percentiles } from "./recording.js";
 

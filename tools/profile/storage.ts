@@ -32,7 +32,7 @@ export interface StorageProfile {
   readonly bytes: number;
   readonly listMs: number;
   readonly patterns: readonly ReadPattern[];
-  /** Milliseconds before a lone read's first byte, as near as a read of one byte tells. */
+  /** Milliseconds before a lone read's first byte, as near as a read of one byte shows. */
   readonly latencyMs: number;
   readonly bottleneck: "latency" | "bandwidth" | "cores";
   readonly bytesPerSecond: number;
@@ -148,7 +148,7 @@ interface Pattern {
   readonly signal: AbortSignal;
 }
 
-/** Reads at random places, as neighbours would be put into one request. Undefined where not one came to its end in time. */
+/** Reads at random offsets, as neighbours would be put into one request. Undefined where not one came to its end in time. */
 async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<ReadPattern | undefined> {
   const { readBytes, atOnce, seconds, lateMs, recorder, signal } = pattern;
   const times: number[] = [];

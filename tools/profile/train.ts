@@ -90,7 +90,7 @@ export async function profileSteps(
   const limit = alone === undefined ? undefined : { imagesPerSecond: alone, what: "steps on one batch in memory" };
   const stages = feedingStages(feeding, limits, measured, imagesPerSecond, { [stepStage]: { alone, limit } });
   const step = stages.at(-1) as Stage;
-  // Validation and checkpoints are no wait that input could win back.
+  // Validation and checkpoints are not a wait that input could win back.
   const running = imagesPerSecond / (1 - step.waitForOutput);
   const fasterInput = Math.max(0, (alone ?? running / (1 - step.waitForInput)) / running - 1);
   const station = await stationOf(feeding, measured, stages, imagesPerSecond);

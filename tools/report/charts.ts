@@ -15,7 +15,7 @@ export interface Axes {
   readonly yMax?: number;
 }
 
-/** What client.ts is told. */
+/** What client.ts gets. */
 export type ChartSpec =
   | { readonly kind: "line"; readonly axes: Axes; readonly series: readonly Series[]; readonly smooth?: boolean }
   /** Areas on top of each other; all series have the same x. */

@@ -9,7 +9,7 @@ function buildsFuzzTarget() {
   return succeeds("clang++", ["-x", "c++", "-", "-fsanitize=fuzzer,address", "-o", "/dev/null"], target);
 }
 
-/** Whether Open MPI's compiler is here, which says where its headers and libraries are. */
+/** Whether Open MPI's compiler is here, which knows where its headers and libraries are. */
 export const hasMpi = () => succeeds("mpicxx", ["--showme:version"]);
 
 /** Nothing can be built without these. */

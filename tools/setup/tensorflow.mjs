@@ -104,7 +104,7 @@ export async function tensorflow(list) {
         target: binding,
         sources: ["binding.gyp", "binding"].map((name) => [path.join(folder, name), path.join("tfjs-node-gpu", name)]),
         stagedFolder: "tfjs-node-gpu",
-        prepare: (place) => symlinkSync(deps, path.join(place, "deps"), "dir"),
+        prepare: (location) => symlinkSync(deps, path.join(location, "deps"), "dir"),
         // What node-pre-gyp, which the package is otherwise built with, tells its binding.gyp; it makes a copy in the path given.
         flags: ["--module_name=tfjs_binding", "--module_path=./copy", "--napi_build_version=8"],
         setup: list.setup,

@@ -1,5 +1,4 @@
-// The boxes of an AVIF file that say how it is to be shown. A decoder always turns the picture by them; here it is left as it is stored, and
-// the turn is told as EXIF has it, as for every other format.
+// The boxes of an AVIF file that describe how it is to be shown. A decoder always turns the picture by them; here it is left as it is stored, and the turn is reported as EXIF has it, as for every other format.
 
 interface Box {
   readonly type: string;
@@ -24,7 +23,7 @@ const exifOrientations = [
 ] as const;
 
 /**
- * A copy that says to be one plain picture, which its major brand may not do; with `unturned`, its items are no longer turned or mirrored.
+ * A copy that claims to be one plain picture, which its major brand may not do; with `unturned`, its items are no longer turned or mirrored.
  * Boxes that cannot be read are left to the decoder to complain about.
  */
 export function plainAvif(bytes: Uint8Array, unturned: boolean): Buffer {
@@ -34,7 +33,7 @@ export function plainAvif(bytes: Uint8Array, unturned: boolean): Buffer {
   return file;
 }
 
-/** The turn of the primary picture as an EXIF orientation; 0 where the file says none. */
+/** The turn of the primary picture as an EXIF orientation; 0 where the file has none. */
 export function avifOrientation(bytes: Uint8Array): number {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const turns = turnsOf(file).filter(({ isPrimary }) => isPrimary);

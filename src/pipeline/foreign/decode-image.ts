@@ -22,7 +22,7 @@ const loaders: Readonly<Record<ForeignFormat, string>> = {
 sharp.concurrency(1);
 sharp.cache(false);
 
-/** The first frame as 8-bit pixels; `onSize` is told how many there are before they are decoded. BAD_IMAGE, TOO_MANY_PIXELS. */
+/** The first frame as 8-bit pixels; `onSize` gets their number before they are decoded. Throws BAD_IMAGE, TOO_MANY_PIXELS. */
 export async function decodeImage(task: ForeignTask, onSize: (pixels: number) => void): Promise<ForeignImage> {
   const { format, maxPixels, upright } = task;
   sharp.block({ operation: ["VipsForeignLoad"] });

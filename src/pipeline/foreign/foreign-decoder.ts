@@ -8,7 +8,7 @@ import { decodeLimits } from "./limits.js";
 
 const program = fileURLToPath(new URL("./decoder-process.js", import.meta.url));
 
-/** What a process that reads strangers' files is told of our environment: no credentials. */
+/** The part of our environment that a process gets which reads strangers' files: no credentials. */
 const environmentNames = ["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MALLOC_ARENA_MAX"];
 
 /** A decoder that ends without a word is given the same image once more: what ended it may have been no fault of the image. */
@@ -25,7 +25,7 @@ export function decodeForeign(task: ForeignTask, limits = decodeLimits): Promise
   // A copy: shared memory cannot be sent to a process.
   const message = { task: { ...task, bytes: Buffer.from(task.bytes) }, limits };
   const answer = queue.then(() => decodeNow(message));
-  queue = answer.catch(() => {}); // its caller hears of it
+  queue = answer.catch(() => {}); // its caller gets the error
   return answer;
 }
 
@@ -59,7 +59,7 @@ async function runningDecoder(): Promise<ChildProcess> {
     serialization: "advanced",
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
-  child.on("error", () => {}); // heard where something is asked of it; between, its end says enough
+  child.on("error", () => {}); // noticed where something is asked of it; between, its end is enough
   decoder = child;
   const answer = await ask(child, undefined).catch((error: unknown) => {
     decoder = undefined;

@@ -60,7 +60,7 @@ function brandsOf(bytes: Uint8Array): string[] {
   return starts.map((at) => file.toString("latin1", at, at + 4));
 }
 
-/** Files of other major brands are AVIF too where they say so among the compatible ones; a HEIC file is not. */
+/** Files of other major brands are AVIF too where the compatible ones contain it; a HEIC file is not. */
 function formatOfBrands(brands: readonly string[]): ForeignFormat {
   const [major = ""] = brands;
   if (!hevcBrands.has(major) && (brands.includes("avif") || brands.includes("avis"))) return "AVIF";

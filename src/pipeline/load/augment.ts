@@ -13,7 +13,7 @@ export interface AugmentPolicy {
   readonly grey?: number | undefined;
   /** Probability that a box of 2 to 33 % of the view is made mid-grey (random erasing). Default 0. */
   readonly erase?: number | undefined;
-  /** `operations` of {none, brightness, contrast, saturation, grey} in a row, as strong as `magnitude` in [0, 1] says (after RandAugment). */
+  /** `operations` of {none, brightness, contrast, saturation, grey} in a row, of strength `magnitude` in [0, 1] (after RandAugment). */
   readonly randAugment?: { readonly operations: number; readonly magnitude: number } | undefined;
   /** Parameter of the Beta distribution that neighbours in a batch are mixed by; with both, one of the two is drawn. Default 0: not. */
   readonly mixup?: number | undefined;

@@ -37,7 +37,7 @@ const aligned = (bytes: number) => Math.ceil(bytes / alignment) * alignment;
 
 const typedArrays = { float32: Float32Array, int16: Int16Array, uint8: Uint8Array } as const;
 
-/** What the kernels are told of a batch; `frequencies` are the statistics of its data set. */
+/** What the kernels must know of a batch; `frequencies` are the statistics of its data set. */
 export function formOf(view: ViewOptions, frequencies: readonly FrequencyStatistics[]): ViewForm {
   const { kind, size, type = "float32", chroma = "half" } = view;
   const normalize = view.normalize ?? (kind === "rgb" && type === "float32" ? "imagenet" : "none");
@@ -82,7 +82,7 @@ interface Plane {
   readonly depth: number;
 }
 
-/** The arrays of a view, one place of a row and column of which is `depth` values. */
+/** The arrays of a view; each row and column of one holds `depth` values. */
 function planesOf({ kind, width, chromaStep, color, kept }: ViewForm): Plane[] {
   if (kind === "pixels") return [{ name: color, rows: width, depth: 3 }];
   return ["y", "cb", "cr"].map((name, i) => ({

@@ -25,7 +25,7 @@ export interface WorkerSettings {
   readonly batchSize: number;
   /** Files that each worker may keep open. */
   readonly openFiles: number;
-  /** A sample that fails is replaced by a neighbour of its task; otherwise its place is cleared. */
+  /** A sample that fails is replaced by a neighbour of its task; otherwise its row is cleared. */
   readonly replace: boolean;
 }
 
@@ -39,18 +39,18 @@ export interface SamplesInMemory {
   readonly byteLength: Uint32Array;
 }
 
-/** A part of a batch: consecutive places of it. */
+/** A part of a batch: consecutive rows of it. */
 export interface ViewTask {
   readonly epoch: number;
-  /** Per place: the source, the sample's number in it, and the pass. */
+  /** The source of every row, the sample's number in it, and the pass. */
   readonly source: Uint16Array;
   readonly sample: Uint32Array;
   readonly pass: Uint16Array;
   readonly memory: SamplesInMemory | undefined;
   readonly slot: SharedArrayBuffer;
   /** Where the task's first sample goes in the slot. */
-  readonly firstPlace: number;
-  /** Places of the batch. */
+  readonly firstRow: number;
+  /** Two rows of the batch. */
   readonly pairs: readonly MixedPair[];
 }
 

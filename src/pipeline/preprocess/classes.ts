@@ -1,5 +1,4 @@
-// The classes of a data set while it is made: from --classes, or the sorted names of what the sources are divided into; and what the samples
-// say of them, which must not contradict itself.
+// The classes of a data set while it is made: from --classes, or the sorted names of what the sources are divided into; and what the samples contain about them, which must not contradict itself.
 import { type ErrorFacts, invalidOption, ToolkitError } from "../../errors.js";
 import { ClassList, isSynset, maxClasses, strayLabel } from "../../shards/class-list.js";
 import type { ClassEntry } from "../../shards/manifest.js";
@@ -80,7 +79,7 @@ interface Seen {
 }
 
 /**
- * What is known of the classes that occur. A number must not stand for two classes, whichever sample or part of the data set says so, nor may
+ * What is known of the classes that occur. A number must not stand for two classes, whichever sample or part of the data set does it, nor may
  * some samples have it from their folder and others as a bare number: that would be a number of another list.
  */
 export class ClassRegister {

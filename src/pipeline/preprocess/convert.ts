@@ -16,7 +16,7 @@ function convertJpeg(bytes: Uint8Array, maxPixels: number, orientation: number) 
   return { file: encode(pixels), warnings: pixels.warnings };
 }
 
-/** Throws `refusal` where there is one: why a file's coefficients cannot be read says more than why its pixels cannot. */
+/** Throws `refusal` where there is one: why a file's coefficients cannot be read is more useful than why its pixels cannot. */
 export function convertOrRefuse(bytes: Uint8Array, maxPixels: number, orientation: number, refusal: unknown) {
   try {
     return convertJpeg(bytes, maxPixels, orientation);

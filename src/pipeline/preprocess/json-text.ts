@@ -1,4 +1,4 @@
-// JSON as data sets have it: Python's, which writes NaN and Infinity; and where a text stops being JSON, which V8 does not say.
+// JSON as data sets have it: Python's, which writes NaN and Infinity; and where a text stops being JSON, which V8 does not report.
 
 /** The value, or where in the text, in bytes, it is not JSON. Python's NaN and Infinity, which JSON does not have, are null. */
 export type JsonResult = { readonly value: unknown } | { readonly faultAt: number };

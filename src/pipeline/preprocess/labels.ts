@@ -7,7 +7,7 @@ import { type ClassList, isSynset } from "./classes.js";
 import { baseOf } from "./entry-names.js";
 import { parseJsonText } from "./json-text.js";
 
-/** A label, or why there is none; `name` and `synset` where the source says them. */
+/** A label, or why there is none; `name` and `synset` where the source contains them. */
 export type LabelResult =
   | { readonly index: number; readonly name?: string | undefined; readonly synset?: string | undefined }
   | { readonly problem: "MISSING_LABEL" | "BAD_LABEL"; readonly message: string };
@@ -84,9 +84,9 @@ function fieldOf(object: Fields | undefined, field: string): unknown {
 const lastPart = (entry: string) => entry.slice(entry.lastIndexOf("/") + 1);
 
 /**
- * The label by the first of these that says one: the --labels file; `.cls`; the field --label-field of `.json`; `.txt`; the usual fields of
+ * The label by the first of these that contains one: the --labels file; `.cls`; the field --label-field of `.json`; `.txt`; the usual fields of
  * `.json` (label, cls, class); the class folder or single-class tar. A label is a class index, a synset or a class name; a `.txt` that holds
- * something else (a caption) is passed over where another says more.
+ * something else (a caption) is passed over where another contains one.
  */
 export function labelOf(sample: Companions, rules: LabelRules): LabelResult {
   const { object, fault } = parseObject(sample);
@@ -101,7 +101,7 @@ export function labelOf(sample: Companions, rules: LabelRules): LabelResult {
     if (index === undefined) continue;
     const known = rules.classes?.at(index);
     if (rules.classesAreGiven && known === undefined) continue;
-    // A number is not one of the folders' numbers: only the sample itself can say what it means.
+    // A number is not one of the folders' numbers: only the sample itself can define what it means.
     if (number === undefined || rules.classesAreGiven) return { index, name: known?.name, synset: known?.synset };
     return { index, name: asText(object?.name ?? object?.class_name), synset: asText(object?.wnid ?? object?.synset) };
   }

@@ -29,7 +29,7 @@ export async function* bySlab(read: AsyncIterable<readonly SourceItem[]>): Async
 /** Images whose label is bad are not decoded: they are failures whatever their coefficients are. */
 export const isDecodable = (item: SourceItem): item is RawSample => isSample(item) && !("problem" in item.label);
 
-/** What becomes of an item: stored as image `index` of its slab, unless `error` says why it could not be decoded, or its own kind. */
+/** What becomes of an item: stored as image `index` of its slab, unless `error` is why it could not be decoded, or its own kind. */
 export function outcomeOf(item: SourceItem, index: number, error: WireError | undefined, source: Source): Outcome {
   const at = { position: item.position, imageBytes: isSample(item) ? item.image.length : 0 };
   if ("ignored" in item) return { ...at, ignored: item.ignored };

@@ -102,7 +102,7 @@ export async function clearOutput(folder: string): Promise<void> {
   for (const name of ordered) await openWritable(folder).remove(joinUrl(folder, name));
 }
 
-/** The sidecars of a source's parts that are done, from the first on; writing goes on after them unless the last is the source's end. */
+/** The sidecars of a source's parts that are done, from the first on; writing continues after them unless the last is the source's end. */
 export async function readFinishedParts(folder: string, source: number): Promise<Sidecar[]> {
   const sidecars: Sidecar[] = [];
   const listed = await openStore(folder).list(folder, { namePrefix: shardPrefix(source) });

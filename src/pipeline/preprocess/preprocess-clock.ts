@@ -18,7 +18,7 @@ export class PreprocessClock {
   private readonly decode: StageClock;
   private readonly write: StageClock;
   private readonly output: StageClock;
-  /** What the writing thread's stores did, as it told last. */
+  /** What the writing thread's stores did, as it reported last. */
   private outputTally = { busyMs: 0, bytes: 0 };
   /** The time at which reading samples, or waiting for bytes, began. */
   private readSince = 0;

@@ -56,7 +56,7 @@ export interface PreprocessReport {
   readonly manifest: string;
 }
 
-/** Samples seen before a share of failures says anything. */
+/** Samples seen before a share of failures means anything. */
 const minSamplesForShare = 1000;
 
 /**
@@ -317,7 +317,7 @@ class Run {
     for (const outcome of outcomes) if ("entry" in outcome) this.classes.note(outcome.entry, url, outcome.key);
   }
 
-  /** Counts outcomes, and ends the run where the policy says so. */
+  /** Counts outcomes, and ends the run where the policy requires it. */
   private count(outcomes: readonly Outcome[]): void {
     const failures = outcomes.flatMap((outcome) => ("failure" in outcome ? [outcome.failure] : []));
     const ignored = outcomes.filter((outcome) => "ignored" in outcome).length;

@@ -17,7 +17,7 @@ export interface RawSample extends Place {
   readonly image: Uint8Array;
   readonly label: LabelResult;
   readonly json: string | undefined;
-  /** Where reading goes on when everything before this sample is done: a position for the source's reader. */
+  /** Where reading continues when everything before this sample is done: a position for the source's reader. */
   readonly position: number;
 }
 
@@ -39,7 +39,7 @@ export interface IgnoredEntry {
   readonly image?: Uint8Array | undefined;
 }
 
-/** Items of one position belong together: reading goes on before all of them or after. */
+/** Items of one position belong together: reading continues before all of them or after. */
 export type SourceItem = RawSample | SourceProblem | IgnoredEntry;
 
 export function isSample(item: SourceItem): item is RawSample {

@@ -15,11 +15,11 @@ import { joinUrl } from "../../storage/url.js";
 import type { DecidedGroup, Outcome, ShardSettings } from "./shard-task.js";
 import { ResultSlab } from "./slab.js";
 
-/** What a sidecar says beside its shard, while it is being gathered. */
+/** What a sidecar contains beside its shard, while it is being gathered. */
 class Gathered {
   failures: Failure[] = [];
   ignored: Record<string, number> = {};
-  /** Classes by everything that samples say of them: parts that disagree are found when they are put together. */
+  /** Classes by everything that samples contain about them: parts that disagree are found when they are put together. */
   classes = new Map<string, ClassEntry>();
   statistics = new StatisticSums();
   inputBytes = 0;
@@ -36,7 +36,7 @@ export class ShardSequence {
   private publishing: Promise<void> = Promise.resolve();
   private readonly schema;
 
-  /** `done` are the sidecars an earlier run left: writing goes on after them. */
+  /** `done` are the sidecars an earlier run left: writing continues after them. */
   constructor(
     private readonly settings: ShardSettings,
     private readonly source: number,
@@ -81,7 +81,7 @@ export class ShardSequence {
     if (pieces.flags & recordFlags.converted) gathered.converted++;
   }
 
-  /** Publishes what is left; the sidecar says that the source is complete. */
+  /** Publishes what is left; the sidecar marks the source as complete. */
   async finish(): Promise<void> {
     await this.finishShard(0, true);
     await this.publishing;

@@ -11,7 +11,7 @@ import type { IgnoreReason } from "./entry-names.js";
 /** One item of a source, decided: an image to store, a failure to note, or a file that is only counted. `position` is where it begins in its source. */
 export type Outcome = { readonly position: number; readonly imageBytes: number } & (
   | {
-      /** Its place in the slab. */
+      /** Its index in the slab. */
       readonly index: number;
       readonly key: string;
       readonly extension: string;

@@ -16,7 +16,7 @@ export interface SourceBytesOptions {
   readonly byteLength: number;
   /** Hears how far into the object reading has come. */
   readonly onProgress?: (position: number) => void;
-  /** Whether the object's bytes are waited for; of compressed ones nobody can tell. */
+  /** Whether the object's bytes are waited for; for compressed ones this is not known. */
   readonly onWait?: (waiting: boolean) => void;
   /** Whether only the beginning is wanted. Default false. */
   readonly peek?: boolean;

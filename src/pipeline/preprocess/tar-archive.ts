@@ -1,4 +1,4 @@
-// One tar while it is read: where it ends, what was said of all its entries, and the parts of it that are not entries.
+// One tar while it is read: where it ends, what holds for all its entries, and the parts of it that are not entries.
 import { ToolkitError } from "../../errors.js";
 import type { ByteReader, Waits } from "./byte-reader.js";
 import type { TarEntry, TarOptions } from "./tar-entry.js";
@@ -113,7 +113,7 @@ export function* skipSparseMaps(archive: Archive, name: string): Waits<void> {
   }
 }
 
-/** What a pax or GNU extension header says of the next entry ("global": of all that follow); undefined when it is none. */
+/** What a pax or GNU extension header sets for the next entry ("global": for all that follow); undefined when it is not one. */
 export function* readExtension(
   header: Header,
   archive: Archive,

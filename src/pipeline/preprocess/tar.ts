@@ -1,4 +1,4 @@
-// Tar bytes -> entries held whole, one at a time, with their place in the stream. POSIX ustar, pax and GNU archives; tars inside the
+// Tar bytes -> entries held whole, one at a time, with their offset in the stream. POSIX ustar, pax and GNU archives; tars inside the
 // tar are read in place. Our own parser, because resuming, quarantine and error reports need byte offsets, and because sparse entries
 // must be recognised instead of throwing the reader out of step. Grouping and meaning are left to others.
 import { ToolkitError } from "../../errors.js";
@@ -23,7 +23,7 @@ import { blockBytes, type Extension, type Header, parseHeader } from "./tar-head
 const maxTarDepth = 8;
 
 /**
- * The files of a tar in order. TRUNCATED_TAR when it ends inside an entry, BAD_TAR when it is none. Directories are passed over; wanted
+ * The files of a tar in order. TRUNCATED_TAR when it ends inside an entry, BAD_TAR when it is not a tar. Directories are passed over; wanted
  * sparse files, links and devices have no bytes of their own here and are reported, as are tars in the tar that lie too deep or are damaged.
  * They come in groups, each of what one chunk of the stream completed. Returns whether the tar had its end-of-archive marker: without one
  * nobody can say whether entries are missing.
@@ -106,7 +106,7 @@ function* readArchive(archive: Archive): Parser<boolean> {
 
 type Kind = TarEntry["kind"] | "sparse" | "folder";
 
-/** What a type letter stands for. A name that ends in a slash is how the oldest tars say that it is a folder. */
+/** What a type letter stands for. A name that ends in a slash is how the oldest tars mark a folder. */
 function kindOf(header: Header, said: Extension, name: string): Kind {
   const { type } = header;
   if (type === "1" || type === "2") return "link";
@@ -124,7 +124,7 @@ function* readMember(header: Header, said: Extension, start: number, archive: Ar
   const name = said.path ?? header.name;
   if (header.extended) yield* skipSparseMaps(archive, name);
   const kind = kindOf(header, said, name);
-  // A link has no data, whatever its size field says.
+  // A link has no data, whatever its size field claims.
   const size = kind === "link" ? 0 : (said.size ?? header.size);
   const place: Place = {
     name: inner === undefined ? name : `${inner.name}/${name}`,
@@ -209,7 +209,7 @@ function innerArchive(place: Place, outer: Archive): Archive {
   return new Archive(outer.reader, outer.source, outer.options, inner);
 }
 
-/** The entries of a tar in the tar, as far as they can be read; then what is wrong with it, which is no matter of those behind it. */
+/** The entries of a tar in the tar, as far as they can be read; then what is wrong with it, which does not concern those behind it. */
 function* readInnerTar(place: Place, archive: Archive, from: number): Parser<void> {
   const damage = yield* readToDamage(innerArchive(place, archive), place);
   yield* skipRest(archive, place);
@@ -230,7 +230,7 @@ function* readToDamage(inner: Archive, { byteLength }: Place): Parser<Damage | u
   }
 }
 
-/** A tar that begins with a tar stands for those in it; one look at its first entry tells, which costs little. */
+/** A tar that begins with a tar stands for those in it; one look at its first entry decides, which costs little. */
 function* listMember(place: Place, kind: Kind, isTar: boolean, archive: Archive): Parser<void> {
   if (isTar) {
     const names = readToDamage(innerArchive(place, archive), place);

@@ -96,7 +96,7 @@ export class DiskCache {
     } catch {
       this.tally.damaged++;
       this.tally.misses++;
-      await rm(file, { force: true }).catch(() => {}); // a disk that fails at this too is no news
+      await rm(file, { force: true }).catch(() => {}); // a disk that fails at this too changes nothing
       return undefined;
     } finally {
       await handle.close();
@@ -115,7 +115,7 @@ export class DiskCache {
         const used = await this.usage();
         const left = used + size <= this.maxBytes ? used : await this.makeRoom(size);
         const reserved = await open(temporary, "wx");
-        await reserved.truncate(size); // counted from now on by whoever looks through the folder
+        await reserved.truncate(size); // counted from now on by every process that looks through the folder
         await this.setUsage(left + size);
         return reserved;
       });
@@ -124,7 +124,7 @@ export class DiskCache {
       } finally {
         await handle.close();
       }
-      // Locked: whoever adds up meanwhile could see the file under neither name.
+      // Locked: a process that adds up meanwhile could see the file under neither name.
       await this.locked(() => rename(temporary, file));
       this.tally.filled++;
     } catch (error) {

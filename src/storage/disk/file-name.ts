@@ -30,7 +30,7 @@ export function urlInFolder(folder: string, name: Buffer): string {
   return `file://${escapeBytes(whole)}`;
 }
 
-/** The path that urlInFolder wrote as a URL; undefined for every URL and path that text can say. */
+/** The path that urlInFolder wrote as a URL; undefined for every URL and path that text can express. */
 export function bytePath(url: string): Buffer | undefined {
   if (!url.startsWith("file:///") || !url.includes("%")) return undefined;
   const escaped = /%([0-9a-f]{2})|[^%]+/gi;

@@ -8,7 +8,7 @@ import { bytePath, urlInFolder } from "./file-name.js";
 /** Looks at files under way: each takes one of the few threads that Node has for the disk. */
 const looksInFlight = 64;
 
-/** Everything directly in the folder `path`, in name order. Throws what the system says when the folder cannot be listed. */
+/** Everything directly in the folder `path`, in name order. Throws the system's error when the folder cannot be listed. */
 export async function listLocalFolder(path: string, namePrefix = ""): Promise<ObjectInfo[]> {
   const prefix = Buffer.from(namePrefix);
   const found = await readdir(bytePath(path) ?? path, { encoding: "buffer", withFileTypes: true });

@@ -249,7 +249,7 @@ class FileWriter implements ObjectWriter {
   }
 }
 
-/** What file systems say that cannot flush a folder, or do not let us open it: what lies in it is none the worse. */
+/** The codes of file systems that cannot flush a folder, or do not let us open it: what lies in it is none the worse. */
 const cannotFlush = new Set(["EINVAL", "ENOTSUP", "EBADF", "EACCES", "EPERM", "EISDIR"]);
 
 /** The new name itself must survive a power cut, not only the bytes under it. */
@@ -270,7 +270,7 @@ async function openForReading(url: string): Promise<FileHandle> {
   try {
     handle = await open(bytePath(url) ?? localPath(url), readOnly);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENXIO") throw notAFile(url); // what the system says of a socket
+    if ((error as NodeJS.ErrnoException).code === "ENXIO") throw notAFile(url); // the system's code for a socket
     throw systemError("cannot open it", "read", url, error);
   }
   const found = await handle.stat();

@@ -4,7 +4,7 @@ import type { Body, BodyAnswer, GetRequest, ResponseHead, TimeoutOptions } from 
 import { TransientError } from "../remote/retry.js";
 import { GetConnection } from "./get-connection.js";
 
-/** Statuses whose answers have no body, whatever their headers say. */
+/** Statuses whose answers have no body, whatever their headers claim. */
 const bodiless = new Set([204, 304]);
 
 export class GetClient {

@@ -53,7 +53,7 @@ export class GetConnection {
         callback: (bytes: number, into: Uint8Array) => this.received(bytes, into),
       },
     };
-    const named = isIP(options.host) === 0 ? { servername: options.host } : {}; // addresses are no names to TLS
+    const named = isIP(options.host) === 0 ? { servername: options.host } : {}; // addresses are not names to TLS
     const secureOptions = { ...options, ...named, ALPNProtocols: ["http/1.1"] };
     this.socket = secure ? connectSecure(secureOptions) : connectPlain(options);
     this.connected = new Promise((resolve, reject) => {

@@ -17,7 +17,7 @@ const connectCodes = new Set([
  */
 const isCertificateCode = (code: string) => /CERT|^UNABLE_TO_|^SELF_SIGNED|ISSUER/.test(code);
 
-/** What a transport's error means for a retry; anything that is no failure of the network stays what it is. */
+/** What a transport's error means for a retry; anything that is not a failure of the network stays what it is. */
 export function asTransient(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (error instanceof TransientError || typeof code !== "string") return error;

@@ -111,7 +111,7 @@ export class HttpStore implements ReadableStore {
     const { origin } = place;
     const login = loginOf(place);
     for (let redirections = 0; ; redirections++) {
-      // Whoever we are sent on to is not told the password.
+      // The server that we are sent on to does not get the password.
       const headers = login === undefined || place.origin !== origin ? common : { ...common, authorization: login };
       const path = place.pathname + place.search;
       const answer = await this.client.get({ origin: place.origin, path, headers }, signal);

@@ -53,7 +53,7 @@ export class ReadCoalescer {
         resolve(version);
       }
     } catch {
-      // One of them may ask for what is not there; each hears what is wrong with its own.
+      // One of them may ask for what is not there; each gets what is wrong with its own.
       for (const { request, resolve, reject } of group) this.read(request).then(resolve, reject);
     }
   }

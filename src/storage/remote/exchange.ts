@@ -1,4 +1,4 @@
-// A GET and its answer, whoever makes it: what range reads ask of a transport.
+// A GET and its answer, by any client: what range reads ask of a transport.
 import { TransientError } from "./retry.js";
 
 export interface TimeoutOptions {
@@ -29,8 +29,7 @@ export interface ResponseHead {
 
 export interface Body {
   /**
-   * Fills `target` with the next bytes; resolves with how many, fewer than asked for only at the end. `onBytes` hears of every piece as it
-   * lands, also of a read that fails later. One call at a time. TransientError.
+   * Fills `target` with the next bytes; resolves with how many, fewer than asked for only at the end. `onBytes` gets every piece as it lands, also of a read that fails later. One call at a time. TransientError.
    */
   read(target: Uint8Array, onBytes?: (byteLength: number) => void): Promise<number>;
   /** Must be called. Its connection is used again when everything has been read, and ended otherwise. */

@@ -6,10 +6,10 @@ import { TransientError } from "./retry.js";
 /** What a GET for a range brought: `body` is the object's bytes from `start` to `end`, of `total` in all. */
 export interface RangeAnswer {
   readonly start: number;
-  /** Undefined when the server does not say how many bytes it sends. */
+  /** Undefined when the server does not report how many bytes it sends. */
   readonly end: number | undefined;
   readonly total: number | undefined;
-  /** The ETag, or what else changes with the object; undefined where the server tells nothing. */
+  /** The ETag, or what else changes with the object; undefined where the server sends nothing. */
   readonly version: string | undefined;
   readonly body: Body;
 }

@@ -1,5 +1,5 @@
 // Bytes of a remote object, whatever happens on the way: an answer that breaks, stalls or ends early is continued at its byte, on the same
-// version of the object. Transports say how one request is made; everything that makes requests dependable is here.
+// version of the object. Transports define how one request is made; everything that makes requests dependable is here.
 import { ToolkitError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { count } from "../counters.js";
@@ -104,7 +104,7 @@ export class RangeReader {
     return seen;
   }
 
-  /** Copies what of the answer falls into `wanted`; `onBytes` hears of every piece as it lands. */
+  /** Copies what of the answer falls into `wanted`; `onBytes` gets every piece as it lands. */
   private async copy(answer: RangeAnswer, wanted: ByteRange, target: Uint8Array, onBytes: (bytes: number) => void) {
     await skip(answer.body, wanted.start - answer.start);
     const bytes = await answer.body.read(target, (landed) => {

@@ -1,4 +1,4 @@
-// The one retry policy: what is tried again, how often and after how long. Transports say what failed; this says what follows.
+// The one retry policy: what is tried again, how often and after how long. Transports report what failed; this decides what follows.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ErrorCode } from "../../error-codes.js";
 import { ToolkitError } from "../../errors.js";

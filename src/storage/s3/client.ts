@@ -13,7 +13,7 @@ import { type Doing, explainS3Error } from "./errors.js";
 import type { S3Place } from "./url.js";
 
 export interface S3Options {
-  /** The service, when it is not AWS, as in "http://localhost:9000". Default: what AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile say. */
+  /** The service, when it is not AWS, as in "http://localhost:9000". Default: what AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile contain. */
   readonly endpoint?: string;
   /** The region. Default: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1. */
   readonly region?: string;
@@ -90,7 +90,7 @@ export class S3Connection {
     if (retryCause === "throttled") this.gate.throttled();
     // Short-lived credentials are kept until just before they expire; a service that thinks otherwise is right.
     if (retryCause === "credentials" && !this.options.anonymous)
-      await client.config.credentials({ forceRefresh: true }).catch(() => {}); // the next attempt says what is wrong
+      await client.config.credentials({ forceRefresh: true }).catch(() => {}); // the next attempt reports what is wrong
   }
 
   private open(): Promise<Loaded> {
@@ -121,8 +121,7 @@ async function makeSession(options: S3Options, http: HttpClient): Promise<Loaded
 }
 
 /**
- * What environment and profile say. The SDK looks too, but not in the profile that it is given, and without telling us, who decide by it where
- * the bucket stands.
+ * What environment and profile contain. The SDK looks too, but not in the profile that it is given, and without a report to us, who decide by it where the bucket stands.
  */
 async function configuredEndpoint(given: string | undefined): Promise<string | undefined> {
   const { env } = process;
@@ -159,7 +158,7 @@ async function regionFor({ S3Client }: Sdk, config: S3ClientConfig, { region }: 
   }
 }
 
-/** The SDK wants credentials even for requests that it is told not to sign. */
+/** The SDK wants credentials even for requests that it is not to sign. */
 const anonymousAccess = {
   credentials: { accessKeyId: "anonymous", secretAccessKey: "anonymous" },
   signer: { sign: async <T>(request: T) => request },

@@ -5,7 +5,7 @@ import { objectChanged } from "../remote/known-objects.js";
 import { parseRetryAfter, TransientError } from "../remote/retry.js";
 import type { S3Place } from "./url.js";
 
-/** What the SDK's errors carry; a HEAD's have no name of use, because a HEAD has no body to say it. */
+/** What the SDK's errors carry; a HEAD's have no name of use, because a HEAD has no body to contain it. */
 interface ServiceError {
   readonly name?: string;
   readonly message?: string;
@@ -50,7 +50,7 @@ export function explainS3Error(error: unknown, place: S3Place, doing: Doing): un
   const status = statusOf(error);
   if (/CredentialsProviderError|TokenProviderError/.test(name)) return noCredentials(error, place);
   if (status === undefined) return error;
-  // The SDK's error carries what was signed and with which key: whoever prints an error prints its cause.
+  // The SDK's error carries what was signed and with which key: code that prints an error prints its cause.
   const cause = new Error(`${name} ${status} ${message}`.trim());
   const facts = { cause, retryAfterMs: parseRetryAfter($response?.headers?.["retry-after"]) };
   if (expired.test(name)) return new TransientError("credentials", `the service says ${name}`, facts);

@@ -71,7 +71,7 @@ export class S3Listing {
       Prefix: prefix,
       Delimiter: "/",
       MaxKeys: most,
-      EncodingType: "url", // XML cannot say every character that a key may have
+      EncodingType: "url", // XML cannot express every character that a key may have
       ...(token === undefined ? {} : { ContinuationToken: token }),
       ...this.payer,
     } as const;

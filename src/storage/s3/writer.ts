@@ -150,7 +150,7 @@ export class S3Writer implements ObjectWriter {
       try {
         return await client.send(new sdk.CompleteMultipartUploadCommand({ ...request, ...condition }), abort);
       } catch (error) {
-        // The answer to an earlier attempt may have been lost after the upload was completed: `confirm` tells.
+        // The answer to an earlier attempt may have been lost after the upload was completed: `confirm` finds out.
         if (isMissing(error)) return {};
         throw error;
       }

@@ -4,7 +4,7 @@ export interface Collective {
   /** This process among all, and how many there are. */
   readonly rank: number;
   readonly size: number;
-  /** How many of them run on this machine, and this one's place among those. */
+  /** How many of them run on this machine, and this one's rank among those. */
   readonly localRank: number;
   readonly localSize: number;
   /**

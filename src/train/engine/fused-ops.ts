@@ -70,7 +70,7 @@ export class FusedOps {
       };
       return { value: kernels.run("Conv2D", attributes, [input, w]), gradFunc };
     };
-    // What is no operand has no gradient.
+    // What is not an operand has no gradient.
     return options.inputGradient ? tf.customGrad(operation)(kernel, x) : tf.customGrad(operation)(kernel);
   }
 

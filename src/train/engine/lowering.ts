@@ -54,7 +54,7 @@ export class Lowering {
     return this.builder.node(op, name, cast, { T: { type }, ...attributes });
   }
 
-  /** A node over shapes and places. */
+  /** A node over shapes and indices. */
   indexNode(op: string, name: string, inputs: readonly string[], attributes: Readonly<Record<string, GraphAttribute>>) {
     return this.builder.node(op, name, inputs, attributes);
   }

@@ -35,7 +35,7 @@ export async function openTensorflow(device: DeviceChoice): Promise<Engine> {
   return new TensorflowEngine(tf, gpu, !gpu && loadOwnKernels());
 }
 
-/** What NVIDIA's driver calls the first GPU; TensorFlow's interface for JavaScript does not say. */
+/** What NVIDIA's driver calls the first GPU; TensorFlow's interface for JavaScript does not report it. */
 function cudaModel(): string | undefined {
   const folder = "/proc/driver/nvidia/gpus";
   if (!existsSync(folder)) return undefined;

@@ -1,4 +1,4 @@
-// The TensorFlow engine: loads @tensorflow/tfjs-node-gpu, the only file that does, and says how to get it when it is missing.
+// The TensorFlow engine: loads @tensorflow/tfjs-node-gpu, the only file that does, and explains how to get it when it is missing.
 import { createRequire } from "node:module";
 import path from "node:path";
 import type * as TensorFlow from "@tensorflow/tfjs";
@@ -18,7 +18,7 @@ export function loadTensorflow(): Tf {
 }
 
 function load(require: NodeJS.Require): Tf {
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= "2"; // its start-up banner is no news to our users
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= "2"; // its start-up banner tells our users nothing
   supplyRemovedFunctions(require);
   try {
     const folder = path.dirname(require.resolve(`${packageName}/package.json`));

@@ -18,7 +18,7 @@ import { gelu, layerNorm } from "./portable-ops.js";
 import { syncedBatchNorm } from "./synced-batch-norm.js";
 import type { Tf } from "./tensorflow.js";
 
-/** What several processes that train one network have to know and to say. */
+/** What several processes that train one network must exchange. */
 export interface PassHooks {
   /**
    * Called in the middle of the backward pass when a weight's gradient is complete, so that it can be sent away while the rest is computed;
@@ -170,7 +170,7 @@ export class TrainingPass {
     return ops && ((x, weights, residual, options) => ops.batchNorm(x, weights, residual, options));
   }
 
-  /** The weight itself, whose gradient is told of as soon as there is one. */
+  /** The weight itself, whose gradient is reported as soon as there is one. */
   private watched(weight: Variable): Tensor {
     const { onGradient } = this.hooks;
     if (onGradient === undefined) return weight;

@@ -9,7 +9,7 @@ import { composedMomentum } from "./momentum.js";
 import type { Tf } from "./tensorflow.js";
 import { type PassHooks, TrainingPass } from "./training-pass.js";
 
-/** What WebGPU says of the GPU it found; any field can be empty. */
+/** What WebGPU reports of the GPU it found; any field can be empty. */
 interface AdapterInfo {
   readonly vendor: string;
   readonly architecture: string;

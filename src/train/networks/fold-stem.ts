@@ -144,7 +144,7 @@ function foldComponent(
   { std }: PixelNormalization,
   offset: number,
 ): SymbolicTensor {
-  const dc = Float32Array.from({ length: 64 }, (_, place) => (place === 0 ? 8 * offset : 0));
+  const dc = Float32Array.from({ length: 64 }, (_, position) => (position === 0 ? 8 * offset : 0));
   const shifted = addConstants(tf, `${name}_shift`, input, dc);
   const gains = rgbOfYcc.map((row, channel) => (row[column] as number) / (std[channel] as number));
   const block = 8 * step;
@@ -178,7 +178,7 @@ function transposed(tf: Tf, stem: Stem, name: string, block: number, step: numbe
   const first = Math.ceil((padding - kernel + 1) / stride); // output, relative to the block's first
   const reach = Math.floor((block - 1 + padding) / stride) - first + 1;
   // The pixel of tap t of that output lies at its start + t in the block.
-  const weights = foldKernel(stem, gains, reach, step, (place) => (place + first) * stride - padding, "out-in");
+  const weights = foldKernel(stem, gains, reach, step, (position) => (position + first) * stride - padding, "out-in");
   const layer = tf.layers.conv2dTranspose({
     name: `${name}_stem`,
     filters,
@@ -200,7 +200,7 @@ function strided(tf: Tf, stem: Stem, name: string, block: number, step: number, 
   const { stride, kernel, padding, filters, outputs, size } = stem;
   const first = Math.floor(-padding / block); // block, relative to the output's
   const reach = Math.floor((kernel - 1 - padding) / block) - first + 1;
-  const weights = foldKernel(stem, gains, reach, step, (place) => -padding - (place + first) * block, "in-out");
+  const weights = foldKernel(stem, gains, reach, step, (position) => -padding - (position + first) * block, "in-out");
   const after = Math.max(0, ((outputs - 1) * stride) / block + reach + first - size / block);
   const layer = tf.layers.conv2d({
     name: `${name}_stem`,
@@ -256,7 +256,7 @@ function foldKernel(
   gains: readonly number[],
   reach: number,
   step: number,
-  startOf: (place: number) => number,
+  startOf: (position: number) => number,
   order: "in-out" | "out-in",
 ): Float32Array {
   const { kernel, filters, weights } = stem;

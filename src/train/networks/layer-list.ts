@@ -1,4 +1,4 @@
-// A network as a list of layers, each with its place, its settings and its output's shape: what models are built from and tables computed
+// A network as a list of layers, each with its name and inputs, its settings and its output's shape: what models are built from and tables computed
 // from. Pure.
 
 /** The shape of a layer's output without the batch: [height, width, channels], [tokens, channels] or [channels]. */
@@ -39,8 +39,8 @@ export interface ConvSettings {
 /** "same" as TensorFlow has it (of an odd sum the larger part after), none, or so many zeros on each side. */
 export type Padding = "same" | "valid" | number;
 
-type WithoutPlace<T> = T extends Named ? Omit<T, keyof Named> : never;
-type Settings = WithoutPlace<LayerSpec>;
+type WithoutNames<T> = T extends Named ? Omit<T, keyof Named> : never;
+type Settings = WithoutNames<LayerSpec>;
 
 /** Layers of one network, in order; the methods append and return the layer's name. */
 export class LayerList {

@@ -30,7 +30,7 @@ export function layersOf(definition: NetworkDefinition, shape: NetworkShape = {}
   if (definition.input !== "dct" && frequencies !== undefined)
     throw invalidOption("frequencies", `left out: ${definition.id} takes pixels`, frequencies);
   if (definition.input !== "dct" && grey) throw invalidOption("grey", `left out: ${definition.id} takes pixels`, grey);
-  const kept = keptFrequencies(frequencies)?.map((places) => places.length) ?? [64, 64, 64];
+  const kept = keptFrequencies(frequencies)?.map((indices) => indices.length) ?? [64, 64, 64];
   const network = new NetworkLayers(definition, inputSize, width, kept, grey);
   return network.build(classes);
 }
@@ -175,7 +175,7 @@ class NetworkLayers {
   }
 }
 
-/** Luma alone takes the place of the concatenation: its last block gives all the channels that follow. */
+/** Luma alone replaces the concatenation: its last block gives all the channels that follow. */
 function widenLast(blocks: readonly Block[], width: number): Block[] {
   return blocks.map((block, i) => (i === blocks.length - 1 ? { ...block, width } : block));
 }

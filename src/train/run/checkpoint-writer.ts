@@ -13,7 +13,7 @@ export class CheckpointWriter {
   ) {}
 
   /**
-   * Has the state after a step written, unless it is already. `copy` makes a copy of it; training may go on when the call resolves. What went
+   * Has the state after a step written, unless it is already. `copy` makes a copy of it; training may continue when the call resolves. What went
    * wrong with the checkpoint before surfaces here.
    */
   async save(step: number, copy: () => Promise<NewCheckpoint>): Promise<void> {

@@ -20,7 +20,7 @@ export const runDataSchema = z.object({
 
 export type RunData = z.infer<typeof runDataSchema>;
 
-/** What a manifest says of its data. */
+/** What a manifest contains about its data. */
 export function runDataOf({ url, samples, shards, index }: LoadedManifest): RunData {
   return { url: publicUrl(url), samples, shards: shards.length, index: index.crc32c };
 }
@@ -44,14 +44,14 @@ const sizeOf = ({ samples, shards }: RunData) => `${samples} samples in ${shards
 export async function differenceOfData(before: RunData, manifest: LoadedManifest): Promise<string | undefined> {
   const now = runDataOf(manifest);
   if (isSame(before, now)) return undefined;
-  const place = before.url === now.url ? now.url : `${now.url} (then ${before.url})`;
+  const location = before.url === now.url ? now.url : `${now.url} (then ${before.url})`;
   if (before.samples !== now.samples || before.index === now.index)
-    return `on ${sizeOf(before)}, now there are ${sizeOf(now)} in ${place}`;
-  if (before.labels === undefined) return `on as many samples with other content; ${place} has changed`;
+    return `on ${sizeOf(before)}, now there are ${sizeOf(now)} in ${location}`;
+  if (before.labels === undefined) return `on as many samples with other content; ${location} has changed`;
   const relabelled = labelsChecksum(await openDataset(manifest)) !== before.labels;
   return relabelled
-    ? `with other labels: those of ${place} have changed, or the order of its samples`
-    : `on other pictures with the same labels, or on the same compressed otherwise; ${place} has changed`;
+    ? `with other labels: those of ${location} have changed, or the order of its samples`
+    : `on other pictures with the same labels, or on the same compressed otherwise; ${location} has changed`;
 }
 
 /** Throws STATE_MISMATCH when a rank finds other data at its path than rank 0 does at its own. */

@@ -2,7 +2,7 @@
 //   run.json              what the run is and which checkpoints stand; replaced at once, so that what it names is whole
 //   config.json           all options as they hold, to be given to --config
 //   history.jsonl         a line for every step and epoch up to the last checkpoint
-//   checkpoints/STEP/     a checkpoint that the run can go on from
+//   checkpoints/STEP/     a checkpoint that the run can resume from
 //   checkpoint.json, model.json, weights.bin   at the end: the trained network
 import { ToolkitError } from "../../errors.js";
 import { putObject, readText } from "../../storage/objects.js";
@@ -109,7 +109,7 @@ export class RunFolder {
     return (await readText(joinUrl(this.url, historyName))) ?? "";
   }
 
-  /** Writes a checkpoint, makes it the one to go on from, and only then removes older ones. Returns the URL of its checkpoint.json. */
+  /** Writes a checkpoint, makes it the one to resume from, and only then removes older ones. Returns the URL of its checkpoint.json. */
   async add({ entry, files, info, training, history }: NewCheckpoint): Promise<string> {
     const folder = this.folderOf(entry);
     const url = await writeCheckpoint(files, info, folder, training).catch(async (error: unknown) => {

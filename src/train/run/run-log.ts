@@ -1,4 +1,4 @@
-// What is noted of a run while it goes, and told: steps, epochs, speed. Rank 0 tells; the others only count.
+// What is noted of a run while it lasts, and reported: steps, epochs, speed. Rank 0 reports; the others only count.
 import type { PipelineCounters } from "../../pipeline/stage-clock.js";
 import type { TrainSettings } from "../options.js";
 import type { EpochReport, StepReport, TrainReport } from "../report.js";

@@ -1,4 +1,4 @@
-// A run and the data that it is to go on with, or to answer for: they must be those that it was begun with.
+// A run and the data that it is to continue with, or to answer for: they must be those that it was begun with.
 import { ToolkitError } from "../../errors.js";
 import { fingerprint } from "../../pipeline/load/sources.js";
 import { publicUrl } from "../../public-url.js";

@@ -118,7 +118,7 @@ interface ResourcesBefore {
   readonly ms: number;
 }
 
-/** A process's part of a run, from the step it goes on after. */
+/** A process's part of a run, from the step it continues after. */
 class Run {
   private step: number;
   /** The build that writes, known on rank 0. */

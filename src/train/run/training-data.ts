@@ -77,7 +77,7 @@ export class TrainingData {
     return new TrainingData(open, await open(size), size, settings);
   }
 
-  /** Samples of every epoch that its steps have no place for: see TrainOptions.dropLast. */
+  /** Samples of every epoch that its steps have no room for: see TrainOptions.dropLast. */
   get leftOut(): number {
     return Math.max(0, this.loader.samples - this.loader.steps * partSize(this.settings));
   }

@@ -22,7 +22,7 @@ function stateOf(network: Network, stepper: Stepper): Map<string, Variable> {
   return state;
 }
 
-/** A copy of the state. NUMERIC_OVERFLOW when a value of it is no number any more. */
+/** A copy of the state. Throws NUMERIC_OVERFLOW when a value of it is not finite. */
 export async function captureState(network: Network, stepper: Stepper): Promise<Uint8Array> {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, variable] of stateOf(network, stepper)) {
@@ -34,7 +34,7 @@ export async function captureState(network: Network, stepper: Stepper): Promise<
   return encodeSafetensors({ tensors, metadata: { format: "dctstream-training" } });
 }
 
-/** Puts a captured state in place. BAD_CHECKPOINT when it is of another network or other settings. */
+/** Restores a captured state. Throws BAD_CHECKPOINT when it is of another network or other settings. */
 export function restoreState(tf: Tf, network: Network, stepper: Stepper, bytes: Uint8Array, source: string): void {
   const { tensors } = parseSafetensors(bytes, source);
   const state = stateOf(network, stepper);

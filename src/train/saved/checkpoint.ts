@@ -1,5 +1,5 @@
 // A trained network on disk: a standard tfjs layers model (model.json and weights.bin, which a browser loads too) and
-// checkpoint.json, which says what it was trained on. checkpoint.json is written last.
+// checkpoint.json, which contains what it was trained on. checkpoint.json is written last.
 import type * as TensorFlow from "@tensorflow/tfjs";
 import { z } from "zod";
 import { ToolkitError } from "../../errors.js";
@@ -19,12 +19,12 @@ const trainingName = "training.safetensors";
 export const checkpointFiles = [weightsName, modelName, trainingName, checkpointName] as const;
 
 const triple = z.tuple([z.number(), z.number(), z.number()]).readonly();
-const places = z.array(z.number().int().min(0).max(63)).min(1).readonly();
+const frequencyList = z.array(z.number().int().min(0).max(63)).min(1).readonly();
 const frequenciesSchema = z.union([
   z.literal(24),
   z.literal(48),
   z.literal(64),
-  z.object({ y: places, cb: places, cr: places }),
+  z.object({ y: frequencyList, cb: frequencyList, cr: frequencyList }),
 ]);
 
 const checkpointSchema = z.object({
@@ -49,7 +49,7 @@ const checkpointSchema = z.object({
   /** What wrote it: this toolkit's version, and its commit where it runs from a checkout. */
   tool: z.string().optional(),
   commit: z.string().optional(),
-  /** Where a run goes on after it; left out where there is nothing to go on with. */
+  /** What a run resumes with after it; left out where nothing can be resumed. */
   training: z
     .object({
       step: z.number().int().nonnegative(),
@@ -101,7 +101,7 @@ export async function modelFiles(tf: Tf, model: LayersModel): Promise<ModelFiles
   return files as ModelFiles;
 }
 
-/** Writes a checkpoint into `folder`, `training` (see training-state.ts) where a run goes on from it, and returns the URL of its checkpoint.json. */
+/** Writes a checkpoint into `folder`, `training` (see training-state.ts) where a run can resume from it, and returns the URL of its checkpoint.json. */
 export async function writeCheckpoint(
   files: ModelFiles,
   info: CheckpointInfo,
@@ -126,7 +126,7 @@ export async function saveCheckpoint(
   return writeCheckpoint(await modelFiles(tf, model), info, folder);
 }
 
-/** What a run needs beside the network to go on. BAD_CHECKPOINT when it is not there. */
+/** What a run needs beside the network to resume. Throws BAD_CHECKPOINT when it is not there. */
 export async function readTrainingState(folder: string): Promise<Uint8Array> {
   const source = joinUrl(folder, trainingName);
   const bytes = await readObject(source);
@@ -134,7 +134,7 @@ export async function readTrainingState(folder: string): Promise<Uint8Array> {
   return bytes;
 }
 
-/** What a checkpoint says of itself, without its model. BAD_CHECKPOINT. */
+/** What a checkpoint contains beside its model. Throws BAD_CHECKPOINT. */
 export function parseCheckpointInfo(text: string, source: string): CheckpointInfo {
   const {
     format: _,

@@ -22,7 +22,7 @@ const runSchema = z.object({
   /** What it trains and validates on; left out by earlier versions. */
   data: runDataSchema.optional(),
   val: runDataSchema.optional(),
-  /** Oldest first; the last is where the run goes on. */
+  /** The checkpoints, oldest first; the run resumes from the last. */
   checkpoints: z.array(entrySchema),
   /** The checkpoint with the highest validation accuracy, those that are gone among them. */
   best: entrySchema.optional(),

@@ -18,7 +18,7 @@ const names: Readonly<Record<string, string>> = {
   moving_variance: "running_var",
 };
 
-/** Place in tfjs's shape of each axis of PyTorch's, by the layer's class and the kernel's rank. */
+/** Position in tfjs's shape of each axis of PyTorch's, by the layer's class and the kernel's rank. */
 function axesOf(kind: string, weight: string, rank: number): readonly number[] | undefined {
   if (weight !== "kernel") return undefined;
   if (rank === 2) return [1, 0];

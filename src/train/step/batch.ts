@@ -23,8 +23,8 @@ export function inputTensors(tf: Tf, { arrays, samples }: BatchInput, model: Lay
   return model.inputNames.map((name) => {
     const array = arrays.find((candidate) => candidate.name === name);
     if (array === undefined) throw new ToolkitError("INTERNAL", `the view holds no array for the input ${name}`);
-    const [places = 1, ...rest] = array.shape;
-    const values = array.data.subarray(0, (array.data.length / places) * samples);
+    const [rows = 1, ...rest] = array.shape;
+    const values = array.data.subarray(0, (array.data.length / rows) * samples);
     return tf.tensor(values as Float32Array, [samples, ...rest], "float32");
   });
 }

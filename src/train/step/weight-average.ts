@@ -14,7 +14,7 @@ export class WeightAverage {
     this.averages = weights.map((weight) => tf.tidy(() => tf.variable(tf.mul(weight, 1), false)));
   }
 
-  /** Takes the weights of the step just made into account, `step` counted from 1. The first ones count for more than the decay says. */
+  /** Takes the weights of the step just made into account, `step` counted from 1. The first ones count for more than the decay alone would give. */
   update(step: number): void {
     const decay = Math.min(this.decay, (1 + step) / (10 + step));
     const { tf } = this;
@@ -24,7 +24,7 @@ export class WeightAverage {
     }
   }
 
-  /** Runs `work` with the averages in the weights' places. */
+  /** Runs `work` with the averages instead of the weights. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     const { tf } = this;
     // Copies, not clones: updates in place would change what a clone holds.
