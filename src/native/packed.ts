@@ -12,7 +12,9 @@ export function flatGrids(components: StoredImage["components"]): Uint32Array {
   return Uint32Array.from(components.flatMap(({ storedWide, storedHigh }) => [storedWide, storedHigh]));
 }
 
-/** Packs quantised coefficients, all components one after another, each [storedHigh, storedWide, 64] in natural order. */
+/**
+ * Packs quantised coefficients, all components one after another, each [storedHigh, storedWide, 64] in natural order.
+ */
 export function packCoefficients(
   coefficients: Int16Array,
   components: StoredImage["components"],
