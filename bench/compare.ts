@@ -1,7 +1,9 @@
-// Networks trained on one data set with one recipe, several seeds each: validation error against speed, as the article's figures 4 to 8 have it.
-// Every run is a dctstream train of its own; those that have ended are not made again. Speeds are measured afterwards, in turns.
+// Networks trained on one data set with one recipe, several seeds each: validation error against speed, as the
+// article's figures 4 to 8 have it. Every run is a dctstream train of its own; those that have ended are not made
+// again. Speeds are measured afterwards, in turns.
 //
-//   node dist/bench/compare.js TRAIN VAL --networks ID,ID --config FILE --out FOLDER [--seeds 1,2,3] [--report results.md --svg results.svg] [--speed-steps 60]
+//   node dist/bench/compare.js TRAIN VAL --networks ID,ID --config FILE --out FOLDER
+//       [--seeds 1,2,3] [--report results.md --svg results.svg] [--speed-steps 60]
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";

@@ -1,4 +1,5 @@
-// How good a shuffle is, and how soon an epoch begins: a data set of ImageNet's size, written class by class, against a full permutation.
+// How good a shuffle is, and how soon an epoch begins: a data set of ImageNet's size, written class by class, against a
+// full permutation.
 //
 //   node dist/bench/order.js [classes] [samples per class] [bytes per sample] [batch]
 import { planEpoch } from "../src/shards/plan.js";

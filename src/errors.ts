@@ -67,8 +67,8 @@ export function isErrorCode(code: unknown): code is ErrorCode {
 }
 
 /**
- * Anything thrown, as one of ours: the addon's errors carry our codes already, those of the operating system have a code each, and what is
- * left, which can only be a defect of ours, is INTERNAL.
+ * Anything thrown, as one of ours: the addon's errors carry our codes already, those of the operating system have a
+ * code each, and what is left, which can only be a defect of ours, is INTERNAL.
  */
 export function asToolkitError(error: unknown, facts: ErrorFacts = {}): ToolkitError {
   if (error instanceof ToolkitError) return error;

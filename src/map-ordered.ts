@@ -10,9 +10,10 @@ export interface MapOrderedOptions {
 type Items<A> = AsyncIterable<A> | Iterable<A>;
 
 /**
- * Maps `items` with up to `limit` concurrent calls of `fn` and yields the results in input order. Items are asked for while results are used, so
- * a source that is slow now and then is waited for only when nothing is left. An error of the items or of a call surfaces when its turn comes;
- * leaving the loop early, an error or the signal aborts the signal that `items` and `fn` get, and no call outlives the loop.
+ * Maps `items` with up to `limit` concurrent calls of `fn` and yields the results in input order. Items are asked for
+ * while results are used, so a source that is slow now and then is waited for only when nothing is left. An error of
+ * the items or of a call surfaces when its turn comes; leaving the loop early, an error or the signal aborts the signal
+ * that `items` and `fn` get, and no call outlives the loop.
  */
 export async function* mapOrdered<A, B>(
   items: Items<A> | ((signal: AbortSignal) => Items<A>),

@@ -1,11 +1,15 @@
-// URLs as they may be shown and kept: one with a password, a token or a signature opens what it names to every reader of the log. A location that
-// was given is parsed; text that may hold URLs is searched for them, and what cannot be parsed is left out.
+// URLs as they may be shown and kept: one with a password, a token or a signature opens what it names to every reader
+// of the log. A location that was given is parsed; text that may hold URLs is searched for them, and what cannot be
+// parsed is left out.
 import { createHash } from "node:crypto";
 
 /** Stands for what may be a secret. */
 const hidden = "***";
 
-/** Parameters of signatures (AWS, Google, CloudFront, Akamai), tokens: another value each time, so they identify nothing. */
+/**
+ * Parameters of signatures (AWS, Google, CloudFront, Akamai), tokens: another value each time, so they identify
+ * nothing.
+ */
 const passing =
   /^(x-amz-.*|x-goog-.*|awsaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|hdne[at]s?|token|access_token|sig)$/i;
 /**
@@ -20,7 +24,10 @@ const isHash = (text: string) => /^~[0-9a-f]{8}$/.test(text);
 export const isHashed = (search: string) => isHash(search.replace("?", ""));
 const asHash = (text: string) => (isHash(text) ? text : `~${shortHash(text)}`);
 
-/** Their names hold what elsewhere begins a query, a fragment or a parameter: only what looks like `name=value` counts there. */
+/**
+ * Their names hold what elsewhere begins a query, a fragment or a parameter: only what looks like `name=value` counts
+ * there.
+ */
 const literalSchemes: readonly string[] = ["s3", "file"];
 /** URL parsers take these with any number of slashes, of either kind. */
 const lenientScheme = "https?|wss?|ftp|s3|gs";
@@ -29,9 +36,10 @@ const anyScheme = "[a-z][a-z0-9+.-]{1,30}";
 const valueStart = new RegExp(`^(?:(${anyScheme}):(?=[\\\\/]{2})|(${lenientScheme}):(?=[^\\s]))`, "i");
 
 /**
- * A path or a URL without user name, password, parameters and fragment; a hash stands for a query, and the parameters of signatures are not
- * part of it, so that the same object signed anew has the same form. What is not a URL, and a URL without any of these, stays as it is, as does
- * the result of an earlier call. The form is for people and for comparing: it may not open what the URL did.
+ * A path or a URL without user name, password, parameters and fragment; a hash stands for a query, and the parameters
+ * of signatures are not part of it, so that the same object signed anew has the same form. What is not a URL, and a URL
+ * without any of these, stays as it is, as does the result of an earlier call. The form is for people and for
+ * comparing: it may not open what the URL did.
  */
 export function publicUrl(location: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: URL parsers leave these out, wherever they are.
@@ -78,7 +86,10 @@ function rawPathOf(url: URL, rest: string): string {
 
 const innerUrl = new RegExp(`${anyScheme}:[\\\\/]|(?:${lenientScheme}):\\S`, "i");
 
-/** A URL, or a user name and password, that a path holds is hidden with all that follows, and so are the parameters of its parts. */
+/**
+ * A URL, or a user name and password, that a path holds is hidden with all that follows, and so are the parameters of
+ * its parts.
+ */
 function publicPath(path: string, literal: boolean): string {
   const plain = decoded(path);
   const holds = innerUrl.test(plain) || /:.*@/.test(plain) || (!literal && /[?#]/.test(plain));
@@ -118,7 +129,8 @@ const opening = /[\s"'`<>()[\]{}]/;
 const openerOf: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
 
 /**
- * Text that may hold URLs, such as another program's message, with the public form of each. Where a URL with secrets ends is not always certain: then more is left out rather than less. Applied to its own result it changes nothing.
+ * Text that may hold URLs, such as another program's message, with the public form of each. Where a URL with secrets
+ * ends is not always certain: then more is left out rather than less. Applied to its own result it changes nothing.
  */
 export function publicUrls(text: string): string {
   let shown = "";

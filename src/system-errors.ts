@@ -1,4 +1,5 @@
-// What errors of the operating system and of Node mean in our codes, in one place: whatever the machine refuses, the caller learns what and why.
+// What errors of the operating system and of Node mean in our codes, in one place: whatever the machine refuses, the
+// caller learns what and why.
 import type { ErrorCode } from "./error-codes.js";
 
 /** What was being done: reading, making or replacing something under a name, or writing bytes to what is open. */

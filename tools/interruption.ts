@@ -1,4 +1,5 @@
-// Ctrl-C and SIGTERM, and what nobody caught: one signal that ends the work in good order, and an end to the process when that takes too long.
+// Ctrl-C and SIGTERM, and what nobody caught: one signal that ends the work in good order, and an end to the process
+// when that takes too long.
 import { ToolkitError } from "../src/errors.js";
 import { stuckThreads } from "../src/pipeline/stuck-threads.js";
 import { within } from "../src/pipeline/within.js";

@@ -70,7 +70,10 @@ export function withMetricsOptions(parser: Argv, port: string): Argv {
   });
 }
 
-/** Serves what the options ask for, and prints where it listens; undefined where they ask for nothing. Throws INVALID_OPTION. */
+/**
+ * Serves what the options ask for, and prints where it listens; undefined where they ask for nothing. Throws
+ * INVALID_OPTION.
+ */
 export async function serveMetrics(
   args: Record<string, unknown>,
   { log }: Pick<CommandContext, "log">,
@@ -95,7 +98,10 @@ export class Metrics {
     private readonly registry: Registry,
   ) {}
 
-  /** Serves /metrics on a port of one address, 127.0.0.1 when none is given; 0 takes a free port. INVALID_OPTION when it cannot be had. */
+  /**
+   * Serves /metrics on a port of one address, 127.0.0.1 when none is given; 0 takes a free port. INVALID_OPTION when it
+   * cannot be had.
+   */
   static async serve(port: number, host: string = loopback): Promise<Metrics> {
     if (!(Number.isInteger(port) && port >= 0 && port <= 65535))
       throw invalidOption("metrics-port", "an integer from 0 to 65535", port);

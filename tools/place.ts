@@ -17,7 +17,10 @@ const launchers = [
   { rank: "JOB_COMPLETION_INDEX", size: undefined },
 ] as const;
 
-/** --rank and --world-size; what is not given there is looked for in the environment. INVALID_OPTION when only one of the two is known. */
+/**
+ * --rank and --world-size; what is not given there is looked for in the environment. INVALID_OPTION when only one of
+ * the two is known.
+ */
 export function placeOf(args: Record<string, unknown>, env: NodeJS.ProcessEnv): Place {
   const given = {
     rank: argument<number | undefined>(args, "rank"),

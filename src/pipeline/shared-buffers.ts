@@ -1,5 +1,6 @@
-// Shared memory that is used again. A shared buffer is freed only when every thread that saw it has collected its garbage, which
-// threads with little garbage of their own hardly do: left to itself, a loader's memory grows to several times what it uses.
+// Shared memory that is used again. A shared buffer is freed only when every thread that saw it has collected its
+// garbage, which threads with little garbage of their own hardly do: left to itself, a loader's memory grows to several
+// times what it uses.
 
 export class SharedBuffers {
   private readonly free: SharedArrayBuffer[] = [];

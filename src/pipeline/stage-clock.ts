@@ -1,5 +1,6 @@
-// How the stages of a pipeline spend their time, counted always: a few additions for a task of many samples. Stages note when they worked; what
-// is left of their threads' time is waiting, for input while they starve and for room for their output otherwise.
+// How the stages of a pipeline spend their time, counted always: a few additions for a task of many samples. Stages
+// note when they worked; what is left of their threads' time is waiting, for input while they starve and for room for
+// their output otherwise.
 import { threadId } from "node:worker_threads";
 import { threadCpuMs } from "../native/index.js";
 
@@ -115,7 +116,9 @@ function combine(one: PipelineCounters, other: PipelineCounters, sign: 1 | -1): 
   return { elapsedMs: one.elapsedMs + sign * other.elapsedMs, stages: Object.fromEntries(stages) };
 }
 
-/** The time that a pipeline's stages share: it begins with the first result, so that starting up is nobody's waiting. */
+/**
+ * The time that a pipeline's stages share: it begins with the first result, so that starting up is nobody's waiting.
+ */
 export class PipelineClock {
   private begun = Number.POSITIVE_INFINITY;
   private readonly stages = new Map<string, StageClock>();
@@ -180,7 +183,10 @@ export class StageClock {
     if (this.tally !== undefined) this.tallyBefore = this.tally();
   }
 
-  /** A thread's work, which may lie a while back. `busyMs` is the part of it that was not waiting; all of it when left out. */
+  /**
+   * A thread's work, which may lie a while back. `busyMs` is the part of it that was not waiting; all of it when left
+   * out.
+   */
   worked({ thread, began, ended, cpuMs }: Work, samples = 0, bytes = 0, busyMs = ended - began): void {
     this.pieces++;
     this.passed(samples, bytes);
@@ -232,7 +238,10 @@ export class StageClock {
     this.runningSince = since;
   }
 
-  /** Takes its busy time from who counts it elsewhere, and the bytes that go through it, where they are counted there too. */
+  /**
+   * Takes its busy time from who counts it elsewhere, and the bytes that go through it, where they are counted there
+   * too.
+   */
   follows(tally: () => Tally): void {
     this.tally = tally;
     this.tallyBefore = tally();

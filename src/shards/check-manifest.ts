@@ -1,5 +1,5 @@
-// What manifests and sidecars may contain beyond the types of their fields: names of files in their own folder, and numbers that can all be true at
-// once. Readers allocate and loop by these numbers.
+// What manifests and sidecars may contain beyond the types of their fields: names of files in their own folder, and
+// numbers that can all be true at once. Readers allocate and loop by these numbers.
 import { keyProblem } from "./key.js";
 import type { ShardEntry } from "./writer.js";
 

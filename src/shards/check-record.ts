@@ -1,4 +1,6 @@
-// What a record may contain: names that stay inside a folder, and the measures of an image that can exist. Readers of records ask here first, because a record may come from anybody and its checksums only prove that nothing changed since.
+// What a record may contain: names that stay inside a folder, and the measures of an image that can exist. Readers of
+// records ask here first, because a record may come from anybody and its checksums only prove that nothing changed
+// since.
 import type { ComponentGeometry } from "../native/index.js";
 import { keyProblem } from "./key.js";
 import type { ViewableSample } from "./record.js";

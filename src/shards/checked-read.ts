@@ -1,4 +1,5 @@
-// Reading what has a checksum: bits do flip on the way, so bytes that are wrong are read again before they are called damaged.
+// Reading what has a checksum: bits do flip on the way, so bytes that are wrong are read again before they are called
+// damaged.
 import { ToolkitError } from "../errors.js";
 import { crc32c } from "../native/index.js";
 import { countRetry } from "../storage/counters.js";
@@ -23,7 +24,10 @@ export async function checkIsThere(url: string, range: ByteRange, signal?: Abort
   throw new ToolkitError("CORRUPT_SHARD", message, { source: url });
 }
 
-/** Fills `target` from the range; `faultOf` gives what is wrong with it. Undefined when it is good in the end, the last fault otherwise. */
+/**
+ * Fills `target` from the range; `faultOf` gives what is wrong with it. Undefined when it is good in the end, the last
+ * fault otherwise.
+ */
 export async function readChecked<Fault>(
   url: string,
   range: ByteRange,

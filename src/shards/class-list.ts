@@ -1,5 +1,6 @@
-// What the labels of a data set or the outputs of a network mean: one list of classes, and how the numbers of one list become those of
-// another. Wherever two lists meet they are matched here: by synset, else by name, and by number only where one of them names nothing.
+// What the labels of a data set or the outputs of a network mean: one list of classes, and how the numbers of one list
+// become those of another. Wherever two lists meet they are matched here: by synset, else by name, and by number only
+// where one of them names nothing.
 import { type ErrorFacts, ToolkitError } from "../errors.js";
 import type { ClassEntry } from "./manifest.js";
 
@@ -56,7 +57,9 @@ export class ClassList {
     this.isNamed = this.bySynset.size > 0 || this.byName.size > 0;
   }
 
-  /** The sorted names of folders or tars: their positions are the indices, as torchvision's ImageFolder numbers them. */
+  /**
+   * The sorted names of folders or tars: their positions are the indices, as torchvision's ImageFolder numbers them.
+   */
   static ofNames(names: Iterable<string>): ClassList {
     const sorted = [...new Set(names)].sort();
     return new ClassList(sorted.map((name, index) => (isSynset(name) ? { index, synset: name } : { index, name })));
@@ -82,7 +85,9 @@ export class ClassList {
     return entry?.name ?? entry?.synset ?? `class ${index}`;
   }
 
-  /** The first index that only a list with absurd gaps can have (300,000 beside 0 and 1); undefined when there is none. */
+  /**
+   * The first index that only a list with absurd gaps can have (300,000 beside 0 and 1); undefined when there is none.
+   */
   get stray(): number | undefined {
     const most = Math.max(plausibleCount, plausibleGaps * this.entries.length);
     return this.count <= most ? undefined : this.entries.find(({ index }) => index >= most)?.index;

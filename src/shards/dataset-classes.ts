@@ -23,7 +23,10 @@ export async function countableClasses(manifest: LoadedManifest): Promise<ClassL
   throw strayLabel(list, stray, { source: manifest.url, key: sample < 0 ? undefined : index.key(sample) });
 }
 
-/** How a data set's classes stand in `target`. BAD_LABEL and CLASSES_DIFFER as from labelsIn; reads the index only where samples decide. */
+/**
+ * How a data set's classes stand in `target`. BAD_LABEL and CLASSES_DIFFER as from labelsIn; reads the index only where
+ * samples decide.
+ */
 export async function compareClasses(manifest: LoadedManifest, target: ClassList): Promise<ClassMap> {
   const map = mapClasses(classesOf(manifest), target);
   if (map.lacking.size > 0 || map.refusal !== undefined) labelsIn(await openDataset(manifest), target);
@@ -38,8 +41,9 @@ export interface MappedLabels {
 }
 
 /**
- * The labels of a data set as numbers of `target`. CLASSES_DIFFER, when a selected sample is of a class that `target` lacks, and when there are
- * no names to compare and the lists are not equally long; BAD_LABEL for a label beyond the classes. Both name the sample.
+ * The labels of a data set as numbers of `target`. CLASSES_DIFFER, when a selected sample is of a class that `target`
+ * lacks, and when there are no names to compare and the lists are not equally long; BAD_LABEL for a label beyond the
+ * classes. Both name the sample.
  */
 export function labelsIn(dataset: Dataset, target: ClassList, selection?: Selection): MappedLabels {
   const { manifest, index } = dataset;

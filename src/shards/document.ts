@@ -1,4 +1,5 @@
-// JSON documents of ours (manifest, sidecar, checkpoint): text -> checked value, with an error that names where and what.
+// JSON documents of ours (manifest, sidecar, checkpoint): text -> checked value, with an error that names where and
+// what.
 import type { z } from "zod";
 import type { ErrorCode } from "../error-codes.js";
 import { ToolkitError } from "../errors.js";

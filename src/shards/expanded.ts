@@ -1,5 +1,6 @@
-// Samples in their expanded form: under codec "none", which takes twice the bytes and a fraction of the time to unpack. What a disk cache may
-// hold instead of the bytes as they are stored: the lengths of the samples, and the samples one after another.
+// Samples in their expanded form: under codec "none", which takes twice the bytes and a fraction of the time to unpack.
+// What a disk cache may hold instead of the bytes as they are stored: the lengths of the samples, and the samples one
+// after another.
 
 /** Little-endian uint32: the number of samples, and the length of each. */
 const wordBytes = 4;

@@ -1,4 +1,5 @@
-// Which keys a data set may hold: those that are a relative path of plain components, so that code which makes a file, an archive member or a URL of one stays where it should. What to do about another is left to the caller.
+// Which keys a data set may hold: those that are a relative path of plain components, so that code which makes a file,
+// an archive member or a URL of one stays where it should. What to do about another is left to the caller.
 
 /** The longest key in bytes of UTF-8: as long as an S3 object's may be. */
 const maxKeyBytes = 1024;

@@ -64,7 +64,9 @@ const manifestSchema = z.object({
   errors: z.record(z.string(), count),
   /** Files of the sources that were passed over, by reason; absent when there were none. */
   ignored: z.record(z.string(), count).optional(),
-  /** Samples that are not lossless copies: decoded and encoded again, because their colours or format cannot be stored. */
+  /**
+   * Samples that are not lossless copies: decoded and encoded again, because their colours or format cannot be stored.
+   */
   converted: count,
   inputBytes: count,
   classes: z.array(classSchema),

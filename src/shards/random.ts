@@ -1,4 +1,5 @@
-// Seeded randomness keyed by purpose: equal keys give equal streams on every machine, and neighbouring keys share nothing.
+// Seeded randomness keyed by purpose: equal keys give equal streams on every machine, and neighbouring keys share
+// nothing.
 import { createHash } from "node:crypto";
 
 /** Uniform draws from a stream. */
@@ -24,7 +25,9 @@ export function randomFor(seed: number, purpose: string, ...key: readonly (strin
   return xoshiro128(a, b, c, d | 1);
 }
 
-/** Streams for many small keys of one purpose, such as the samples of an epoch: hashed once, then mixed with integers. */
+/**
+ * Streams for many small keys of one purpose, such as the samples of an epoch: hashed once, then mixed with integers.
+ */
 export function randomFamily(
   seed: number,
   purpose: string,

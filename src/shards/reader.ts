@@ -66,7 +66,9 @@ function batchMismatch(
   return new ToolkitError("CHECKSUM_MISMATCH", message, { source, offset, key: firstDamaged(codec, bytes, source) });
 }
 
-/** The key of the first sample whose coefficients are not what was written; undefined when the damage lies elsewhere. */
+/**
+ * The key of the first sample whose coefficients are not what was written; undefined when the damage lies elsewhere.
+ */
 function firstDamaged(codec: Codec, bytes: Uint8Array, source: string): string | undefined {
   try {
     const view = parseBatch(codec, bytes, source);

@@ -1,5 +1,6 @@
-// The index of a data set: what a reader must know of every sample to find it and to plan a view of it, in one small Arrow file beside the
-// manifest. With it in memory, reading a sample is one range read, and choosing samples by class or in any order reads nothing.
+// The index of a data set: what a reader must know of every sample to find it and to plan a view of it, in one small
+// Arrow file beside the manifest. With it in memory, reading a sample is one range read, and choosing samples by class
+// or in any order reads nothing.
 import {
   Field,
   FixedSizeList,
@@ -26,7 +27,9 @@ export const indexVersion = 1;
 /** Components that a record can have; the values of missing ones are zero. */
 const maxComponents = 3;
 const componentBytes = 2 + 2 * tableValues;
-/** A layout: per component h and v as bytes, then its quantisation table as 64 little-endian uint16 in natural order. */
+/**
+ * A layout: per component h and v as bytes, then its quantisation table as 64 little-endian uint16 in natural order.
+ */
 export const layoutBytes = maxComponents * componentBytes;
 const gridNumbers = 2 * maxComponents;
 

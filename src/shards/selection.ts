@@ -21,8 +21,8 @@ export interface SelectionOptions {
 export type Selection = Uint8Array;
 
 /**
- * Every class keeps its share, rounded; the split is made first, so that validation samples never move into training when the fraction
- * changes. INVALID_OPTION for unknown classes and shares out of range, and when nothing is left.
+ * Every class keeps its share, rounded; the split is made first, so that validation samples never move into training
+ * when the fraction changes. INVALID_OPTION for unknown classes and shares out of range, and when nothing is left.
  */
 export function selectSamples(dataset: Pick<Dataset, "manifest" | "index">, options: SelectionOptions): Selection {
   const { fraction = 1, split, seed = 0 } = options;

@@ -1,12 +1,16 @@
-// Per-frequency statistics of a data set: whole-number sums that merge to the same in any order and over any shards, and what follows from them.
-// Sums of squares over a large data set pass 2^53, so each is kept in two parts and written as a decimal string.
+// Per-frequency statistics of a data set: whole-number sums that merge to the same in any order and over any shards,
+// and what follows from them. Sums of squares over a large data set pass 2^53, so each is kept in two parts and written
+// as a decimal string.
 import { z } from "zod";
 
 const components = 3;
 const frequencies = 64;
 const perQuantity = components * frequencies;
 
-/** Block counts [3]; sums, sums of squares, non-zero counts, largest magnitudes, each [3, 64]: what the addon gives for an image. */
+/**
+ * Block counts [3]; sums, sums of squares, non-zero counts, largest magnitudes, each [3, 64]: what the addon gives for
+ * an image.
+ */
 export const statisticNumbers = components + 4 * perQuantity;
 
 /** The largest magnitudes, the last quantity, are not added up. */

@@ -1,4 +1,5 @@
-// Checks that a data set on disk is what its manifest claims: every file, checksum, count and record, and that these agree with each other.
+// Checks that a data set on disk is what its manifest claims: every file, checksum, count and record, and that these
+// agree with each other.
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../errors.js";
 import { publicUrl } from "../public-url.js";
 import { readText } from "../storage/objects.js";
@@ -33,8 +34,8 @@ export interface VerifyReport {
 }
 
 /**
- * Reads everything that a manifest names once and compares checksums, counts, records and statistics. Damage is reported
- * in `corrupt`, not thrown.
+ * Reads everything that a manifest names once and compares checksums, counts, records and statistics. Damage is
+ * reported in `corrupt`, not thrown.
  *
  * Errors: NOT_FOUND, BAD_MANIFEST and UNSUPPORTED_MANIFEST_VERSION where the manifest itself cannot be read.
  *

@@ -155,7 +155,10 @@ export class ShardWriter {
 /** Pieces of this size are written as they are. */
 const largePiece = 64 << 10;
 
-/** A batch is dozens of small pieces (lengths, padding) around a few large ones: a write for each of the small would be slow. */
+/**
+ * A batch is dozens of small pieces (lengths, padding) around a few large ones: a write for each of the small would be
+ * slow.
+ */
 function* joinSmall(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
   let small: Uint8Array[] = [];
   for (const chunk of chunks) {

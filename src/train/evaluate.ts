@@ -84,7 +84,8 @@ export async function evaluateModel(
     signal,
   });
   const { comparison } = loader.classMaps[0] as ClassMap;
-  const shown = known.isNamed ? known : classesOf(manifest); // matched by number: the names are those of the list that has any
+  // Matched by number: the names are those of the list that has any.
+  const shown = known.isNamed ? known : classesOf(manifest);
   const tally = new Tally(classes, shown);
   let mistakes: Mistake[] = [];
   const network = await engine.freeze(logits, { precision: options.precision });

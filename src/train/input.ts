@@ -16,8 +16,8 @@ export interface NetworkInput {
 }
 
 /**
- * What a network of this definition takes. YCbCr pixels are shifted by 128, as JPEG does, and scaled to about one; not scaled where the DCT is
- * the first layer, so that it gives the very coefficients a JPEG holds.
+ * What a network of this definition takes. YCbCr pixels are shifted by 128, as JPEG does, and scaled to about one; not
+ * scaled where the DCT is the first layer, so that it gives the very coefficients a JPEG holds.
  */
 export function networkInput(
   { input, stem }: NetworkDefinition,

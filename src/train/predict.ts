@@ -59,9 +59,9 @@ interface Batch extends BatchInput {
 }
 
 /**
- * Gives predictions in the order of the inputs, a batch at a time; memory does not grow with their number. An image that
- * cannot be read, or an input that does not exist, has an `error` in place of `top`. `logits` maps inputs to
- * [n, classes] before the softmax; it is frozen meanwhile.
+ * Gives predictions in the order of the inputs, a batch at a time; memory does not grow with their number. An image
+ * that cannot be read, or an input that does not exist, has an `error` in place of `top`. `logits` maps inputs to [n,
+ * classes] before the softmax; it is frozen meanwhile.
  *
  * Errors: NUMERIC_OVERFLOW, and what is wrong with the machine rather than with an image.
  *

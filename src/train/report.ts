@@ -11,7 +11,10 @@ export interface StepReport {
   /** Counts from 0, as seeds do. */
   readonly epoch: number;
   readonly epochs: number;
-  /** Mean loss of the step's samples, of all ranks, before its update: cross-entropy in nats, with smoothed and mixed labels where asked for. */
+  /**
+   * Mean loss of the step's samples, of all ranks, before its update: cross-entropy in nats, with smoothed and mixed
+   * labels where asked for.
+   */
   readonly loss: number;
   /** Share of the samples whose class was the first guess, in training mode and on augmented views. */
   readonly top1: number;

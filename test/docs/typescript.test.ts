@@ -1,4 +1,5 @@
-// The TypeScript that the documents and the doc comments of exports show, compiled against the package's own declarations.
+// The TypeScript that the documents and the doc comments of exports show, compiled against the package's own
+// declarations.
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -30,7 +31,10 @@ const shown = [...files, ...filesOf("src", ".ts")].flatMap((file) =>
   examplesIn(file, readFileSync(path.join(projectRoot, file), "utf8")),
 );
 
-/** What the compiler finds wrong, by example. Every example is a module in the project's root, where it can import the package by name. */
+/**
+ * What the compiler finds wrong, by example. Every example is a module in the project's root, where it can import the
+ * package by name.
+ */
 function problemsOf(examples: readonly Example[]): Map<Example, string> {
   const options: ts.CompilerOptions = {
     target: ts.ScriptTarget.ES2022,

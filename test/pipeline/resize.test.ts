@@ -1,4 +1,5 @@
-// The resized form against its definition: Pillow's antialiased triangle resampling of the decoded planes, in double precision.
+// The resized form against its definition: Pillow's antialiased triangle resampling of the decoded planes, in double
+// precision.
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

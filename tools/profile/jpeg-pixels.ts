@@ -1,5 +1,5 @@
-// What everybody else does: JPEG files -> decoded pixels -> random resized crop -> batches. Here with sharp (libvips and libjpeg-turbo), to be
-// compared with.
+// What everybody else does: JPEG files -> decoded pixels -> random resized crop -> batches. Here with sharp (libvips
+// and libjpeg-turbo), to be compared with.
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { mapOrdered } from "../../src/map-ordered.js";

@@ -14,7 +14,10 @@ export interface Stage {
   readonly threads: number;
   /** That went through it. */
   readonly imagesPerSecond: number;
-  /** What it could do with nothing before and after it in the way: measured where it could be, from its busy share elsewhere. */
+  /**
+   * What it could do with nothing before and after it in the way: measured where it could be, from its busy share
+   * elsewhere.
+   */
   readonly imagesPerSecondAlone: number | undefined;
   /** Shares of the time of all its threads; the three add up to 1. */
   readonly busy: number;

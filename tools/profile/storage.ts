@@ -148,7 +148,10 @@ interface Pattern {
   readonly signal: AbortSignal;
 }
 
-/** Reads at random offsets, as neighbours would be put into one request. Undefined where not one came to its end in time. */
+/**
+ * Reads at random offsets, as neighbours would be put into one request. Undefined where not one came to its end in
+ * time.
+ */
 async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<ReadPattern | undefined> {
   const { readBytes, atOnce, seconds, lateMs, recorder, signal } = pattern;
   const times: number[] = [];

@@ -1,5 +1,5 @@
-// dctstream profile train: some steps of a real run, beside the same steps on a batch in memory, which is the most that faster input could win,
-// and the loader without any steps, which is the most that a faster device could use.
+// dctstream profile train: some steps of a real run, beside the same steps on a batch in memory, which is the most that
+// faster input could win, and the loader without any steps, which is the most that a faster device could use.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -20,8 +20,9 @@ const strangersOf = ({ busy, own }: Cores): number => (busy - own > 0.2 ? busy -
 const withoutCore = ({ busy, onCore }: Stage): number => (onCore > 0 ? busy - onCore : 0);
 
 /**
- * The stage that the others wait for most. Where other programs take the cores and no stage is busy all the time, a stage is as busy as it
- * would be with a core of its own: the time its threads wait for a core does not show how it compares with stages that need none.
+ * The stage that the others wait for most. Where other programs take the cores and no stage is busy all the time, a
+ * stage is as busy as it would be with a core of its own: the time its threads wait for a core does not show how it
+ * compares with stages that need none.
  */
 export function busiest(stages: readonly Stage[], cores: Cores): Stage {
   const most = (share: (stage: Stage) => number) =>

@@ -1,4 +1,5 @@
-// Compiles .node files with node-gyp, without a download and in a checkout of any name, and finds out whether one that is there can be loaded.
+// Compiles .node files with node-gyp, without a download and in a checkout of any name, and finds out whether one that
+// is there can be loaded.
 import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
@@ -39,8 +40,9 @@ export function loads(file) {
 }
 
 /**
- * A folder with Node's headers as node-gyp wants them, under `location`: those beside the running Node, or else, since node-gyp would download
- * them and cannot know what it gets, Node-API's own from npm, which are the same for every Node.
+ * A folder with Node's headers as node-gyp wants them, under `location`: those beside the running Node, or else, since
+ * node-gyp would download them and cannot know what it gets, Node-API's own from npm, which are the same for every
+ * Node.
  */
 export function nodeHeaders(location, prefix = path.resolve(path.dirname(process.execPath), "..")) {
   const folder = path.join(location, "node-headers");
@@ -69,8 +71,8 @@ function stage(sources) {
 }
 
 /**
- * Runs node-gyp in `folder` of the project or of its copy, and puts `product`, which it makes there, to `target` in that folder of the
- * project. `sources` are what the copy needs, as pairs of where it is and where it goes.
+ * Runs node-gyp in `folder` of the project or of its copy, and puts `product`, which it makes there, to `target` in
+ * that folder of the project. `sources` are what the copy needs, as pairs of where it is and where it goes.
  */
 export function build({
   name,

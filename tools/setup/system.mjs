@@ -58,8 +58,8 @@ function install(missing) {
 }
 
 /**
- * Installs what is missing. Throws when something that everything needs cannot be had; what only TensorFlow or the tests need is left to
- * the caller, who gets the failure.
+ * Installs what is missing. Throws when something that everything needs cannot be had; what only TensorFlow or the
+ * tests need is left to the caller, who gets the failure.
  */
 export function systemPackages({ tests, pip }) {
   const needs = [...basic, ...(pip ? forPip : []), ...(tests ? forTests : [])];

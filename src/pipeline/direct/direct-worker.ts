@@ -1,4 +1,5 @@
-// Inside a worker thread: image files -> views, through their coefficients, exactly as if they had been stored in between.
+// Inside a worker thread: image files -> views, through their coefficients, exactly as if they had been stored in
+// between.
 import { toWire, type WireError } from "../../errors.js";
 import { type JpegRecord, readJpeg, renderForm, unchangedColor, type ViewArray } from "../../native/index.js";
 import { randomFor } from "../../shards/random.js";
@@ -12,7 +13,10 @@ const codec = "none";
 /** Evaluation views draw nothing. */
 const unused = randomFor(0, "direct");
 
-/** A file's coefficients; those of colours that views do not know and of other formats after a conversion, as preprocess stores them. */
+/**
+ * A file's coefficients; those of colours that views do not know and of other formats after a conversion, as preprocess
+ * stores them.
+ */
 async function readImage(bytes: Uint8Array, maxPixels: number): Promise<JpegRecord> {
   const format = foreignFormat(bytes);
   if (format !== undefined) {

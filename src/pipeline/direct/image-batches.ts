@@ -1,4 +1,5 @@
-// Image files -> batches of views, without shards in between: for looking at pictures once. Memory is bounded by the batches in flight.
+// Image files -> batches of views, without shards in between: for looking at pictures once. Memory is bounded by the
+// batches in flight.
 import { availableParallelism } from "node:os";
 import type { WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";

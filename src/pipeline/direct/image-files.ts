@@ -1,4 +1,5 @@
-// What a user names to be looked at -> the image files in it, one after the other: files, folders, tars, and lists of those.
+// What a user names to be looked at -> the image files in it, one after the other: files, folders, tars, and lists of
+// those.
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { publicUrl } from "../../public-url.js";
@@ -38,8 +39,8 @@ export type ImageLocation =
   | { readonly url: string; readonly kind: "none"; readonly error: WireError };
 
 /**
- * The files and tars that a name stands for, in order; a folder for the images in it and below it. Braces and globs in it expand; `literal`:
- * they do not. A name that stands for nothing is a location too, with the reason.
+ * The files and tars that a name stands for, in order; a folder for the images in it and below it. Braces and globs in
+ * it expand; `literal`: they do not. A name that stands for nothing is a location too, with the reason.
  */
 export async function* findImages(name: string, literal: boolean, signal?: AbortSignal): AsyncGenerator<ImageLocation> {
   try {
@@ -99,7 +100,10 @@ async function* below(folder: ObjectInfo, { above, linked, signal }: Walk): Asyn
   }
 }
 
-/** The images at these locations, in order, several being read at a time. What cannot be read is a value; a damaged tar ends with one. */
+/**
+ * The images at these locations, in order, several being read at a time. What cannot be read is a value; a damaged tar
+ * ends with one.
+ */
 export async function* readImages(
   locations: AsyncIterable<ImageLocation>,
   options: ImageFilesOptions,

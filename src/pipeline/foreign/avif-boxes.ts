@@ -1,4 +1,5 @@
-// The boxes of an AVIF file that describe how it is to be shown. A decoder always turns the picture by them; here it is left as it is stored, and the turn is reported as EXIF has it, as for every other format.
+// The boxes of an AVIF file that describe how it is to be shown. A decoder always turns the picture by them; here it is
+// left as it is stored, and the turn is reported as EXIF has it, as for every other format.
 
 interface Box {
   readonly type: string;
@@ -23,8 +24,8 @@ const exifOrientations = [
 ] as const;
 
 /**
- * A copy that claims to be one plain picture, which its major brand may not do; with `unturned`, its items are no longer turned or mirrored.
- * Boxes that cannot be read are left to the decoder to complain about.
+ * A copy that claims to be one plain picture, which its major brand may not do; with `unturned`, its items are no
+ * longer turned or mirrored. Boxes that cannot be read are left to the decoder to complain about.
  */
 export function plainAvif(bytes: Uint8Array, unturned: boolean): Buffer {
   const file = Buffer.from(bytes);

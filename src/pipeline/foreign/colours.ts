@@ -1,5 +1,5 @@
-// Decoded samples of any kind -> 8-bit grey or RGB, by the one rule of docs/preprocess.md: the numbers that are stored, as Pillow's
-// convert("RGB") takes them. Profiles are ignored and alpha is dropped.
+// Decoded samples of any kind -> 8-bit grey or RGB, by the one rule of docs/preprocess.md: the numbers that are stored,
+// as Pillow's convert("RGB") takes them. Profiles are ignored and alpha is dropped.
 import { ToolkitError } from "../../errors.js";
 import type { GifFrame } from "./gif-frame.js";
 
@@ -16,7 +16,9 @@ const sampleTypes = {
 } as const;
 export type SampleType = keyof typeof sampleTypes;
 
-/** How the channels of an image are meant: "cmyk" with ink as large numbers. Alpha and other extra channels come last. */
+/**
+ * How the channels of an image are meant: "cmyk" with ink as large numbers. Alpha and other extra channels come last.
+ */
 export type ColourKind = "grey" | "rgb" | "cmyk";
 
 export interface DecodedImage {
@@ -47,7 +49,10 @@ const kinds: Readonly<Record<string, ColourKind>> = {
   cmyk: "cmyk",
 };
 
-/** What libvips' name of a colour space means here. BAD_IMAGE for spaces and samples without a rule: CIE Lab, floating-point RGB. */
+/**
+ * What libvips' name of a colour space means here. BAD_IMAGE for spaces and samples without a rule: CIE Lab,
+ * floating-point RGB.
+ */
 export function colourKind(space: string, type: string): ColourKind {
   const kind = kinds[space];
   if (kind === undefined) throw new ToolkitError("BAD_IMAGE", `colours of the space ${space}, which are not converted`);

@@ -1,4 +1,6 @@
-// A process that decodes images of other formats for one thread, one after the other. It watches itself: where an image costs more than one of its size may, it reports that and ends at once, which is the only way to stop a decoder that has gone astray.
+// A process that decodes images of other formats for one thread, one after the other. It watches itself: where an image
+// costs more than one of its size may, it reports that and ends at once, which is the only way to stop a decoder that
+// has gone astray.
 import { toWire } from "../../errors.js";
 import { decodeImage } from "./decode-image.js";
 import type { DecoderMessage, LimitedTask } from "./decode-task.js";

@@ -1,5 +1,6 @@
-// Decodes images of other formats in a process of the calling thread's own: started with the first one, used for all that follow, and replaced
-// when an image was too much for it. Decoders run in native code that no thread can stop, so a process is what can be ended.
+// Decodes images of other formats in a process of the calling thread's own: started with the first one, used for all
+// that follow, and replaced when an image was too much for it. Decoders run in native code that no thread can stop, so
+// a process is what can be ended.
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { fromWire, ToolkitError } from "../../errors.js";
@@ -11,7 +12,10 @@ const program = fileURLToPath(new URL("./decoder-process.js", import.meta.url));
 /** The part of our environment that a process gets which reads strangers' files: no credentials. */
 const environmentNames = ["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MALLOC_ARENA_MAX"];
 
-/** A decoder that ends without a word is given the same image once more: what ended it may have been no fault of the image. */
+/**
+ * A decoder that ends without a word is given the same image once more: what ended it may have been no fault of the
+ * image.
+ */
 const attempts = 2;
 
 /** Ended without an answer. */
@@ -20,7 +24,10 @@ class DecoderEnded extends Error {}
 let decoder: ChildProcess | undefined;
 let queue: Promise<unknown> = Promise.resolve();
 
-/** Pixels of an image, one image of this thread at a time. BAD_IMAGE, TOO_MANY_PIXELS, and what starting a process throws. */
+/**
+ * Pixels of an image, one image of this thread at a time. BAD_IMAGE, TOO_MANY_PIXELS, and what starting a process
+ * throws.
+ */
 export function decodeForeign(task: ForeignTask, limits = decodeLimits): Promise<ForeignImage> {
   // A copy: shared memory cannot be sent to a process.
   const message = { task: { ...task, bytes: Buffer.from(task.bytes) }, limits };

@@ -1,5 +1,5 @@
-// Which format a file that is not a JPEG is of: by its first bytes and the structure behind them, never by its name, and never by what a
-// decoder makes of it.
+// Which format a file that is not a JPEG is of: by its first bytes and the structure behind them, never by its name,
+// and never by what a decoder makes of it.
 import { ToolkitError } from "../../errors.js";
 
 /** The formats that are read beside JPEG. */
@@ -31,7 +31,10 @@ const unreadFormats: readonly (readonly [magic: string, name: string])[] = [
   ["\x8bJNG\r\n\x1a\n", "a JNG file"],
 ];
 
-/** The format of a file that we can convert; undefined for a JPEG and for what is not known. UNSUPPORTED_IMAGE for a known one that is not read. */
+/**
+ * The format of a file that we can convert; undefined for a JPEG and for what is not known. UNSUPPORTED_IMAGE for a
+ * known one that is not read.
+ */
 export function foreignFormat(bytes: Uint8Array): ForeignFormat | undefined {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return undefined;
   if (hasMagic(bytes, "\x89PNG\r\n\x1a\n") && hasMagic(bytes, "IHDR", 12)) return "PNG";

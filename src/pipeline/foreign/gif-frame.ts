@@ -1,4 +1,5 @@
-// What a GIF contains about its first frame: where it lies on the canvas, and the colour of what shows through. Decoders make that black.
+// What a GIF contains about its first frame: where it lies on the canvas, and the colour of what shows through.
+// Decoders make that black.
 
 /** A rectangle in pixels of the canvas. */
 export interface GifFrame {
@@ -18,7 +19,9 @@ const graphicControl = 0xf9;
 const imageDescriptor = 0x2c;
 const headerBytes = 13;
 
-/** Undefined where the file ends before a frame begins; whether the frame itself is whole is for the decoder to find. */
+/**
+ * Undefined where the file ends before a frame begins; whether the frame itself is whole is for the decoder to find.
+ */
 export function firstGifFrame(bytes: Uint8Array): GifFrame | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const globalPalette = paletteBytes(bytes[10]);

@@ -1,5 +1,6 @@
-// A TIFF reduced to its first directory, and that to the tags which describe how pixels are stored: whatever else such a file may hold (directories
-// in a circle, a million pages, private tags that a decoder does not like) nobody has to read.
+// A TIFF reduced to its first directory, and that to the tags which describe how pixels are stored: whatever else such
+// a file may hold (directories in a circle, a million pages, private tags that a decoder does not like) nobody has to
+// read.
 import { ToolkitError } from "../../errors.js";
 
 /**

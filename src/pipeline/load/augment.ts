@@ -1,5 +1,6 @@
-// Photometric augmentation: what is done to the values of a training view. Everything here is linear, so it is exact on coefficients: equal to
-// the pixel operation before clipping to [0, 255]. Drawn per sample; the kernels apply it while they scale.
+// Photometric augmentation: what is done to the values of a training view. Everything here is linear, so it is exact on
+// coefficients: equal to the pixel operation before clipping to [0, 255]. Drawn per sample; the kernels apply it while
+// they scale.
 import { invalidOption } from "../../errors.js";
 import { type ColorChange, type MixedPair, type PixelBox, unchangedColor } from "../../native/index.js";
 import type { Random } from "../../shards/random.js";
@@ -13,9 +14,15 @@ export interface AugmentPolicy {
   readonly grey?: number | undefined;
   /** Probability that a box of 2 to 33 % of the view is made mid-grey (random erasing). Default 0. */
   readonly erase?: number | undefined;
-  /** `operations` of {none, brightness, contrast, saturation, grey} in a row, of strength `magnitude` in [0, 1] (after RandAugment). */
+  /**
+   * `operations` of {none, brightness, contrast, saturation, grey} in a row, of strength `magnitude` in [0, 1] (after
+   * RandAugment).
+   */
   readonly randAugment?: { readonly operations: number; readonly magnitude: number } | undefined;
-  /** Parameter of the Beta distribution that neighbours in a batch are mixed by; with both, one of the two is drawn. Default 0: not. */
+  /**
+   * Parameter of the Beta distribution that neighbours in a batch are mixed by; with both, one of the two is drawn.
+   * Default 0: not.
+   */
   readonly mixup?: number | undefined;
   readonly cutmix?: number | undefined;
 }

@@ -78,7 +78,8 @@ export class BatchRenderer {
       entry: new URL("./view-entry.cjs", import.meta.url),
       what: "view",
       threads: workers,
-      // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it begins.
+      // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it
+      // begins.
       tasksPerThread: (this.batchesAhead + 1) * Math.ceil(batchSize / taskSamples),
       workerData: { settings: workerSettings },
     });

@@ -1,7 +1,11 @@
-// Which of a block's 64 frequencies a network is fed: learning in the frequency domain needs few of them (Xu et al., CVPR 2020).
+// Which of a block's 64 frequencies a network is fed: learning in the frequency domain needs few of them (Xu et al.,
+// CVPR 2020).
 import { invalidOption } from "../../errors.js";
 
-/** Frequencies kept per component, as indices in natural (row by row) order; or how many of all 192, the lowest of each component. */
+/**
+ * Frequencies kept per component, as indices in natural (row by row) order; or how many of all 192, the lowest of each
+ * component.
+ */
 export type Frequencies =
   | 24
   | 48

@@ -12,9 +12,9 @@ export interface LoadBatchesOptions extends LoaderOptions {
 }
 
 /**
- * Gives the batches of a data set, epoch after epoch: of `batchSize` samples, shared between the ranks. A batch's arrays
- * are valid until the next one is asked for. Leaving the loop, an error and the signal end the view threads and free
- * everything.
+ * Gives the batches of a data set, epoch after epoch: of `batchSize` samples, shared between the ranks. A batch's
+ * arrays are valid until the next one is asked for. Leaving the loop, an error and the signal end the view threads and
+ * free everything.
  *
  * Shapes, for a view of side s: `y` [n, s/8, s/8, 64], `cb` and `cr` [n, s/16, s/16, 64] for "dct"; `rgb` or `ycbcr`
  * [n, s, s, 3] for pixels.

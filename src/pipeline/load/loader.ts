@@ -1,4 +1,5 @@
-// The read half, wired: plan -> (for data far away: bytes in memory, ahead of their use) -> view workers -> batches in shared memory.
+// The read half, wired: plan -> (for data far away: bytes in memory, ahead of their use) -> view workers -> batches in
+// shared memory.
 import { invalidOption } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import type { ClassList, ClassMap } from "../../shards/class-list.js";
@@ -156,7 +157,8 @@ export class Loader {
   /**
    * The rank's batches of an epoch, from a step on.
    *
-   * Errors: CHECKSUM_MISMATCH and CORRUPT_RECORD unless `onBadSample` is "skip"; NOT_FOUND, IO_ERROR and what stores throw.
+   * Errors: CHECKSUM_MISMATCH and CORRUPT_RECORD unless `onBadSample` is "skip"; NOT_FOUND, IO_ERROR and what stores
+   * throw.
    */
   epoch(epoch: number, fromStep = 0): AsyncGenerator<LoadedBatch> {
     return this.epochs(epoch, epoch + 1, fromStep);

@@ -1,4 +1,5 @@
-// The shards that a view thread has open. Every thread opens its own: files belong to the thread that opened them, and end with it.
+// The shards that a view thread has open. Every thread opens its own: files belong to the thread that opened them, and
+// end with it.
 import { closeSync, openSync } from "node:fs";
 import { systemError, ToolkitError } from "../../errors.js";
 import { localPath, readOnly } from "../../storage/disk/store.js";

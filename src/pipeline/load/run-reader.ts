@@ -1,5 +1,6 @@
-// The bytes of samples that live far away, ahead of their use: a range read for each run, or for each sample where a run would be held for too
-// few of them; from the disk cache where that has them. Everything is checked when it arrives, and read again when it is wrong.
+// The bytes of samples that live far away, ahead of their use: a range read for each run, or for each sample where a
+// run would be held for too few of them; from the disk cache where that has them. Everything is checked when it
+// arrives, and read again when it is wrong.
 import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../errors.js";
 import { type Codec, crc32c, plainCodec } from "../../native/index.js";
@@ -303,7 +304,10 @@ export class RunReader {
     return undefined;
   }
 
-  /** Whether bytes stay wrong however often they are read; unless such are to be kept, CHECKSUM_MISMATCH, naming the first damaged sample. */
+  /**
+   * Whether bytes stay wrong however often they are read; unless such are to be kept, CHECKSUM_MISMATCH, naming the
+   * first damaged sample.
+   */
   private async readDamaged(
     unit: Unit,
     { index }: Dataset,
@@ -342,7 +346,10 @@ function firstDamaged(unit: Unit, index: Dataset["index"], bytes: Uint8Array) {
   return undefined;
 }
 
-/** Units differ in size by some per cent: rounded up to one of four sizes per power of two, their buffers fit each other. */
+/**
+ * Units differ in size by some per cent: rounded up to one of four sizes per power of two, their buffers fit each
+ * other.
+ */
 function sizeClass(byteLength: number): number {
   const step = 2 ** Math.max(12, Math.floor(Math.log2(Math.max(1, byteLength))) - 2);
   return Math.max(step, Math.ceil(byteLength / step) * step);

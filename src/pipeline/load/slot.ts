@@ -1,4 +1,5 @@
-// The memory of a batch: one shared buffer that workers fill and the trainer reads without copying; and the form of what is in it.
+// The memory of a batch: one shared buffer that workers fill and the trainer reads without copying; and the form of
+// what is in it.
 import { misalignment, type PixelScaling, type ViewArray, type ViewForm } from "../../native/index.js";
 import type { FrequencyStatistics } from "../../shards/statistics.js";
 import { keptFrequencies } from "./frequencies.js";
@@ -31,7 +32,10 @@ export interface NamedArray {
   readonly axes: readonly ["sample", "row", "column", "frequency" | "channel"];
 }
 
-/** Tensor libraries take 64-byte aligned memory as it is and copy everything else; and whole cache lines are written twice as fast. */
+/**
+ * Tensor libraries take 64-byte aligned memory as it is and copy everything else; and whole cache lines are written
+ * twice as fast.
+ */
 const alignment = 64;
 const aligned = (bytes: number) => Math.ceil(bytes / alignment) * alignment;
 

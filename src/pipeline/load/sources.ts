@@ -38,7 +38,10 @@ export interface OpenedSources {
   readonly classes: ClassList;
 }
 
-/** `classes`: what labels are to be numbers of. Default: the first source's. What openDataset and labelsIn throw, and INVALID_OPTION. */
+/**
+ * `classes`: what labels are to be numbers of. Default: the first source's. What openDataset and labelsIn throw, and
+ * INVALID_OPTION.
+ */
 export async function openSources(data: LoaderData, classes?: ClassList): Promise<OpenedSources> {
   const list = Array.isArray(data)
     ? (data as readonly LoaderSource[])

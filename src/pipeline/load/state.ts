@@ -1,4 +1,5 @@
-// Where a loader stands, as one small JSON object: with the same data and options, another loader resumes from there exactly.
+// Where a loader stands, as one small JSON object: with the same data and options, another loader resumes from there
+// exactly.
 import { z } from "zod";
 import { ToolkitError } from "../../errors.js";
 import { checkDocument } from "../../shards/document.js";

@@ -29,7 +29,10 @@ export interface WorkerSettings {
   readonly replace: boolean;
 }
 
-/** Samples in memory: which of `buffers` each lies in, and where. They were checked when they were read; `damaged` buffers are to be again. */
+/**
+ * Samples in memory: which of `buffers` each lies in, and where. They were checked when they were read; `damaged`
+ * buffers are to be again.
+ */
 export interface SamplesInMemory {
   readonly buffers: readonly Uint8Array[];
   readonly codecs: readonly Codec[];
@@ -54,7 +57,10 @@ export interface ViewTask {
   readonly pairs: readonly MixedPair[];
 }
 
-/** Samples that failed, numbered within their task. An error that concerns no sample alone is data too: a thrown one would lose its code. */
+/**
+ * Samples that failed, numbered within their task. An error that concerns no sample alone is data too: a thrown one
+ * would lose its code.
+ */
 export type ViewAnswer = (
   | { readonly failures?: readonly BatchFailure[] | undefined }
   | { readonly error: WireError }

@@ -1,5 +1,5 @@
-// Inside a worker thread: samples -> finished views in the batch's slot. Samples of local shards are read here, straight into the processor's
-// caches; those of services and disk caches come in shared memory.
+// Inside a worker thread: samples -> finished views in the batch's slot. Samples of local shards are read here,
+// straight into the processor's caches; those of services and disk caches come in shared memory.
 import { workerData } from "node:worker_threads";
 import { asToolkitError, ToolkitError, toWire } from "../../errors.js";
 import {

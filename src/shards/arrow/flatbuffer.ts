@@ -1,11 +1,16 @@
-// Reading the flatbuffers that Arrow metadata is made of. Everything that a buffer claims about itself (offsets, lengths, table sizes) is compared with its bytes before it is used, so that forged metadata is an ArrowError and nothing else. https://flatbuffers.dev/internals/
+// Reading the flatbuffers that Arrow metadata is made of. Everything that a buffer claims about itself (offsets,
+// lengths, table sizes) is compared with its bytes before it is used, so that forged metadata is an ArrowError and
+// nothing else. https://flatbuffers.dev/internals/
 
 /** Bytes that are not the Arrow data they should be. Readers turn it into an error that names the file. */
 export class ArrowError extends Error {
   override readonly name = "ArrowError";
 }
 
-/** Offsets that are followed within one buffer: genuine metadata has a few per column, forged metadata may share parts without end. */
+/**
+ * Offsets that are followed within one buffer: genuine metadata has a few per column, forged metadata may share parts
+ * without end.
+ */
 const maxSteps = 100_000;
 /** Tables may share a text, so that many long ones would take few bytes and much time. */
 const maxNameBytes = 1000;
@@ -45,7 +50,9 @@ export interface FlatStructs {
   int32(i: number, offset: number): number;
 }
 
-/** A table; its fields go by number, in the order of the schema they are declared in. Missing ones have their default. */
+/**
+ * A table; its fields go by number, in the order of the schema they are declared in. Missing ones have their default.
+ */
 export class FlatTable {
   private readonly fields: number;
   private readonly fieldCount: number;

@@ -1,5 +1,5 @@
-// The schema of an Arrow file: names and types of its columns, and its metadata. Types that no column of ours has are known as far as it takes
-// to pass over them, since other programs may have added columns.
+// The schema of an Arrow file: names and types of its columns, and its metadata. Types that no column of ours has are
+// known as far as it takes to pass over them, since other programs may have added columns.
 import { ArrowError, type FlatTable } from "./flatbuffer.js";
 
 /** How the values of a column lie in buffers. */

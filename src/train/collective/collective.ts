@@ -8,8 +8,8 @@ export interface Collective {
   readonly localRank: number;
   readonly localSize: number;
   /**
-   * Replaces the values by their sum over all ranks; they may not be touched until then. Every rank makes the same calls in the same order,
-   * and they are done in that order, beside whatever this thread does.
+   * Replaces the values by their sum over all ranks; they may not be touched until then. Every rank makes the same
+   * calls in the same order, and they are done in that order, beside whatever this thread does.
    */
   sum(values: Float32Array): Promise<void>;
   /** Sums as `sum` does, but at once: this thread waits. */

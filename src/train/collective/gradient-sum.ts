@@ -1,8 +1,12 @@
-// Gradients over all ranks: packed into few large buffers, each of which is summed as soon as it is full, while the backward pass continues.
+// Gradients over all ranks: packed into few large buffers, each of which is summed as soon as it is full, while the
+// backward pass continues.
 import { misalignment } from "../../native/index.js";
 import type { Collective } from "./collective.js";
 
-/** Bytes of a buffer: large enough for a network's bandwidth, small enough that the first is under way early (Li et al. 2020, PyTorch DDP). */
+/**
+ * Bytes of a buffer: large enough for a network's bandwidth, small enough that the first is under way early (Li et al.
+ * 2020, PyTorch DDP).
+ */
 const bufferBytes = 16 << 20;
 
 interface Slice {
@@ -20,7 +24,10 @@ export class GradientSum {
   private filled = new Set<number>();
   private accumulating = false;
 
-  /** `sizes`: values of every weight, in the order that the forward pass uses them; their gradients come in about the opposite order. */
+  /**
+   * `sizes`: values of every weight, in the order that the forward pass uses them; their gradients come in about the
+   * opposite order.
+   */
   constructor(
     private readonly collective: Collective,
     sizes: readonly number[],
@@ -95,7 +102,9 @@ export class GradientSum {
   }
 }
 
-/** Values of 64 bytes: TensorFlow takes memory that begins at a multiple of them as it is, and copies everything else. */
+/**
+ * Values of 64 bytes: TensorFlow takes memory that begins at a multiple of them as it is, and copies everything else.
+ */
 const alignment = 16;
 const aligned = (length: number) => Math.ceil(length / alignment) * alignment;
 

@@ -11,11 +11,17 @@ export const deviceChoices = ["auto", "cpu", "gpu"] as const;
 export type DeviceChoice = (typeof deviceChoices)[number];
 
 export interface EngineOptions {
-  /** "tensorflow": the processor, or CUDA with a TensorFlow built for it. "webgpu": any GPU, through Vulkan, Metal or D3D12. Default "tensorflow". */
+  /**
+   * "tensorflow": the processor, or CUDA with a TensorFlow built for it. "webgpu": any GPU, through Vulkan, Metal or
+   * D3D12. Default "tensorflow".
+   */
   readonly engine?: EngineName | undefined;
   /** "gpu" fails where none is found, "cpu" where one would be used. Default "auto": whatever there is. */
   readonly device?: DeviceChoice | undefined;
-  /** This process is one of several on the machine that compute at the same time: it takes its part of the threads, or one GPU of several. */
+  /**
+   * This process is one of several on the machine that compute at the same time: it takes its part of the threads, or
+   * one GPU of several.
+   */
   readonly share?: { readonly index: number; readonly of: number } | undefined;
 }
 

@@ -1,5 +1,5 @@
-// The operations of a training step, each with its gradient, on TensorFlow's own kernels: convolution, batch normalisation with what follows
-// it, pooling. tfjs composes the same of several times as many passes over memory.
+// The operations of a training step, each with its gradient, on TensorFlow's own kernels: convolution, batch
+// normalisation with what follows it, pooling. tfjs composes the same of several times as many passes over memory.
 import type { Tensor, Tensor4D, Variable } from "@tensorflow/tfjs";
 import type { Attribute, Kernels } from "./kernels.js";
 import type { PrivateMemory } from "./private-memory.js";
@@ -75,8 +75,9 @@ export class FusedOps {
   }
 
   /**
-   * Normalises x [n, h, w, c] by its own mean and variance, adds `residual` when there is one, and ends in a ReLU when asked. The moving
-   * statistics are blended on the way; the moving variance is the unbiased one, as in Keras and PyTorch.
+   * Normalises x [n, h, w, c] by its own mean and variance, adds `residual` when there is one, and ends in a ReLU when
+   * asked. The moving statistics are blended on the way; the moving variance is the unbiased one, as in Keras and
+   * PyTorch.
    */
   batchNorm(x: Tensor, weights: BatchNormWeights, residual: Tensor | undefined, options: BatchNormOptions): Tensor {
     if (this.own) return this.ownBatchNorm(x, weights, residual, options);

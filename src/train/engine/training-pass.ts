@@ -1,5 +1,5 @@
-// The forward pass of training over a LayersModel, on the gradient tape: layers that belong together run as one fused operation, all others
-// as tfjs runs them.
+// The forward pass of training over a LayersModel, on the gradient tape: layers that belong together run as one fused
+// operation, all others as tfjs runs them.
 import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
 import type { FusedOps } from "./fused-ops.js";
 import {
@@ -21,8 +21,8 @@ import type { Tf } from "./tensorflow.js";
 /** What several processes that train one network must exchange. */
 export interface PassHooks {
   /**
-   * Called in the middle of the backward pass when a weight's gradient is complete, so that it can be sent away while the rest is computed;
-   * not for weights of layers that tfjs runs itself. The gradient is valid during the call.
+   * Called in the middle of the backward pass when a weight's gradient is complete, so that it can be sent away while
+   * the rest is computed; not for weights of layers that tfjs runs itself. The gradient is valid during the call.
    */
   readonly onGradient?: ((weight: Variable, gradient: Tensor) => void) | undefined;
   /** Replaces values by their sum over all ranks: given, batch normalisation is over the samples of all of them. */

@@ -1,4 +1,5 @@
-// WebGPU in Node through Google's Dawn: any GPU with Vulkan, Metal or D3D12, without CUDA. tfjs's own operations, compiled to shaders.
+// WebGPU in Node through Google's Dawn: any GPU with Vulkan, Metal or D3D12, without CUDA. tfjs's own operations,
+// compiled to shaders.
 import { createRequire } from "node:module";
 import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
 import { invalidOption, ToolkitError } from "../../errors.js";

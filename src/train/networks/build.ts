@@ -64,8 +64,8 @@ export function buildNetwork(tf: Tf, id: string, options: NetworkOptions): Netwo
 }
 
 /**
- * The nearest matrix with orthonormal rows to a kernel [8, 8, 1, 64], seen as 64 functions of 64 pixels: two Newton-Schulz steps of its polar
- * decomposition, which after a small update leave less than single precision shows.
+ * The nearest matrix with orthonormal rows to a kernel [8, 8, 1, 64], seen as 64 functions of 64 pixels: two
+ * Newton-Schulz steps of its polar decomposition, which after a small update leave less than single precision shows.
  */
 function keepOrthonormal(tf: Tf, kernel: Variable): void {
   tf.tidy(() => {
@@ -129,7 +129,7 @@ class Builder {
         return this.apply(layers.reLU({ name }), layer);
       case "softmax":
       case "gelu":
-        return this.apply(layers.activation({ name, activation: layer.op as "softmax" }), layer); // the types forget gelu
+        return this.apply(layers.activation({ name, activation: layer.op as "softmax" }), layer); // no gelu in types
       case "add":
         return this.apply(layers.add({ name }), layer);
       case "concat":
@@ -249,8 +249,8 @@ class Builder {
   }
 
   /**
-   * Adds a fixed table to all tokens. tfjs has no layer for that: the table is the bias of a dense layer whose only input is zero, so that the
-   * saved model needs no class of ours.
+   * Adds a fixed table to all tokens. tfjs has no layer for that: the table is the bias of a dense layer whose only
+   * input is zero, so that the saved model needs no class of ours.
    */
   private positions(layer: Spec<"positions">): SymbolicTensor {
     const { tf } = this;
@@ -270,7 +270,10 @@ class Builder {
     return tf.layers.add({ name }).apply([input, shaped as SymbolicTensor]) as SymbolicTensor;
   }
 
-  /** Softmax of query key^T / sqrt(width of a head), times value, per head: one dense layer each, concatenated. The projection follows apart. */
+  /**
+   * Softmax of query key^T / sqrt(width of a head), times value, per head: one dense layer each, concatenated. The
+   * projection follows apart.
+   */
   private attention({ name, from, heads, out }: Spec<"attention">): SymbolicTensor {
     const { tf } = this;
     const input = this.output(from[0] as string);

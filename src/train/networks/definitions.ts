@@ -5,8 +5,8 @@
 //   IkxN  N identity blocks with middle kernel k
 //   -     a block that the full network has is left out, and its letter with it
 //
-// Gueguen et al., "Faster Neural Networks Straight from JPEG", NeurIPS 2018; He et al., "Deep Residual Learning", CVPR 2016. What the
-// diagrams leave open, and what we chose: docs/networks.md.
+// Gueguen et al., "Faster Neural Networks Straight from JPEG", NeurIPS 2018; He et al., "Deep Residual Learning",
+// CVPR 2016. What the diagrams leave open, and what we chose: docs/networks.md.
 
 /** How the first layers turn the input into what the stages take. */
 export type Stem =
@@ -43,7 +43,10 @@ export interface NetworkDefinition {
    * all.
    */
   readonly blockKernels?: "learned" | "orthonormal" | "frozen";
-  /** Residual blocks as they are built today: stride on the 3x3 (ResNet v1.5), average pooling on the shortcut (ResNet-D). Default "v1". */
+  /**
+   * Residual blocks as they are built today: stride on the 3x3 (ResNet v1.5), average pooling on the shortcut
+   * (ResNet-D). Default "v1".
+   */
   readonly style?: "v1" | "modern";
   /** The sizes of a plain vision transformer, for "patches". */
   readonly transformer?: { readonly width: number; readonly heads: number; readonly depth: number };

@@ -1,6 +1,7 @@
-// A network trained on RGB pixels -> the same network on DCT coefficients. Its first convolution, the normalisation of the pixels, the colour
-// matrix, the inverse DCT and the repetition of chroma are all linear: they fold into one convolution per component. Exact for chroma that is
-// repeated, not interpolated, and for pixels that are not rounded or clipped.
+// A network trained on RGB pixels -> the same network on DCT coefficients. Its first convolution, the normalisation of
+// the pixels, the colour matrix, the inverse DCT and the repetition of chroma are all linear: they fold into one
+// convolution per component. Exact for chroma that is repeated, not interpolated, and for pixels that are not rounded
+// or clipped.
 import type { LayersModel, layers, SymbolicTensor } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
 import { applyLayer, type LayerNode, layerGraph, weightOf } from "../engine/layer-graph.js";
@@ -43,9 +44,9 @@ interface Stem {
 }
 
 /**
- * The model with inputs y [s/8, s/8, 64], cb and cr [s/16, s/16, 64] (dequantised, natural order) instead of one RGB input [s, s, 3]; all
- * weights are copies. INVALID_ARGUMENT for a model that does not begin with a square convolution over RGB, whose stride neither divides a
- * block nor is a multiple of it.
+ * The model with inputs y [s/8, s/8, 64], cb and cr [s/16, s/16, 64] (dequantised, natural order) instead of one RGB
+ * input [s, s, 3]; all weights are copies. INVALID_ARGUMENT for a model that does not begin with a square convolution
+ * over RGB, whose stride neither divides a block nor is a multiple of it.
  */
 export async function foldRgbStem(tf: Tf, model: LayersModel, pixels: PixelNormalization): Promise<LayersModel> {
   const graph = layerGraph(model);
@@ -122,8 +123,8 @@ async function findStem(nodes: readonly LayerNode[], inputs: readonly number[]) 
 }
 
 /**
- * What the mean and the level shift of 128 come to, as constants added to Y, Cb and Cr: folded there and not into a bias, because a
- * convolution pads with normalised zeros.
+ * What the mean and the level shift of 128 come to, as constants added to Y, Cb and Cr: folded there and not into a
+ * bias, because a convolution pads with normalised zeros.
  */
 function constantOffsets({ mean }: PixelNormalization): number[] {
   const [r, g, b] = mean.map((value) => 128 - value) as [number, number, number];

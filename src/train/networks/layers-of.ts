@@ -163,7 +163,8 @@ class NetworkLayers {
     const { width, heads, depth } = definition.transformer as NonNullable<NetworkDefinition["transformer"]>;
     const y = this.coefficients("y", 8);
     const whole = list.channelsOf(y) === 64;
-    // Four blocks joined to one DCT of 16x16 need all their frequencies; of selected ones a trained layer makes as many values.
+    // Four blocks joined to one DCT of 16x16 need all their frequencies; of selected ones a trained layer makes as many
+    // values.
     const joined = list.conv("join_y", y, 4 * list.channelsOf(y), {
       kernel: 2,
       stride: 2,

@@ -1,4 +1,5 @@
-// Where a token stands, as sines and cosines of its row and column (Vaswani et al. 2017, in two dimensions as in Beyer et al. 2022).
+// Where a token stands, as sines and cosines of its row and column (Vaswani et al. 2017, in two dimensions as in Beyer
+// et al. 2022).
 
 /** Positions [tokens, channels] over a square grid, row by row: sines and cosines of the column, then of the row. */
 export function positionTable(tokens: number, channels: number): Float32Array {

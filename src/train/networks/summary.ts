@@ -59,8 +59,8 @@ export function totals(summaries: readonly LayerSummary[]) {
 }
 
 /**
- * Receptive field after five residual blocks: where the authors' article compares how fast the networks' fields grow (about 70 pixels for
- * ResNet-50, 110 for UpSampling). Undefined for networks without such blocks.
+ * Receptive field after five residual blocks: where the authors' article compares how fast the networks' fields grow
+ * (about 70 pixels for ResNet-50, 110 for UpSampling). Undefined for networks without such blocks.
  */
 export function fieldHalfWay(summaries: readonly LayerSummary[]): number | undefined {
   const blocks = summaries.filter(({ op, name }) => op === "add" && name.startsWith("res"));

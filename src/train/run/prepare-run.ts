@@ -1,4 +1,5 @@
-// Everything a process needs for its part of a run, in place: engine, network, optimiser and log, new or as a checkpoint has them.
+// Everything a process needs for its part of a run, in place: engine, network, optimiser and log, new or as a
+// checkpoint has them.
 import type { ClassComparison, ClassList } from "../../shards/class-list.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
 import type { Collective } from "../collective/collective.js";
@@ -103,7 +104,10 @@ function recipeOf(settings: TrainSettings, stepsPerEpoch: number, steps: number)
   return { learningRate, schedule, momentum, weightDecay, clipNorm, warmupSteps, steps };
 }
 
-/** Restores a checkpoint's state on all ranks: rank 0 reads, the others get it from there. Returns what the log continues with. */
+/**
+ * Restores a checkpoint's state on all ranks: rank 0 reads, the others get it from there. Returns what the log
+ * continues with.
+ */
 async function restore(
   { folder, data, engine, network, stepper, collective }: Pick<PreparedRun, keyof Equipment>,
   step: number,

@@ -50,7 +50,10 @@ async function notedData(folder: RunFolder): Promise<NotedData> {
   return { ...folder.data, position, classes: classesOfNetwork(info, info.folder) };
 }
 
-/** Where the latest checkpoint stands in its data; undefined when somebody has removed it, as one may when the run has ended. */
+/**
+ * Where the latest checkpoint stands in its data; undefined when somebody has removed it, as one may when the run has
+ * ended.
+ */
 async function latestPosition(folder: RunFolder): Promise<unknown> {
   const { latest } = folder;
   if (latest === undefined) return undefined;

@@ -33,8 +33,8 @@ import { captureState } from "./training-state.js";
 
 /**
  * Trains a network, or resumes the run that `out` holds: the same steps, with the same losses, as without the
- * interruption. With several ranks every one calls this; rank 0 writes and reports. An interruption by the signal leaves
- * a checkpoint.
+ * interruption. With several ranks every one calls this; rank 0 writes and reports. An interruption by the signal
+ * leaves a checkpoint.
  *
  * Errors: UNKNOWN_NETWORK, TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, NUMERIC_OVERFLOW, INVALID_OPTION,
  * OUTPUT_HOLDS_ANOTHER_RUN, OUTPUT_IN_USE, STATE_MISMATCH, BAD_CHECKPOINT, CLASSES_DIFFER, BAD_LABEL, and what the

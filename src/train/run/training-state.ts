@@ -1,4 +1,5 @@
-// Everything of a run that a step changes, as named arrays: what resuming exactly needs beside the position in the data. Stored as safetensors.
+// Everything of a run that a step changes, as named arrays: what resuming exactly needs beside the position in the
+// data. Stored as safetensors.
 import type { Tensor, Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
 import { layerWeights, variableOf } from "../engine/layer-graph.js";

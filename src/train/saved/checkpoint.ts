@@ -101,7 +101,10 @@ export async function modelFiles(tf: Tf, model: LayersModel): Promise<ModelFiles
   return files as ModelFiles;
 }
 
-/** Writes a checkpoint into `folder`, `training` (see training-state.ts) where a run can resume from it, and returns the URL of its checkpoint.json. */
+/**
+ * Writes a checkpoint into `folder`, `training` (see training-state.ts) where a run can resume from it, and returns the
+ * URL of its checkpoint.json.
+ */
 export async function writeCheckpoint(
   files: ModelFiles,
   info: CheckpointInfo,
@@ -150,7 +153,10 @@ export function checkpointText(info: CheckpointInfo): string {
   return `${JSON.stringify({ ...head, ...info, trainedOn: publicUrl(info.trainedOn) }, undefined, 1)}\n`;
 }
 
-/** Reads checkpoint.json by its own URL or its folder's; of a run that has not ended, its latest one. NOT_FOUND, BAD_CHECKPOINT. */
+/**
+ * Reads checkpoint.json by its own URL or its folder's; of a run that has not ended, its latest one. NOT_FOUND,
+ * BAD_CHECKPOINT.
+ */
 export async function readCheckpointInfo(url: string): Promise<CheckpointInfo & { readonly folder: string }> {
   const named = url.endsWith(".json") ? url : joinUrl(url, checkpointName);
   const [file, text] = await findCheckpoint(named, url);

@@ -22,8 +22,9 @@ export function networkClasses(list: ClassList): NetworkClasses {
 }
 
 /**
- * The classes of a network's outputs, by what its checkpoint contains; `source` names it in errors. Checkpoints of earlier versions have one text
- * for each class, a synset, a name or neither. BAD_CHECKPOINT when there are more names than outputs, BAD_CLASSES when a synset is there twice.
+ * The classes of a network's outputs, by what its checkpoint contains; `source` names it in errors. Checkpoints of
+ * earlier versions have one text for each class, a synset, a name or neither. BAD_CHECKPOINT when there are more names
+ * than outputs, BAD_CLASSES when a synset is there twice.
  */
 export function classesOfNetwork({ classes, classNames, classList }: NetworkClasses, source: string): ClassList {
   const identities = classList ?? (classNames ?? []).map(identityOf);

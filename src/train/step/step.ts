@@ -85,8 +85,9 @@ export class Stepper {
   }
 
   /**
-   * One step over its parts, as they come. `planned`: samples of the step, of all parts and ranks; `index` counts from 0. The batches are
-   * released. NUMERIC_OVERFLOW, naming the step, its learning rate and its samples; the weights are then not to be used any more.
+   * One step over its parts, as they come. `planned`: samples of the step, of all parts and ranks; `index` counts
+   * from 0. The batches are released. NUMERIC_OVERFLOW, naming the step, its learning rate and its samples; the weights
+   * are then not to be used any more.
    */
   async step(parts: AsyncIterable<StepBatch>, partCount: number, planned: number, index: number): Promise<StepResult> {
     const { tf } = this.engine;

@@ -1,4 +1,5 @@
-// Labels -> what a step's loss is taken against: a distribution over the classes for every sample, times the sample's weight. Pure.
+// Labels -> what a step's loss is taken against: a distribution over the classes for every sample, times the sample's
+// weight. Pure.
 import type { LoadedBatch } from "../../pipeline/load/loaded-batch.js";
 
 export interface TargetOptions {
