@@ -16,6 +16,7 @@ export interface ErrorFacts {
   readonly cause?: unknown;
 }
 
+/** The one error class of the toolkit: a code, a message, and where it went wrong as fields; the cause is kept. */
 export class ToolkitError extends Error {
   override readonly name = "ToolkitError";
   readonly code: ErrorCode;

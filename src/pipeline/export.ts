@@ -11,6 +11,7 @@ import { ExportFolder } from "./export-folder.js";
 import { ExportNames } from "./export-names.js";
 import { TarWriter } from "./tar-writer.js";
 
+/** What `exportImages` can be asked for. */
 export interface ExportOptions {
   readonly manifest: string;
   /** A folder, or a name that ends in .tar. */
@@ -19,6 +20,7 @@ export interface ExportOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What an export wrote, and what it left out. */
 export interface ExportReport {
   readonly exported: number;
   /** Files that are the originals, which their checksums prove: all but the converted and resized ones. */

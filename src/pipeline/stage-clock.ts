@@ -75,6 +75,7 @@ export function timeWork(): () => Required<Work> {
   return () => ({ thread: threadId, began, ended: epochMs(), cpuMs: threadCpuMs() - cpu });
 }
 
+/** The shares of a stage's time in [0, 1], which add up to 1; `elapsedMs` is the time that the counters span. */
 export function stageShares(stage: StageCounters, elapsedMs: number): StageShares {
   const { threads, busyMs, busyWhileStarvingMs, starvingMs } = stage;
   const all = threads * elapsedMs;

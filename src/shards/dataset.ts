@@ -6,6 +6,7 @@ import { type LoadedManifest, readManifest } from "./manifest.js";
 import { hex } from "./record-view.js";
 import { parseSampleIndex, type SampleIndex } from "./sample-index.js";
 
+/** An opened data set. */
 export interface Dataset {
   readonly manifest: LoadedManifest;
   readonly index: SampleIndex;

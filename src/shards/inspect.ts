@@ -8,6 +8,7 @@ import { readShard, readShardFile } from "./reader.js";
 import type { SampleRecord } from "./record.js";
 import type { RecordBatchView } from "./record-view.js";
 
+/** Counts over a data set or a shard. */
 export interface Inspection {
   readonly samples: number;
   /** Distinct labels. */

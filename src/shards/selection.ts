@@ -4,6 +4,7 @@ import { ClassList } from "./class-list.js";
 import type { Dataset } from "./dataset.js";
 import { randomFor, shuffle } from "./random.js";
 
+/** Which samples of a data set take part; limits are combined. */
 export interface SelectionOptions {
   /** Labels, or the classes' names or synsets. Default: all. */
   readonly classes?: readonly (number | string)[] | undefined;

@@ -14,6 +14,7 @@ import { mergeStatistics, StatisticSums } from "./statistics.js";
 import { verifyRecord } from "./verify-record.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
 
+/** What `verify` can be asked for. */
 export interface VerifyOptions {
   /**
    * Whether to rebuild every JPEG, compare its checksum, and read it anew to compare all that the record contains.
@@ -26,6 +27,7 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What `verify` read, and what is wrong with it. */
 export interface VerifyReport {
   readonly samples: number;
   readonly shards: number;

@@ -20,6 +20,7 @@ import { Tally } from "./tally.js";
 /** What evaluation must know of a network, as a checkpoint contains it: its input, and what its outputs mean. */
 export type EvaluatedNetwork = NetworkInput & NetworkClasses & { readonly folder?: string | undefined };
 
+/** What `evaluateModel` can be asked for. */
 export interface EvaluateOptions {
   readonly manifest: LoadedManifest;
   readonly batchSize: number;

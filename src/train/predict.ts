@@ -17,6 +17,7 @@ import { notFinite } from "./evaluate.js";
 import { type NetworkInput, viewOf } from "./input.js";
 import { type BatchInput, inputTensors } from "./step/batch.js";
 
+/** What `predict` can be asked for. */
 export interface PredictOptions {
   /** Images, tars, folders and manifests: paths, URLs and patterns; read as they come. */
   readonly inputs: AsyncIterable<string> | Iterable<string>;
@@ -36,6 +37,7 @@ export interface PredictOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A class that an image may be of. */
 export interface Guess {
   readonly class: number;
   /** Where the checkpoint knows it. */

@@ -4,6 +4,7 @@ import type { ClassComparison } from "../shards/class-list.js";
 import type { StorageCounters } from "../storage/counters.js";
 import type { CacheCounters } from "../storage/disk/cache.js";
 
+/** A step that was made. */
 export interface StepReport {
   /** Counts from 1. */
   readonly step: number;
@@ -31,6 +32,7 @@ export interface StepReport {
   readonly tensors: number;
 }
 
+/** An epoch that has ended. */
 export interface EpochReport {
   /** Epochs done. */
   readonly epoch: number;
@@ -46,12 +48,14 @@ export interface EpochReport {
   readonly seconds: number;
 }
 
+/** A checkpoint that was written. */
 export interface CheckpointReport {
   readonly step: number;
   /** URL of its checkpoint.json. */
   readonly checkpoint: string;
 }
 
+/** What a training run came to. */
 export interface TrainReport {
   readonly network: string;
   readonly epochs: number;
@@ -100,6 +104,7 @@ export interface TrainReport {
   readonly checkpoint: string;
 }
 
+/** How well a network knows a data set. */
 export interface EvaluateReport {
   readonly samples: number;
   /** Shares of [0, 1]; with five classes or fewer, top-5 is 1 by definition. */
@@ -124,6 +129,7 @@ export interface EvaluateReport {
   readonly mistakes?: readonly Mistake[];
 }
 
+/** A sample that the network takes for another class. */
 export interface Mistake {
   readonly key: string;
   /** The sample's number in the manifest's order. */

@@ -5,6 +5,7 @@ import { invalidOption } from "../../errors.js";
 import { type ColorChange, type MixedPair, type PixelBox, unchangedColor } from "../../native/index.js";
 import type { Random } from "../../shards/random.js";
 
+/** What else is done to training views; strengths and probabilities, all of them 0 where left out. */
 export interface AugmentPolicy {
   /** Factors are drawn from [1 - x, 1 + x], not below 0, as torchvision's ColorJitter does. Default 0 each: nothing. */
   readonly brightness?: number | undefined;

@@ -4,6 +4,7 @@ import { Loader } from "./loader.js";
 import type { LoaderOptions } from "./options.js";
 import type { LoaderData } from "./sources.js";
 
+/** What `loadBatches` can be asked for. */
 export interface LoadBatchesOptions extends LoaderOptions {
   /** Passes over the data. Default 1. */
   readonly epochs?: number | undefined;

@@ -22,6 +22,7 @@ const stateSchema = z.object({
   }),
 });
 
+/** Where a loader stands, as a small JSON object: epoch, next step, and what decides the order. */
 export type LoaderState = z.infer<typeof stateSchema>;
 export type OrderState = LoaderState["order"];
 

@@ -5,6 +5,7 @@ import type { Random } from "../../shards/random.js";
 import { type AugmentPolicy, checkPolicy } from "./augment.js";
 import { type Frequencies, keptFrequencies } from "./frequencies.js";
 
+/** What a view shows of an image, and in which form. */
 export interface ViewOptions {
   /** "dct": y [s/8, s/8, 64], cb and cr [s/16, s/16, 64], dequantised; "rgb" and "ycbcr": pixels [s, s, 3]. */
   readonly kind: "dct" | "rgb" | "ycbcr";
@@ -44,6 +45,7 @@ export interface ViewOptions {
   readonly policy?: AugmentPolicy | undefined;
 }
 
+/** Mean and deviation per channel or component; a value becomes (value - mean) / std. */
 export interface Normalization {
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];

@@ -1,5 +1,6 @@
 // The processes of one training run: who takes part, and sums over all of them. One alone is the usual case.
 
+/** The ranks of a training run, and what they compute together. */
 export interface Collective {
   /** This process among all, and how many there are. */
   readonly rank: number;

@@ -5,11 +5,14 @@ import type { Tf } from "./tensorflow.js";
 import type { PassHooks } from "./training-pass.js";
 
 export const engineNames = ["tensorflow", "webgpu"] as const;
+/** An engine of `engineNames`. */
 export type EngineName = (typeof engineNames)[number];
 
 export const deviceChoices = ["auto", "cpu", "gpu"] as const;
+/** A choice of `deviceChoices`. */
 export type DeviceChoice = (typeof deviceChoices)[number];
 
+/** What `openEngine` can be asked for. */
 export interface EngineOptions {
   /**
    * "tensorflow": the processor, or CUDA with a TensorFlow built for it. "webgpu": any GPU, through Vulkan, Metal or
@@ -32,6 +35,7 @@ export interface MomentumSettings {
   readonly decay: number;
 }
 
+/** A numeric backend: what it is called, and what the trainer asks of it. */
 export interface Engine {
   readonly name: EngineName;
   /** What was found, in words: "CPU, 2 threads, own kernels", "GPU: NVIDIA ...". */

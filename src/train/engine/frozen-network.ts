@@ -13,6 +13,7 @@ export interface FreezeOptions {
   readonly precision?: Precision | undefined;
 }
 
+/** A network for inference alone, in the form that its engine computes fastest. */
 export interface FrozenNetwork {
   /** One batch: inputs in the model's order, of any batch size. The caller disposes the result. */
   predict(inputs: readonly Tensor[]): Tensor;

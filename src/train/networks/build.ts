@@ -11,6 +11,7 @@ import type { LayerSpec } from "./layer-list.js";
 import { layersOf, type NetworkShape } from "./layers-of.js";
 import { positionTable } from "./positions.js";
 
+/** Shape, seed and initial weights of a network. */
 export interface NetworkOptions extends NetworkShape {
   readonly classes: number;
   /** The seed of the initial weights. Default 0. */
@@ -19,6 +20,7 @@ export interface NetworkOptions extends NetworkShape {
   readonly zeroInit?: boolean | undefined;
 }
 
+/** A network that was built: its definition and its models. */
 export interface Network {
   readonly definition: NetworkDefinition;
   /** Ends in a softmax over the classes: what is saved and what predicts. */

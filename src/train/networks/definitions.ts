@@ -27,6 +27,7 @@ export type Stem =
   /** Each 16x16 pixels as one token: four luma blocks joined to one 16x16 DCT, one block each of Cb and Cr. */
   | "patches";
 
+/** A network as block notations of a line each. */
 export interface NetworkDefinition {
   readonly id: string;
   readonly describe: string;
@@ -72,6 +73,7 @@ const pixels = (id: string, describe: string, luma: string): NetworkDefinition =
   luma,
 });
 
+/** All networks, in the order in which they are listed. */
 export const networks: readonly NetworkDefinition[] = [
   {
     ...pixels("resnet50-rgb", "ResNet-50 v1 on RGB pixels, the baseline", body(stage2, stage3, stage4, stage5)),

@@ -8,6 +8,7 @@ import { applyLayer, type LayerNode, layerGraph, weightOf } from "../engine/laye
 import type { Tf } from "../engine/tensorflow.js";
 import { dctMatrix } from "./dct-basis.js";
 
+/** The normalisation of the pixels that a model was trained on. */
 export interface PixelNormalization {
   /** Statistics of R, G and B in 0..255: the model was trained on (pixel - mean) / std. */
   readonly mean: readonly [number, number, number];

@@ -7,6 +7,7 @@ import { convUnit, type ResidualOptions, residualBlocks } from "./residual.js";
 import { type Block, parseStages } from "./stages.js";
 import { transformer } from "./transformer.js";
 
+/** What decides the shapes of a network's layers. */
 export interface NetworkShape {
   /** Outputs. Default 1000. */
   readonly classes?: number | undefined;

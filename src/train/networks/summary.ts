@@ -1,6 +1,7 @@
 // What a network's layers amount to: parameters, multiply-accumulates, receptive fields. Pure.
 import type { LayerSpec, Shape } from "./layer-list.js";
 
+/** What a layer is, what it costs and how far it sees. */
 export interface LayerSummary {
   readonly name: string;
   readonly op: LayerSpec["op"];

@@ -173,6 +173,7 @@ async function findCheckpoint(file: string, url: string): Promise<[string, strin
   return [there, await readText(there)];
 }
 
+/** Loads a checkpoint, or a run's latest, with its model. Throws NOT_FOUND, BAD_CHECKPOINT. */
 export async function loadCheckpoint(tf: Tf, url: string): Promise<LoadedCheckpoint> {
   const info = await readCheckpointInfo(url);
   const source = joinUrl(info.folder, modelName);
