@@ -1,6 +1,7 @@
-// What summing gradients over ranks costs: alone, for a network's gradients, and in a whole training step beside one that does not.
+// What summing gradients over ranks costs: alone, for a network's gradients, and in a whole training step beside one
+// that does not.
 //
-//   mpirun -n 2 --bind-to none node dist/bench/allreduce.js [--network late-concat-rfa-thinner] [--batch 8] [--steps 10] [--width 1]
+//   mpirun -n 2 --bind-to none node dist/bench/allreduce.js [--network ID] [--batch 8] [--steps 10] [--width 1]
 import { parseArgs } from "node:util";
 import type { Tensor } from "@tensorflow/tfjs";
 import { alone } from "../src/train/collective/collective.js";

@@ -1,5 +1,5 @@
-// Charts in the style of the article's figures: error against speed, one mark per network; those whose error is not known stand on lines of
-// their own below.
+// Charts in the style of the article's figures: error against speed, one mark per network; those whose error is not
+// known stand on lines of their own below.
 
 interface Point {
   readonly id: string;

@@ -1,7 +1,9 @@
-// Networks trained on one data set with one recipe, several seeds each: validation error against speed, as the article's figures 4 to 8 have it.
-// Every run is a dctstream train of its own; those that have ended are not made again. Speeds are measured afterwards, in turns.
+// Networks trained on one data set with one recipe, several seeds each: validation error against speed, as the
+// article's figures 4 to 8 have it. Every run is a dctstream train of its own; those that have ended are not made
+// again. Speeds are measured afterwards, in turns.
 //
-//   node dist/bench/compare.js TRAIN VAL --networks ID,ID --config FILE --out FOLDER [--seeds 1,2,3] [--report results.md --svg results.svg] [--speed-steps 60]
+//   node dist/bench/compare.js TRAIN VAL --networks ID,ID --config FILE --out FOLDER
+//       [--seeds 1,2,3] [--report results.md --svg results.svg] [--speed-steps 60]
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus } from "node:os";
@@ -137,6 +139,9 @@ function tarsOf({ sources }: LoadedManifest): string {
   return others.length === 0 ? `\`${first}\`` : `\`${first}\` (one of ${sources.length})`;
 }
 
+/** A paragraph in lines of at most 120 columns. */
+const prose = (text: string) => text.replaceAll("\n", " ").replace(/(?!.{1,120}$)(.{1,120}) /g, "$1\n");
+
 async function report(): Promise<string> {
   const [training, validation] = [await readManifest(train as string), await readManifest(val as string)];
   const settings = readFileSync(config as string, "utf8")
@@ -157,14 +162,18 @@ Written by
 node dist/bench/compare.js ${arguments_}${options.report === undefined ? "" : ` --report ${options.report}`}${options.svg === undefined ? "" : ` --svg ${options.svg}`}
 \`\`\`
 
-on ${machine}. ${training.samples} pictures of ${training.classes.length} classes to train on, ${validation.samples} others to validate on, from coefficient shards of
-${tarsOf(training)} and ${tarsOf(validation)}, compression ${training.codec}
-(${(training.classes.map(({ name, synset }) => name ?? synset).slice(0, 10)).join(", ")}).
+${prose(`on ${machine}. ${training.samples} pictures of ${training.classes.length} classes to train on, ${validation.samples} others to validate on,
+from coefficient shards of ${tarsOf(training)} and ${tarsOf(validation)}, compression ${training.codec}
+(${training.classes
+  .map(({ name, synset }) => name ?? synset)
+  .slice(0, 10)
+  .join(", ")}).`)}
 
 ${table()}
 
-± is the standard deviation over the seeds, which decide weights, order and augmentation. Validation counts every picture once, after the last
-epoch; nothing was chosen by it. Speeds are medians of ${rounds} runs in turns, each of ${options["speed-steps"]} steps from shards, and whole evaluations.
+${prose(`± is the standard deviation over the seeds, which decide weights, order and augmentation. Validation counts every
+picture once, after the last epoch; nothing was chosen by it. Speeds are medians of ${rounds} runs in turns, each of
+${options["speed-steps"]} steps from shards, and whole evaluations.`)}
 ${picture}
 The recipe, for all networks alike (\`${path.relative(".", config as string)}\`):
 

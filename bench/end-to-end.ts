@@ -1,5 +1,6 @@
-// From stored bytes to logits, the whole way as a user would run it: pixels from JPEG files (sharp: decode, resize, crop), coefficients and
-// YCbCr pixels from shards (the loader), each with its network behind it, reading ahead while the network computes.
+// From stored bytes to logits, the whole way as a user would run it: pixels from JPEG files (sharp: decode, resize,
+// crop), coefficients and YCbCr pixels from shards (the loader), each with its network behind it, reading ahead while
+// the network computes.
 //
 //   node dist/bench/end-to-end.js SHARDS TARS.. [--seconds 10] [--batch 8] [--networks ID,ID]
 import { parseArgs } from "node:util";

@@ -1,5 +1,6 @@
-// How exact views are: random boxes over all images of the tars, DCT and pixels, against the definition in double precision and against a real
-// decoder with Pillow's resize. Needs python3 with numpy and Pillow (PYTHONPATH is passed on).
+// How exact views are: random boxes over all images of the tars, DCT and pixels, against the definition in double
+// precision and against a real decoder with Pillow's resize. Needs python3 with numpy and Pillow (PYTHONPATH is passed
+// on).
 //
 //   node dist/bench/exactness.js TARS..
 import { spawnSync } from "node:child_process";

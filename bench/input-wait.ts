@@ -1,9 +1,12 @@
-// Whether training ever waits for its input when that is far away: shards on S3 behind so many milliseconds before every first byte, against
-// the same steps on one batch that is in memory already. What the trainer says of its waiting must agree with the difference.
+// Whether training ever waits for its input when that is far away: shards on S3 behind so many milliseconds before
+// every first byte, against the same steps on one batch that is in memory already. What the trainer reports of its
+// waiting must agree with the difference.
 //
-//   node dist/bench/input-wait.js SHARDS [--network late-concat-rfa-thinner] [--batch 8] [--steps 40] [--delay 50] [--width 1] [--input-size 224]
+//   node dist/bench/input-wait.js SHARDS [--network late-concat-rfa-thinner] [--batch 8] [--steps 40]
+//       [--delay 50] [--width 1] [--input-size 224]
 //
-// SHARDS is a local folder; its files are copied to an S3 service of our own (Ceph's gateway with its store in memory), which shares the cores.
+// SHARDS is a local folder; its files are copied to an S3 service of our own (Ceph's gateway with its store in memory),
+// which shares the cores.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

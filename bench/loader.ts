@@ -1,4 +1,5 @@
-// Views per second from shards on disk, whole loader: file -> batch in JavaScript; and how busy the main thread is meanwhile.
+// Views per second from shards on disk, whole loader: file -> batch in JavaScript; and how busy the main thread is
+// meanwhile.
 //
 //   node dist/bench/loader.js MANIFEST [none|train] [seconds]
 import { performance } from "node:perf_hooks";

@@ -1,7 +1,8 @@
-// Every network alone, no input to wait for: images/s in inference and in training, and how that compares with ResNet-50 in the same minute.
-// With --torch, ResNet-50 against PyTorch's; with --svg, a chart.
+// Every network alone, no input to wait for: images/s in inference and in training, and how that compares with
+// ResNet-50 in the same minute. With --torch, ResNet-50 against PyTorch's; with --svg, a chart.
 //
-//   node dist/bench/networks.js [--batch 8] [--rounds 5] [--networks ID,ID] [--torch PYTHON] [--svg FILE] [--engine webgpu]
+//   node dist/bench/networks.js [--batch 8] [--rounds 5] [--networks ID,ID] [--torch PYTHON] [--svg FILE]
+//       [--engine webgpu]
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,5 @@
-// How good a shuffle is, and how soon an epoch begins: a data set of ImageNet's size, written class by class, against a full permutation.
+// How good a shuffle is, and how soon an epoch begins: a data set of ImageNet's size, written class by class, against a
+// full permutation.
 //
 //   node dist/bench/order.js [classes] [samples per class] [bytes per sample] [batch]
 import { planEpoch } from "../src/shards/plan.js";
@@ -25,11 +26,11 @@ function meanEntropy(order: Uint32Array): number {
 
 /** Of the samples' positions in two epochs: 0 when nothing of one order is left in the other. */
 function rankCorrelation(a: Uint32Array, b: Uint32Array): number {
-  const place = new Float64Array(samples);
-  for (let i = 0; i < a.length; i++) place[a[i] as number] = i;
+  const rank = new Float64Array(samples);
+  for (let i = 0; i < a.length; i++) rank[a[i] as number] = i;
   const mean = (samples - 1) / 2;
   let sum = 0;
-  for (let i = 0; i < b.length; i++) sum += ((place[b[i] as number] as number) - mean) * (i - mean);
+  for (let i = 0; i < b.length; i++) sum += ((rank[b[i] as number] as number) - mean) * (i - mean);
   return sum / ((samples * (samples * samples - 1)) / 12);
 }
 

@@ -1,7 +1,7 @@
-// The write half, disk to disk, against the machine's own limits in the same run: libjpeg's coefficient reading on the same images and threads,
-// and, for the resized form, sharp followed by coefficient reading.
+// The write half, disk to disk, against the machine's own limits in the same run: libjpeg's coefficient reading on the
+// same images and threads, and, for the resized form, sharp followed by coefficient reading.
 //
-//   node dist/bench/preprocess.js [tars..]      a minute or two; tars of a few hundred images are repeated until they are long enough
+//   node dist/bench/preprocess.js [tars..]      a minute or two; short tars are repeated until they are long enough
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
@@ -102,7 +102,10 @@ for (let workers = 1; workers <= cores; workers *= 2) {
   await run("zstd, decoder libjpeg", libjpeg, { workers, decoder: "libjpeg" });
 }
 
-/** What one would do without this: sharp's decode, resize, centre crop and encode, then libjpeg's coefficients of what it wrote. */
+/**
+ * What one would do without this: sharp's decode, resize, centre crop and encode, then libjpeg's coefficients of what
+ * it wrote.
+ */
 async function sharpPipeline(seconds: number): Promise<number> {
   sharp.concurrency(1);
   sharp.cache(false);

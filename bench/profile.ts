@@ -1,5 +1,5 @@
-// Whether the profiler can be trusted here: what --profile costs, in runs with and without it by turns; and how far its predictions of other
-// settings are from running them.
+// Whether the profiler can be trusted here: what --profile costs, in runs with and without it by turns; and how far its
+// predictions of other settings are from running them.
 //
 //   node dist/bench/profile.js SHARDS TARS..     a few minutes
 import { mkdtempSync, rmSync } from "node:fs";

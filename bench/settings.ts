@@ -1,4 +1,5 @@
-// How long benches measure. DCTSTREAM_BENCH=short: just long enough to have run all of a bench once; its figures say nothing then.
+// How long benches measure. DCTSTREAM_BENCH=short: just long enough to have run all of a bench once; its figures mean
+// nothing then.
 
 export const short = process.env.DCTSTREAM_BENCH === "short";
 

@@ -1,4 +1,5 @@
-// A proxy that makes a near server look far: so many milliseconds before an answer's first byte, so many bytes a second per connection.
+// A proxy that makes a near server look far: so many milliseconds before an answer's first byte, so many bytes a second
+// per connection.
 //
 //   node dist/bench/slow-proxy.js TARGET DELAY_MS BYTES_PER_SECOND     prints its own URL
 import { type AddressInfo, connect, createServer } from "node:net";

@@ -1,5 +1,6 @@
-// Reading from object storage: shards through src/storage, with checksums, against plain parallel range GETs of a bare HTTP client from the
-// same server; and what 50 ms before every first byte costs when every connection carries 200 MB/s at most.
+// Reading from object storage: shards through src/storage, with checksums, against plain parallel range GETs of a bare
+// HTTP client from the same server; and what 50 ms before every first byte costs when every connection carries 200 MB/s
+// at most.
 //
 //   node dist/bench/storage.js [tars..]
 //
@@ -67,7 +68,9 @@ async function makeShards(): Promise<LoadedManifest> {
   return readManifest(manifest);
 }
 
-/** MB/s of each work, the median of rounds in which all take turns: the machine is not the same from minute to minute. */
+/**
+ * MB/s of each work, the median of rounds in which all take turns: the machine is not the same from minute to minute.
+ */
 async function speedsOf(total: number, works: readonly (() => Promise<unknown>)[]): Promise<number[]> {
   const speeds = works.map((): number[] => []);
   for (let round = 0; round < rounds; round++) {

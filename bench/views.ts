@@ -1,5 +1,6 @@
-// The table in the README: images per second and core of everything that leads from a JPEG to a network's input. Kernels in C++ without I/O
-// (bench/views.cc, compiled here), and the whole loader from shards on disk. Ratios are of one run.
+// The tables in the README and docs/loading.md: images per second and core of everything that leads from a JPEG to a
+// network's input. Kernels in C++ without I/O (bench/views.cc, compiled here), and the whole loader from shards on
+// disk. Ratios are of one run.
 //
 //   node dist/bench/views.js [--originals TARS..] [--small TARS..]
 import { spawnSync } from "node:child_process";

@@ -1,5 +1,6 @@
-// Feature extraction: every image once, in the data set's order, to 192 numbers: the mean magnitude of each frequency of Y, Cb and Cr, which
-// say how much detail of which direction and size an image holds. Written as a NumPy array, its rows' keys beside it.
+// Feature extraction: every image once, in the data set's order, to 192 numbers: the mean magnitude of each frequency
+// of Y, Cb and Cr, which say how much detail of which direction and size an image holds. Written as a NumPy array, its
+// rows' keys beside it.
 //
 //   node examples/features.mjs SHARDS OUT.npy
 import { createWriteStream, writeFileSync } from "node:fs";

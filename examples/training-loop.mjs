@@ -1,5 +1,6 @@
-// A training loop of one's own: softmax regression on normalised coefficients with TensorFlow.js, over part of a data set, validated on the
-// rest. Interrupted, it goes on where it was: the loader's state is one small JSON object. `dctstream train` trains real networks.
+// A training loop of one's own: softmax regression on normalised coefficients with TensorFlow.js, over part of a data
+// set, validated on the rest. Interrupted, it resumes where it was: the loader's state is one small JSON object.
+// `dctstream train` trains real networks.
 //
 //   node examples/training-loop.mjs SHARDS [epochs]
 
@@ -28,7 +29,7 @@ const flat = (batch) =>
 
 const saved = "training-loop.state.json";
 const state = existsSync(saved) ? JSON.parse(readFileSync(saved, "utf8")) : undefined;
-if (state !== undefined) console.log(`going on at epoch ${state.epoch}, step ${state.step}; the weights begin anew`);
+if (state !== undefined) console.log(`resuming at epoch ${state.epoch}, step ${state.step}; the weights begin anew`);
 
 for await (const batch of loadBatches(part("train"), { ...common, epochs: Number(epochs), state })) {
   const loss = optimizer.minimize(() => {

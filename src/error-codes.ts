@@ -1,5 +1,6 @@
 // The closed set of codes that errors have. Callers switch on them.
 
+/** All codes that a ToolkitError can have. */
 export const errorCodes = [
   "ACCESS_DENIED",
   "ADDON_MISSING",
@@ -71,4 +72,5 @@ export const errorCodes = [
   "WRONG_REGION",
 ] as const;
 
+/** A code of `errorCodes`; callers switch on it. */
 export type ErrorCode = (typeof errorCodes)[number];

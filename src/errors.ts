@@ -16,6 +16,7 @@ export interface ErrorFacts {
   readonly cause?: unknown;
 }
 
+/** The one error class of the toolkit: a code, a message, and where it went wrong as fields; the cause is kept. */
 export class ToolkitError extends Error {
   override readonly name = "ToolkitError";
   readonly code: ErrorCode;
@@ -33,14 +34,14 @@ export class ToolkitError extends Error {
 
   /** `CODE: message (source, key, at byte n)`, on one line, for people. */
   describe(): string {
-    const place = [this.source, this.key, this.offset === undefined ? undefined : `at byte ${this.offset}`].filter(
+    const location = [this.source, this.key, this.offset === undefined ? undefined : `at byte ${this.offset}`].filter(
       (part) => part !== undefined,
     );
-    return printable(`${this.code}: ${this.message}${place.length > 0 ? ` (${place.join(", ")})` : ""}`);
+    return printable(`${this.code}: ${this.message}${location.length > 0 ? ` (${location.join(", ")})` : ""}`);
   }
 }
 
-/** The cause itself, unless something in it shows a URL's secrets: whoever prints an error prints its cause too. */
+/** The cause itself, unless something in it shows a URL's secrets: code that prints an error prints its cause too. */
 function publicCause(cause: unknown): unknown {
   const told = inspect(cause, { depth: 5 });
   if (publicUrls(told) === told) return cause;
@@ -67,8 +68,8 @@ export function isErrorCode(code: unknown): code is ErrorCode {
 }
 
 /**
- * Anything thrown, as one of ours: the addon's errors carry our codes already, those of the operating system have a code each, and what is
- * left, which can only be a defect of ours, is INTERNAL.
+ * Anything thrown, as one of ours: the addon's errors carry our codes already, those of the operating system have a
+ * code each, and what is left, which can only be a defect of ours, is INTERNAL.
  */
 export function asToolkitError(error: unknown, facts: ErrorFacts = {}): ToolkitError {
   if (error instanceof ToolkitError) return error;
@@ -84,7 +85,10 @@ export function asToolkitError(error: unknown, facts: ErrorFacts = {}): ToolkitE
   });
 }
 
-/** The same of an error while something was done to `source`; `doing` begins the message, as in "cannot open it". */
+/**
+ * The error of the operating system while something was done to `source`; `doing` begins the message, as in "cannot
+ * open it".
+ */
 export function systemError(doing: string, access: Access, source: string, cause: unknown): ToolkitError {
   if (cause instanceof ToolkitError) return cause;
   const meaning = meaningOf(cause, access);

@@ -1,4 +1,4 @@
-// Work that nobody waits for one by one: at most N pieces under way, the first failure kept for whoever asks next.
+// Work that nobody waits for one by one: at most N pieces under way, the first failure kept for the next call.
 
 export class InFlight {
   private readonly running = new Set<Promise<void>>();
@@ -28,7 +28,7 @@ export class InFlight {
     this.throwFailure();
   }
 
-  /** As `finish`, whatever failed. */
+  /** Resolves when nothing is under way any more, whatever has failed. */
   async settle(): Promise<void> {
     await Promise.all(this.running);
   }

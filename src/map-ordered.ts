@@ -1,11 +1,15 @@
 // At most N calls in flight, results in input order. Which of the things that bound work to take:
 //
-// - mapOrdered, where somebody takes the results one after another: files, parts of a stream, tasks of a pool. The usual one.
+// - mapOrdered, where somebody takes the results one after another: files, parts of a stream, tasks of a pool. The
+//   usual one.
 // - InFlight (in-flight.ts), where nobody waits for a result, only for room and for the first failure: what is written.
-// - RequestGate (storage/remote/gate.ts), for requests of a store: its bound is for all who use the store and falls when the service asks for it.
+// - RequestGate (storage/remote/gate.ts), for requests of a store: its bound is for all who use the store and falls
+//   when the service asks for it.
 //   It is inside the stores; what calls them takes one of the others, too.
-// - ThreadPool (pipeline/thread-pool.ts), for work of threads: it queues what it gets, so that mapOrdered is what bounds it.
-// - RunReader (pipeline/load/run-reader.ts) bounds bytes that are held, since samples ahead of their use are of very different sizes.
+// - ThreadPool (pipeline/thread-pool.ts), for work of threads: it queues what it gets, so that mapOrdered is what
+//   bounds it.
+// - RunReader (pipeline/load/run-reader.ts) bounds bytes that are held, since samples ahead of their use are of very
+//   different sizes.
 import { setMaxListeners } from "node:events";
 
 export interface MapOrderedOptions {
@@ -17,9 +21,10 @@ export interface MapOrderedOptions {
 type Items<A> = AsyncIterable<A> | Iterable<A>;
 
 /**
- * Maps `items` with up to `limit` concurrent calls of `fn` and yields the results in input order. Items are asked for while results are used, so
- * a source that is slow now and then is waited for only when nothing is left. An error of the items or of a call surfaces when its turn comes;
- * leaving the loop early, an error or the signal aborts the signal that `items` and `fn` get, and no call outlives the loop.
+ * Maps `items` with up to `limit` concurrent calls of `fn` and yields the results in input order. Items are asked for
+ * while results are used, so a source that is slow now and then is waited for only when nothing is left. An error of
+ * the items or of a call surfaces when its turn comes; leaving the loop early, an error or the signal aborts the signal
+ * that `items` and `fn` get, and no call outlives the loop.
  */
 export async function* mapOrdered<A, B>(
   items: Items<A> | ((signal: AbortSignal) => Items<A>),
@@ -72,7 +77,7 @@ export async function* mapOrdered<A, B>(
   } finally {
     own.abort();
     const closing = Promise.all([iterator.return?.(), arriving]);
-    // Items that hear of the signal end soon; others may be waiting for what never comes, such as a line of a terminal.
+    // Items that heed the signal end soon; others may be waiting for what never comes, such as a line of a terminal.
     if (arriving === undefined || typeof items === "function") await closing;
     else closing.catch(() => {});
     await Promise.allSettled(running);

@@ -1,9 +1,9 @@
-// Text from outside (class names, keys, file names, messages of other programs) as a terminal may show it: nothing in it moves the
-// cursor, sets a colour, reverses the line or begins a new one.
+// Text from outside (class names, keys, file names, messages of other programs) as a terminal may show it: nothing in
+// it moves the cursor, sets a colour, reverses the line or begins a new one.
 
 /**
- * Controls of both tables (C0, DEL, C1), the line and paragraph separators, the marks, embeddings, overrides and isolates of bidirectional
- * text, invisible characters that break or join nothing, tags, and halves of surrogate pairs.
+ * Controls of both tables (C0, DEL, C1), the line and paragraph separators, the marks, embeddings, overrides and
+ * isolates of bidirectional text, invisible characters that break or join nothing, tags, and halves of surrogate pairs.
  */
 const unprintable =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what it is about.
@@ -20,19 +20,28 @@ function escaped(character: string): string {
   );
 }
 
-/** A name or a message on one line: what a terminal would obey is written as in a string literal (`\x1b`, `\n`, `\u202e`). */
+/**
+ * A name or a message on one line: what a terminal would obey is written as in a string literal (`\x1b`, `\n`,
+ * `\u202e`).
+ */
 export function printable(text: string): string {
   return text.replace(unprintable, escaped);
 }
 
-/** One line of JSON that says the same and can be shown on a terminal: JSON itself escapes only the first of the controls. */
+/**
+ * One line of JSON that means the same and can be shown on a terminal: JSON itself escapes only the first of the
+ * controls.
+ */
 export function printableJson(value: unknown, replacer?: (name: string, value: unknown) => unknown): string {
   const units = (text: string) =>
     text.split("").map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return JSON.stringify(value, replacer).replace(unprintable, (character) => units(character).join(""));
 }
 
-/** Text of several lines, as `printable`, with its line feeds as they are: for text that the toolkit itself broke into lines. */
+/**
+ * Text of several lines, as `printable`, with its line feeds as they are: for text that the toolkit itself broke into
+ * lines.
+ */
 export function printableLines(text: string): string {
   return text.replace(unprintable, (character) => (character === "\n" ? character : escaped(character)));
 }

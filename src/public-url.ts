@@ -1,14 +1,20 @@
-// URLs as they may be shown and kept: one with a password, a token or a signature opens what it names to whoever reads the log. A place that
-// was given is parsed; text that may hold URLs is searched for them, and what cannot be parsed is left out.
+// URLs as they may be shown and kept: one with a password, a token or a signature opens what it names to every reader
+// of the log. A location that was given is parsed; text that may hold URLs is searched for them, and what cannot be
+// parsed is left out.
 import { createHash } from "node:crypto";
 
-/** Stands for what cannot be told from a secret. */
+/** Stands for what may be a secret. */
 const hidden = "***";
 
-/** Parameters of signatures (AWS, Google, CloudFront, Akamai), tokens: another value each time, so they identify nothing. */
+/**
+ * Parameters of signatures (AWS, Google, CloudFront, Akamai), tokens: another value each time, so they identify
+ * nothing.
+ */
 const passing =
   /^(x-amz-.*|x-goog-.*|awsaccesskeyid|googleaccessid|signature|expires|policy|key-pair-id|hdne[at]s?|token|access_token|sig)$/i;
-/** Of Azure's, which are too short to mean it elsewhere: where there is a `sig` too. */
+/**
+ * Parameters of Azure's signatures, which are too short to mean that elsewhere: they count where there is a `sig` too.
+ */
 const azure = /^(s[evprstiks]|spr|srt|sip|sdd|skoid|sktid|skt|ske|skv|saoid|suoid|scid|ses|rsc[cdelt])$/i;
 
 const shortHash = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 8);
@@ -18,7 +24,10 @@ const isHash = (text: string) => /^~[0-9a-f]{8}$/.test(text);
 export const isHashed = (search: string) => isHash(search.replace("?", ""));
 const asHash = (text: string) => (isHash(text) ? text : `~${shortHash(text)}`);
 
-/** Their names hold what elsewhere begins a query, a fragment or a parameter: only what looks like `name=value` counts there. */
+/**
+ * Their names hold what elsewhere begins a query, a fragment or a parameter: only what looks like `name=value` counts
+ * there.
+ */
 const literalSchemes: readonly string[] = ["s3", "file"];
 /** URL parsers take these with any number of slashes, of either kind. */
 const lenientScheme = "https?|wss?|ftp|s3|gs";
@@ -27,20 +36,21 @@ const anyScheme = "[a-z][a-z0-9+.-]{1,30}";
 const valueStart = new RegExp(`^(?:(${anyScheme}):(?=[\\\\/]{2})|(${lenientScheme}):(?=[^\\s]))`, "i");
 
 /**
- * A path or a URL without user name, password, parameters and fragment; a hash stands for a query, and the parameters of signatures are not
- * part of it, so that the same object signed anew has the same form. What is no URL, and a URL without any of these, stays as it is, as does
- * the result of an earlier call. The form is for people and for comparing: it may not open what the URL did.
+ * A path or a URL without user name, password, parameters and fragment; a hash stands for a query, and the parameters
+ * of signatures are not part of it, so that the same object signed anew has the same form. What is not a URL, and a URL
+ * without any of these, stays as it is, as does the result of an earlier call. The form is for people and for
+ * comparing: it may not open what the URL did.
  */
-export function publicUrl(place: string): string {
+export function publicUrl(location: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: URL parsers leave these out, wherever they are.
-  const url = place.replace(/[\t\n\r]/g, "").replace(/^[\u0000-\u0020]+|[\u0000-\u0020]+$/g, "");
+  const url = location.replace(/[\t\n\r]/g, "").replace(/^[\u0000-\u0020]+|[\u0000-\u0020]+$/g, "");
   const start = valueStart.exec(url);
-  if (start === null) return place;
+  if (start === null) return location;
   const form = formOf(url, start[1] ?? start[2] ?? "");
-  return form === url ? place : form;
+  return form === url ? location : form;
 }
 
-/** As a value: `text` is a URL of this scheme and nothing else. */
+/** The public form of a value: `text` is a URL of this scheme and nothing else. */
 function formOf(text: string, scheme: string): string {
   const unknown = `${scheme}://${hidden}`;
   const written = text.replaceAll("\\/", "/"); // as some write JSON
@@ -67,7 +77,7 @@ function formOf(text: string, scheme: string): string {
   return `${url.protocol}//${url.host}${shownPath}${keepsTail ? tail : publicQuery(literal ? tail : url.search)}`;
 }
 
-/** As it was written, where that means the same. */
+/** The path as it was written, where that means the same. */
 function rawPathOf(url: URL, rest: string): string {
   const written = rest.replace(/[?#].*$/s, "");
   const again = `${url.protocol}//${url.host}${written}`;
@@ -76,7 +86,10 @@ function rawPathOf(url: URL, rest: string): string {
 
 const innerUrl = new RegExp(`${anyScheme}:[\\\\/]|(?:${lenientScheme}):\\S`, "i");
 
-/** A URL, or a user name and password, that a path holds is hidden with all that follows, and so are the parameters of its parts. */
+/**
+ * A URL, or a user name and password, that a path holds is hidden with all that follows, and so are the parameters of
+ * its parts.
+ */
 function publicPath(path: string, literal: boolean): string {
   const plain = decoded(path);
   const holds = innerUrl.test(plain) || /:.*@/.test(plain) || (!literal && /[?#]/.test(plain));
@@ -116,8 +129,8 @@ const opening = /[\s"'`<>()[\]{}]/;
 const openerOf: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
 
 /**
- * Text that may hold URLs, such as another program's message, with the public form of each. Where a URL with secrets ends cannot always be
- * told: then more is left out rather than less. Applied to its own result it changes nothing.
+ * Text that may hold URLs, such as another program's message, with the public form of each. Where a URL with secrets
+ * ends is not always certain: then more is left out rather than less. Applied to its own result it changes nothing.
  */
 export function publicUrls(text: string): string {
   let shown = "";
@@ -152,8 +165,8 @@ function urlAt(text: string, start: RegExpExecArray): Found {
   const token = withoutClosing(text.slice(index, end));
   const url = start[1] === undefined && start[2] === undefined ? decoded(token) : token;
   const form = formOf(url, scheme);
-  const place = decoded(url.slice(scheme.length + 1));
-  const holdsMore = form !== url && (/[?#;]/.test(place) || innerUrl.test(place));
+  const location = decoded(url.slice(scheme.length + 1));
+  const holdsMore = form !== url && (/[?#;]/.test(location) || innerUrl.test(location));
   const rest = text.slice(end, limit);
   const literal = literalSchemes.includes(scheme.toLowerCase());
   if (decoded(rest).includes("@") && (form.endsWith(hidden) || mayBeUser(url))) {
@@ -173,7 +186,7 @@ function urlAt(text: string, start: RegExpExecArray): Found {
   return { shown: form, end: closingQuote(text, index, limit) ?? limit, open: false };
 }
 
-/** Without the signs of a sentence at its end; a bracket belongs to the URL where that opens it. */
+/** The token without the punctuation at its end; a bracket belongs to the URL if the URL opens it. */
 function withoutClosing(token: string): string {
   let end = token.length;
   for (; end > 0; end--) {
@@ -196,7 +209,7 @@ function nextStart(text: string, from: number): number {
 /** A URL without a path, or with what may be a port or a password: an @ that follows may end a user name. */
 const mayBeUser = (url: string) => /^[^:]*:[\\/]*([^\\/?#@]*$|[^\\/?#@]*:)/.test(url);
 
-/** Of a URL in quotes, where there can be no doubt. */
+/** The end of a URL in quotes, where there can be no doubt. */
 function closingQuote(text: string, index: number, limit: number): number | undefined {
   const quote = text[index - 1] ?? "";
   if (!/["'`]/.test(quote)) return undefined;
@@ -204,7 +217,7 @@ function closingQuote(text: string, index: number, limit: number): number | unde
   return first >= 0 && first < limit && text.indexOf(quote, first + 1) < 0 ? first : undefined;
 }
 
-/** After a URL, which may go on behind a space: not its query, parameters or fragment. */
+/** After a URL, which may continue behind a space: not its query, parameters or fragment. */
 const withoutTail = (text: string) =>
   text.replace(/[?#;]\S[\s\S]*?(?=[\s"'`<>()[\]{}]*$)/, (tail) => `?${asHash(tail.slice(1))}`);
 

@@ -1,4 +1,5 @@
-// What errors of the operating system and of Node mean in our codes, in one place: whatever the machine refuses, the caller hears what and why.
+// What errors of the operating system and of Node mean in our codes, in one place: whatever the machine refuses, the
+// caller learns what and why.
 import type { ErrorCode } from "./error-codes.js";
 
 /** What was being done: reading, making or replacing something under a name, or writing bytes to what is open. */
@@ -23,17 +24,17 @@ const denied = new Set(["EACCES", "EPERM"]);
 /** Said by Node itself, which has tried nothing then. */
 const noMemory = new Set(["ENOMEM", "ERR_WORKER_OUT_OF_MEMORY", "ERR_MEMORY_ALLOCATION_FAILED"]);
 
-/** Of a package that is there, Node says this where the system lets it open no more files. */
+/** Node's code for a missing package. For one that is there, it means that the system lets Node open no more files. */
 const noPackage = "ERR_MODULE_NOT_FOUND";
 
-/** By what the system says, or by our code for it. */
+/** Advice by the system's code, or by ours for it. */
 const cures: Readonly<Record<string, string>> = {
   [noPackage]: "; install it with: node tools/setup.mjs, or, if it is there, allow more open files with ulimit -n",
   TOO_MANY_OPEN_FILES: "; allow more with ulimit -n",
   OUT_OF_SPACE: "; make room there, or choose another place",
 };
 
-/** Undefined when it is no error of the system's. Where `access` is not given, it is told from the call that failed. */
+/** Undefined when it is not an error of the system's. Where `access` is not given, the call that failed decides it. */
 export function meaningOf(error: unknown, access?: Access): Meaning | undefined {
   if (!(error instanceof Error)) return undefined;
   const { syscall, message, path } = error as NodeJS.ErrnoException;
@@ -43,7 +44,7 @@ export function meaningOf(error: unknown, access?: Access): Meaning | undefined 
   return { code, message: message + (cures[name] ?? cures[code] ?? ""), source: path };
 }
 
-/** Whether it says that there is nothing under that name. */
+/** Whether it means that there is nothing under that name. */
 export function isMissing(error: unknown): boolean {
   return missing.has((error as NodeJS.ErrnoException).code ?? "");
 }
@@ -53,11 +54,11 @@ export function isOutOfFiles(error: unknown): boolean {
   return noFiles.has((error as NodeJS.ErrnoException).code ?? "");
 }
 
-/** As in "ENOSPC". A thread that cannot be started says it within its message only. */
+/** The system's code, as in "ENOSPC". For a thread that cannot be started it stands in the message alone. */
 function errnoOf(error: Error): string | undefined {
   const { code } = error as NodeJS.ErrnoException;
   if (code === "ERR_WORKER_INIT_FAILED") return /\bE[A-Z]{3,}\b/.exec(error.message)?.[0] ?? "EAGAIN";
-  // Of a package's own file Node's loader says it in words alone.
+  // For a package's own file Node's loader reports it in words alone.
   if (/: too many open files\.?$/.test(error.message)) return "EMFILE";
   if (error instanceof RangeError && error.message.startsWith("Array buffer allocation failed")) return "ENOMEM";
   if (typeof code !== "string") return undefined;

@@ -1,7 +1,7 @@
 // How the classes of a data set were matched with those it is scored by, in words.
 import type { ClassComparison } from "../src/shards/class-list.js";
 
-/** Nothing where the lists are equal; `known` says whose classes the data set was compared with. */
+/** Nothing where the lists are equal; `known` names whose classes the data set was compared with. */
 export function describeClasses(known: string, comparison: ClassComparison): string[] {
   const { matched, known: all, present, renumbered } = comparison;
   if (matched === "numbers")

@@ -27,7 +27,7 @@ const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 class UsageError extends Error {}
 
-/** As a terminal may show it, whatever a name or another program put in. */
+/** A text as a terminal may show it, whatever a name or another program put in. */
 const shown = (text: string) => printableLines(publicUrls(text));
 
 /** What a run of the command line has beside its arguments. */
@@ -50,7 +50,7 @@ const commonOptions = optionTable({
 export async function main(args: readonly string[]): Promise<number> {
   const interruption = new Interruption(exitCodes.interrupted);
   const session: Session = { interruption, output: new Output(process.stdout), endings: [], flags: [] };
-  process.stderr.on("error", () => {}); // where it cannot be written to, there is nobody to tell
+  process.stderr.on("error", () => {}); // where it cannot be written to, nobody would read it
   let code: number;
   try {
     code = await interruption.guard(parse(args, session));
@@ -191,7 +191,10 @@ function explainUsage(message: string, args: readonly string[], flags: readonly 
   return missing === undefined || positional === undefined ? message : `<${positional.name}> is missing`;
 }
 
-/** An error's message names options by their keys, which are flags here; those of other commands are called as preprocess calls them. */
+/**
+ * An error's message names options by their keys, which are flags here; those of other commands are called as
+ * preprocess calls them.
+ */
 function withFlags(error: ToolkitError, flags: readonly Flag[]): ToolkitError {
   const message = inFlags(error.message, flags).replace(/`([a-z][A-Za-z]*)`/g, (_, key) => `--${kebabCase(key)}`);
   const { code, source, key, offset } = error;
@@ -210,7 +213,7 @@ async function reportError(thrown: unknown, { interruption, output, flags }: Ses
     return exitCodes.interrupted;
   }
   process.stderr.write(`dctstream: ${error.describe()}\n`);
-  // A defect of ours needs its stack, without the message that was said already; an error of the input does not.
+  // A defect of ours needs its stack, without the message that was printed already; an error of the input does not.
   const stack = thrown instanceof Error ? (thrown.stack ?? "").split("\n").filter((line) => /^ +at /.test(line)) : [];
   if (error.code === "INTERNAL") process.stderr.write(stack.map((line) => `${shown(line)}\n`).join(""));
   const { code, message, source, key } = error;

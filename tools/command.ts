@@ -19,11 +19,14 @@ export interface CommandContext {
 }
 
 export interface CommandResult {
-  /** What --json prints; undefined where another process says it. */
+  /** What --json prints; undefined where another process prints it. */
   readonly result: unknown;
   /** What is printed otherwise. */
   readonly text: string;
-  /** False: exit status 1 although nothing was thrown (verify found damage). Default true. */
+  /**
+   * Whether the command succeeded; false is exit status 1 although nothing was thrown (verify found damage). Default
+   * true.
+   */
   readonly ok?: boolean;
 }
 
@@ -40,7 +43,7 @@ export function defineCommand<const Entries extends Table>(command: Command<Entr
   return command;
 }
 
-/** What --help says of a command, and the command itself when it is asked for. */
+/** What --help prints about a command, and the command itself when it is asked for. */
 export interface CommandEntry {
   /** The yargs command string, as in `preprocess <sources..>`. */
   readonly usage: string;

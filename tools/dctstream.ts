@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// The program. It loads nothing before it can report what goes wrong with that, so that a machine that cannot load the rest is an error like
-// any other.
+// The program. It loads nothing before it can report what goes wrong with that, so that a machine that cannot load the
+// rest is an error like any other.
 import type { ErrorCode } from "../src/error-codes.js";
 
 try {

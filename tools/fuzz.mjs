@@ -1,9 +1,11 @@
-// Builds and runs the libFuzzer targets of test/fuzz: the native cores without Node, under the address and undefined-behaviour sanitizers.
+// Builds and runs the libFuzzer targets of test/fuzz: the native cores without Node, under the address and
+// undefined-behaviour sanitizers.
 //
 //   node tools/fuzz.mjs [TARGET..] [--seconds S | --runs N] [--corpus DIR]
 //
-// Without a target: all of them, one after another. --runs tries so many inputs, however long the machine takes. Starts from the JPEGs in --corpus and the kept findings in test/fuzz/findings/TARGET, and
-// leaves what it learns in .cache/fuzz/TARGET. Needs clang. A finding is printed and kept beside that corpus; exit status 1.
+// Without a target: all of them, one after another. --runs tries so many inputs, however long the machine takes. Starts
+// from the JPEGs in --corpus and the kept findings in test/fuzz/findings/TARGET, and leaves what it learns in
+// .cache/fuzz/TARGET. Needs clang. A finding is printed and kept beside that corpus; exit status 1.
 import { spawnSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync } from "node:fs";
 import path from "node:path";
@@ -37,7 +39,8 @@ function build(names) {
   const cores = path.join(root, "src", "native");
   const below = readdirSync(cores, { recursive: true }).filter((name) => name.endsWith(".cc"));
   const sources = below.filter((name) => !name.startsWith("node/"));
-  // The shell reads these: relative to the root they have no letters that it reads as anything else, whatever the checkout is called.
+  // The shell reads these: relative to the root they have no letters that it reads as anything else, whatever the
+  // checkout is called.
   const relative = (...names) => path.relative(root, path.join(...names));
   const objectOf = (name) => path.join(objects, `${path.basename(name, ".cc")}.o`);
   const commands = sources.map((name) => {

@@ -1,15 +1,16 @@
-// Ctrl-C and SIGTERM, and what nobody caught: one signal that ends the work in good order, and an end to the process when that takes too long.
+// Ctrl-C and SIGTERM, and what nobody caught: one signal that ends the work in good order, and an end to the process
+// when that takes too long.
 import { ToolkitError } from "../src/errors.js";
 import { stuckThreads } from "../src/pipeline/stuck-threads.js";
 import { within } from "../src/pipeline/within.js";
 
-/** For a command to end in good order. */
+/** The time for a command to end in good order. */
 const graceMs = 1500;
 
-/** The same while there is work that only its saving keeps: less than batch systems wait before they kill. */
+/** The time while there is work that only its saving keeps: less than batch systems wait before they kill. */
 const savingGraceMs = 25_000;
 
-/** For what is left, threads in native code among it, when everything is done and told. */
+/** The time for what is left, threads in native code among it, when everything is done and reported. */
 const lastMs = 500;
 
 type Native = typeof import("../src/native/index.js");

@@ -29,7 +29,7 @@ const gauges = {
   dctstream_val_loss: "Loss of the last validation, in nats",
 } as const;
 
-/** Of every stage of the pipeline, with its name as the label `stage`; docs/profile.md lists them. */
+/** Sums of every stage of the pipeline, with its name as the label `stage`; docs/profile.md lists them. */
 const stageSums = {
   dctstream_stage_busy_seconds_total: "Time that the stage's threads worked, of all of them together",
   dctstream_stage_wait_input_seconds_total: "Time that its threads waited for input",
@@ -48,7 +48,7 @@ type StageMetricName = keyof typeof stageSums;
 
 export const metricNames: readonly string[] = [...Object.keys(gauges), ...Object.keys(stageSums), threadsName];
 
-/** By metric, in its unit. */
+/** The values of a stage by metric, in the metric's unit. */
 function stageValues(stage: StageCounters, elapsedMs: number): Readonly<Record<StageMetricName, number>> {
   const { busy, waitForInput, waitForOutput } = stageShares(stage, elapsedMs);
   const seconds = (stage.threads * elapsedMs) / 1000;
@@ -101,7 +101,10 @@ export class Metrics {
     private readonly registry: Registry,
   ) {}
 
-  /** Serves /metrics on a port of one address, 127.0.0.1 when none is given; 0 takes a free port. INVALID_OPTION when it cannot be had. */
+  /**
+   * Serves /metrics on a port of one address, 127.0.0.1 when none is given; 0 takes a free port. INVALID_OPTION when it
+   * cannot be had.
+   */
   static async serve(port: number, host: string = loopback): Promise<Metrics> {
     if (!(Number.isInteger(port) && port >= 0 && port <= 65535))
       throw invalidOption("metricsPort", "an integer from 0 to 65535", port);
@@ -150,7 +153,7 @@ export class Metrics {
       for (const [stage, counted] of Object.entries(stages)) {
         threads.set({ stage }, counted.threads);
         for (const [name, value] of Object.entries(stageValues(counted, elapsedMs))) {
-          // Waiting turns into work when that is told of; a counter that fell would be taken for one that began anew.
+          // Waiting turns into work when that is reported; a counter that fell would be taken for one that began anew.
           const before = served.get(`${name} ${stage}`) ?? 0;
           sums.get(name)?.inc({ stage }, Math.max(0, value - before));
           served.set(`${name} ${stage}`, Math.max(before, value));

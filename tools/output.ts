@@ -1,4 +1,5 @@
-// stdout as commands write to it: what cannot be written is an error with a code, and a reader that has seen enough ends nothing by itself.
+// stdout as commands write to it: what cannot be written is an error with a code, and a reader that has seen enough
+// ends nothing by itself.
 import { systemError, ToolkitError } from "../src/errors.js";
 
 export class Output {
@@ -10,13 +11,19 @@ export class Output {
     });
   }
 
-  /** Writes what a command says at its end. Whoever read the output and left (head, a pager) has the work done all the same. OUT_OF_SPACE, IO_ERROR. */
+  /**
+   * Writes what a command prints at its end. Where the reader of the output has left (head, a pager), the work is done
+   * all the same. Throws OUT_OF_SPACE, IO_ERROR.
+   */
   async finish(text: string): Promise<void> {
     await this.write(text);
     this.check();
   }
 
-  /** Writes one of many results; resolves when there is room for more. OUTPUT_NOT_WRITABLE when nobody reads them any more. */
+  /**
+   * Writes one of many results; resolves when there is room for more. OUTPUT_NOT_WRITABLE when nobody reads them any
+   * more.
+   */
   async print(text: string): Promise<void> {
     await this.write(text);
     if (this.left)

@@ -1,9 +1,11 @@
-// Makes a list of Python wheels with their hashes, which is all that setup lets pip take. The wheels are not downloaded where the index gives
-// their hashes and metadata by themselves, as PyPI does. Whoever runs this trusts the index that pip is set to, once; look the list over.
+// Makes a list of Python wheels with their hashes, which is all that setup lets pip take. The wheels are not downloaded
+// where the index gives their hashes and metadata by themselves, as PyPI does. Whoever runs this trusts the index that
+// pip is set to, once; look the list over.
 //
 //   node tools/pin-wheels.mjs tensorflow-cpu|tensorflow-gpu|test-python [--python 3.11] [--out FILE]
 //
-// Without --out: tools/setup/requirements/NAME.txt. --python is the version the wheels are for; default 3.11, for test-python the present one.
+// Without --out: tools/setup/requirements/NAME.txt. --python is the version the wheels are for; default 3.11, for
+// test-python the present one.
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import path from "node:path";

@@ -11,7 +11,7 @@ export class ProgressLine {
 
   constructor(private readonly context: CommandContext) {}
 
-  /** `keep`: also where it is no terminal. */
+  /** `keep`: also where it is not a terminal. */
   show(text: string, keep: boolean): void {
     if (!this.context.interactive) {
       if (keep) this.context.log(text);

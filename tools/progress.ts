@@ -69,7 +69,7 @@ class Lines implements ProgressDisplay {
   stop(): void {}
 }
 
-/** As the bar has it. */
+/** A duration in the form that the bar has. */
 function formatSeconds(seconds: number): string {
   if (seconds < 60) return `${Math.round(seconds)}s`;
   const minutes = Math.round(seconds / 60);

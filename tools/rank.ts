@@ -1,4 +1,4 @@
-// Which of how many machines this process is, as its launcher says it in the environment.
+// Which of how many machines this process is, as its launcher sets it in the environment.
 import { missingOption } from "../src/errors.js";
 
 interface Rank {

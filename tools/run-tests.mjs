@@ -1,6 +1,6 @@
-// Runs the compiled tests, as many files at a time as there are cores. Each file has a process of its own and a limit: one that hangs is ended
-// with everything it started, and named, also where all its tests were reported but the process does not end. Node's own --test-timeout
-// does that in Node 20 and 22, but no longer in 24 and 26.
+// Runs the compiled tests, as many files at a time as there are cores. Each file has a process of its own and a limit:
+// one that hangs is ended with everything it started, and named, also where all its tests were reported but the process
+// does not end. Node's own --test-timeout does that in Node 20 and 22, but no longer in 24 and 26.
 //
 //   node tools/run-tests.mjs [--long] [--limit SECONDS] [--repeat N] [FILTER..]     a filter is a part of a file's path
 import { spawn } from "node:child_process";
@@ -51,7 +51,10 @@ function endGroup({ pid }) {
   }
 }
 
-/** Runs one file to its end; its report, its counts (undefined where it did not come that far) and what is wrong, if anything. */
+/**
+ * Runs one file to its end; its report, its counts (undefined where it did not come that far) and what is wrong, if
+ * anything.
+ */
 async function runFile(file) {
   const started = performance.now();
   const child = spawn(process.execPath, ["--test-reporter=tap", path.join(built, file)], {

@@ -1,5 +1,6 @@
-// Sets a fresh machine up: system packages, npm packages, the addon, the TypeScript build, and last TensorFlow, which only training needs.
-// Needs nothing but Node. Every step is skipped when its inputs have not changed since it last succeeded; the steps are in setup/.
+// Sets a fresh machine up: system packages, npm packages, the addon, the TypeScript build, and last TensorFlow, which
+// only training needs. Needs nothing but Node. Every step is skipped when its inputs have not changed since it last
+// succeeded; the steps are in setup/.
 import { parseArgs } from "node:util";
 import { addon, mpi, refuseFolder } from "./setup/native.mjs";
 import { npmPackages, typescript } from "./setup/packages.mjs";
@@ -49,7 +50,7 @@ function tell(error) {
   process.stderr.write(`setup: failed: ${error.message}\n${cure}`);
 }
 
-/** Does what the rest can do without; a failure is told and remembered. */
+/** Does what the rest can do without; a failure is reported and remembered. */
 async function attempt(what, work) {
   try {
     await work();

@@ -1,9 +1,10 @@
-// Runs the tests under another Node than the one installed: fetches it from npm, checks its hash, sets this checkout up with it, and tests.
+// Runs the tests under another Node than the one installed: fetches it from npm, checks its hash, sets this checkout up
+// with it, and tests.
 //
 //   node tools/test-on-node.mjs 20|22|24|26 [FILTER..]
 //
-// A filter is a part of a test file's path, as in train/engine; all files run without one. The Node stays in .cache/nodes, and nothing else
-// of the machine is touched. Exit status: that of the tests.
+// A filter is a part of a test file's path, as in train/engine; all files run without one. The Node stays in
+// .cache/nodes, and nothing else of the machine is touched. Exit status: that of the tests.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,10 +1,11 @@
-// Loads a compiled .node file, or says why it cannot be loaded: what it was built for, what runs now, and the command that cures it.
+// Loads a compiled .node file, or throws why it cannot be loaded: what it was built for, what runs now, and the command
+// that cures it.
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { ErrorCode } from "../error-codes.js";
 import { ToolkitError } from "../errors.js";
 
-/** What an error about a file that cannot be loaded says, and how. */
+/** What an error about a file that cannot be loaded contains, and how. */
 export interface AddonHelp {
   readonly code: ErrorCode;
   /** What could not be done, as in "cannot load TensorFlow". Default: that the file cannot be loaded. */
@@ -25,7 +26,10 @@ const nodeOfModuleVersion: Readonly<Record<string, string>> = {
   "147": "26",
 };
 
-/** Requires a compiled file. An error with the given code when it is missing, damaged, or built for another Node or processor. */
+/**
+ * Requires a compiled file. An error with the given code when it is missing, damaged, or built for another Node or
+ * processor.
+ */
 export function loadAddonFile(file: string, help: AddonHelp): unknown {
   try {
     return createRequire(import.meta.url)(file);
@@ -43,7 +47,10 @@ function addonFileError(file: string, cause: unknown, help: AddonHelp): ToolkitE
   return new ToolkitError(code, `${problem}: ${facts}; build it with: ${cure}`, { cause });
 }
 
-/** The first line of Node's message; where Node says in four lines that the file is for another version, that in one. */
+/**
+ * The first line of Node's message; where Node takes four lines to report that the file is for another version, that in
+ * one.
+ */
 function reason(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
   const versions = /NODE_MODULE_VERSION (\d+)[\s\S]*NODE_MODULE_VERSION (\d+)/.exec(message);

@@ -1,4 +1,5 @@
-// Finds and loads the addon and checks its version. The rest of this folder gives its functions names and types for the library.
+// Finds and loads the addon and checks its version. The rest of this folder gives its functions names and types for the
+// library.
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { ToolkitError } from "../errors.js";
@@ -17,7 +18,10 @@ import type {
   ViewAxis,
 } from "./shapes.js";
 
-/** Where each number stands in an array that the addon reads or writes; `numbers`: how many there are. The addon has made it of its enums. */
+/**
+ * Where each number stands in an array that the addon reads or writes; `numbers`: how many there are. The addon has
+ * made it of its enums.
+ */
 export type Positions<Name extends string> = Readonly<Record<Name | "numbers", number>>;
 
 /** The functions of the compiled file. Codecs are numbers of its list. */

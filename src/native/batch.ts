@@ -61,7 +61,9 @@ export interface RenderBatchOptions {
   readonly pairs: readonly MixedPair[];
   /** Put a neighbour's view in the place of a sample that fails. */
   readonly replace: boolean;
-  /** [3]: nanoseconds that one sample of 32 took to be read, to be unpacked and in all are added to it. */
+  /**
+   * Three sums, to which the nanoseconds are added that one sample of 32 took to be read, to be unpacked, and in all.
+   */
   readonly times?: Float64Array | undefined;
 }
 

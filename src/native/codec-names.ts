@@ -3,6 +3,7 @@
 /** How the streams of a packed record are stored; docs/shards.md. */
 export const codecs = ["zstd", "none"] as const;
 
+/** How packed streams are stored: one of `codecs`. */
 export type Codec = (typeof codecs)[number];
 
 export const defaultCodec: Codec = "zstd";

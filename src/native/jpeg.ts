@@ -55,9 +55,9 @@ export interface ReadOptions {
 }
 
 /**
- * Reads a JPEG's coefficients and packs them; `facts`, of factNumbers, says what was read. The packed bytes stay in the addon until the next
- * call: takePacked copies them to where they are wanted. Throws NOT_A_JPEG, BAD_JPEG, UNSUPPORTED_JPEG, TOO_MANY_PIXELS, TOO_MANY_SCANS,
- * OUT_OF_MEMORY.
+ * Reads a JPEG's coefficients and packs them; `facts`, of factNumbers, describes what was read. The packed bytes stay
+ * in the addon until the next call: takePacked copies them to where they are wanted. Throws NOT_A_JPEG, BAD_JPEG,
+ * UNSUPPORTED_JPEG, TOO_MANY_PIXELS, TOO_MANY_SCANS, OUT_OF_MEMORY.
  */
 export function readJpegFacts(bytes: Uint8Array, options: ReadOptions, facts: Float64Array): void {
   const { maxPixels, codec, decoder = "auto", resize } = options;
@@ -92,17 +92,23 @@ export function readJpeg(
   return { ...facts, packed };
 }
 
-/** Decodes a JPEG to pixels through libjpeg, turned by an EXIF orientation (0 and 1: as stored). CMYK becomes RGB. Same errors as readJpeg. */
+/**
+ * Decodes a JPEG to pixels through libjpeg, turned by an EXIF orientation (0 and 1: as stored). CMYK becomes RGB. Same
+ * errors as readJpeg.
+ */
 export function readPixels(bytes: Uint8Array, maxPixels: number, orientation = 0): JpegPixels {
   return addon.readPixels(bytes, maxPixels, orientation);
 }
 
-/** The EXIF orientation of a JPEG, 1 to 8; 0 when it says none. */
+/** The EXIF orientation of a JPEG, 1 to 8; 0 when it has none. */
 export function readOrientation(bytes: Uint8Array): number {
   return addon.readOrientation(bytes);
 }
 
-/** The original file from its header, trailer and coefficients. CANNOT_REBUILD when the header is no single sequential scan. */
+/**
+ * The original file from its header, trailer and coefficients. Throws CANNOT_REBUILD when the header is not that of a
+ * single sequential scan.
+ */
 export function rebuildJpeg(
   header: Uint8Array,
   trailer: Uint8Array,

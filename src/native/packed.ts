@@ -7,12 +7,14 @@ import type { SimdLevel, StoredImage } from "./shapes.js";
 /** Block rows per independently readable frame of a packed record. */
 export const rowsPerFrame: number = addon.rowsPerFrame;
 
-/** [wide, high] of each component's stored grid. */
+/** The stored grid of each component: [wide, high]. */
 export function flatGrids(components: StoredImage["components"]): Uint32Array {
   return Uint32Array.from(components.flatMap(({ storedWide, storedHigh }) => [storedWide, storedHigh]));
 }
 
-/** Packs quantised coefficients, all components one after another, each [storedHigh, storedWide, 64] in natural order. */
+/**
+ * Packs quantised coefficients, all components one after another, each [storedHigh, storedWide, 64] in natural order.
+ */
 export function packCoefficients(
   coefficients: Int16Array,
   components: StoredImage["components"],

@@ -3,7 +3,10 @@ import type { Codec } from "./codec-names.js";
 
 export type SimdLevel = "scalar" | "neon" | "avx2" | "avx512";
 
-/** One component of a JPEG. `storedWide` x `storedHigh` includes the padding blocks of whole MCUs, which the packed form keeps. */
+/**
+ * One component of a JPEG. `storedWide` x `storedHigh` includes the padding blocks of whole MCUs, which the packed form
+ * keeps.
+ */
 export interface ComponentGeometry {
   readonly h: number;
   readonly v: number;
@@ -30,15 +33,18 @@ export interface JpegFacts {
   /** Whether `rebuildJpeg` gives the file back byte for byte; checked by doing it. */
   readonly rebuildable: boolean;
   readonly components: readonly ComponentGeometry[];
-  /** [components, 64], natural order. */
+  /** Quantisation tables, [components, 64] in natural order. */
   readonly quantTables: Uint16Array;
   readonly crc32c: number;
-  /** Of the packed bytes, and of the resized image as a file, which all here is of then; 0 when nothing was resized. */
+  /**
+   * The length of the packed bytes, and of the resized image as a file, which all facts here describe then; 0 when
+   * nothing was resized.
+   */
   readonly packedBytes: number;
   readonly fileBytes: number;
   /**
-   * Whole numbers over the dequantised coefficients: block counts [3]; then sums, sums of squares, non-zero counts and largest
-   * magnitudes, each [3, 64] in natural order.
+   * Whole numbers over the dequantised coefficients: block counts [3]; then sums, sums of squares, non-zero counts and
+   * largest magnitudes, each [3, 64] in natural order.
    */
   readonly frequencies: Float64Array;
 }
@@ -48,7 +54,10 @@ export interface JpegRecord extends JpegFacts {
   readonly packed: Uint8Array<ArrayBuffer>;
 }
 
-/** A resized form: everything is scaled so that its shorter side is `shorterSide`, and a centred square of `crop` is kept (0: all). */
+/**
+ * A resized form: everything is scaled so that its shorter side is `shorterSide`, and a centred square of `crop` is
+ * kept (0: all).
+ */
 export interface ResizeOptions {
   readonly shorterSide: number;
   readonly crop: number;
@@ -57,7 +66,7 @@ export interface ResizeOptions {
   readonly sampling: "4:2:0" | "4:4:4";
 }
 
-/** [height, width, channels], 8 bit: grey (1) or RGB (3). */
+/** Decoded pixels, [height, width, channels], 8 bit: grey (1 channel) or RGB (3). */
 export interface JpegPixels {
   readonly width: number;
   readonly height: number;
@@ -74,13 +83,16 @@ export interface EncodeOptions {
   readonly lumaV?: number;
   readonly progressive?: boolean;
   readonly arithmetic?: boolean;
-  /** In MCUs. Default 0, none. */
+  /** Restart interval in MCUs. Default 0: none. */
   readonly restartInterval?: number;
   /** Stores RGB components instead of YCbCr. */
   readonly keepRgb?: boolean;
 }
 
-/** One axis of a view, in luma pixels: the box is scaled to `scaledSize`, of which `outCount` from `outStart` on are produced. */
+/**
+ * One axis of a view, in luma pixels: the box is scaled to `scaledSize`, of which `outCount` from `outStart` on are
+ * produced.
+ */
 export interface ViewAxis {
   readonly boxStart: number;
   readonly boxEnd: number;
@@ -96,7 +108,10 @@ export interface PixelScaling {
   readonly bias: readonly [number, number, number];
 }
 
-/** Where a view goes. DCT: y [h/8, w/8, 64], cb and cr [h/16, w/16, 64], dequantised; RGB: [h, w, 3], 0..255 before scaling. */
+/**
+ * Where a view goes. DCT: y [h/8, w/8, 64], cb and cr [h/16, w/16, 64], dequantised; RGB: [h, w, 3], 0..255 before
+ * scaling.
+ */
 export type ViewTarget =
   | { readonly kind: "dct"; readonly y: Float32Array; readonly cb: Float32Array; readonly cr: Float32Array }
   | { readonly kind: "rgb"; readonly rgb: Float32Array; readonly scaling?: PixelScaling };
@@ -108,7 +123,7 @@ export interface ViewForm {
   readonly kind: "dct" | "pixels";
   /** int16 coefficients are in sixteenths; uint8 pixels are rounded and clipped. */
   readonly type: "float32" | "int16" | "uint8";
-  /** In luma pixels. */
+  /** Size in luma pixels. */
   readonly width: number;
   readonly height: number;
   /** DCT: luma blocks per chroma block on each axis. */
@@ -135,7 +150,10 @@ export interface BatchSample {
   codec: Codec;
   width: number;
   height: number;
-  /** Index of the table of layouts, index in it, and where in `grids` its stored grids are: as the sample index has them. */
+  /**
+   * Index of the table of layouts, index in it, and where in `grids` its stored grids are: as the sample index has
+   * them.
+   */
   layouts: number;
   layout: number;
   grids: Uint16Array;
@@ -148,7 +166,10 @@ export interface BatchSample {
   erase: PixelBox | undefined;
 }
 
-/** Factors on luma and chroma, the level shift taken off; then, in grey levels, an offset, and a multiple of the view's mean luma. */
+/**
+ * Factors on luma and chroma, the level shift taken off; then, in grey levels, an offset, and a multiple of the view's
+ * mean luma.
+ */
 export interface ColorChange {
   readonly luma: number;
   readonly chroma: number;
@@ -156,7 +177,7 @@ export interface ColorChange {
   readonly offsetOfMean: number;
 }
 
-/** In luma pixels. */
+/** A rectangle in luma pixels. */
 export interface PixelBox {
   readonly top: number;
   readonly left: number;
@@ -164,7 +185,10 @@ export interface PixelBox {
   readonly right: number;
 }
 
-/** Two views of a batch that are mixed: each becomes `share` of itself and the rest of the other, or they exchange a box. */
+/**
+ * Two views of a batch that are mixed: each becomes `share` of itself and the rest of the other, or they exchange a
+ * box.
+ */
 export interface MixedPair {
   readonly a: number;
   readonly b: number;
@@ -186,7 +210,7 @@ export interface StoredImage {
   readonly width: number;
   readonly height: number;
   readonly components: readonly Pick<ComponentGeometry, "h" | "v" | "storedWide" | "storedHigh">[];
-  /** [components, 64], natural order. */
+  /** Quantisation tables, [components, 64] in natural order. */
   readonly quantTables: Uint16Array;
   readonly packed: Uint8Array;
   readonly codec: Codec;

@@ -3,7 +3,7 @@ import { closeSync, openSync } from "node:fs";
 import { addon } from "./addon.js";
 import type { SimdLevel } from "./shapes.js";
 
-/** The instructions in use: the processor's best, or less when DCTSTREAM_SIMD says so. */
+/** The instructions in use: the processor's best, or less when DCTSTREAM_SIMD asks for it. */
 export const simdLevel: SimdLevel = addon.simd;
 export const bestSimdLevel: SimdLevel = addon.bestSimd;
 
@@ -13,8 +13,8 @@ export function copyBytes(to: Uint8Array, from: Uint8Array): void {
 }
 
 /**
- * Locks a file or folder until the returned file descriptor is closed or the process ends. Undefined: another process holds it. IO_ERROR, and
- * what the system says when it cannot be opened.
+ * Locks a file or folder until the returned file descriptor is closed or the process ends. Undefined: another process
+ * holds it. Throws IO_ERROR, and the system's error when it cannot be opened.
  */
 export function lockPath(path: string): number | undefined {
   const descriptor = openSync(path, "r");
@@ -28,9 +28,9 @@ export function lockPath(path: string): number | undefined {
 }
 
 /**
- * Ends the process with `status` when it has not ended by itself `graceMs` after SIGINT or SIGTERM, or when another of them comes, whatever
- * its threads do; held temporary files are removed first. To be called after the process has its own handlers of these signals. False where
- * the system has no room for it.
+ * Ends the process with `status` when it has not ended by itself `graceMs` after SIGINT or SIGTERM, or when another of
+ * them comes, whatever its threads do; held temporary files are removed first. To be called after the process has its
+ * own handlers of these signals. False where the system has no room for it.
  */
 export function watchInterrupts(graceMs: number, status: number): boolean {
   return addon.watchInterrupts(graceMs, status);
@@ -45,7 +45,10 @@ export function unwatchInterrupts(): void {
   addon.unwatchInterrupts();
 }
 
-/** Ends the process with `status` after so long, if it is still there: threads that are in native code keep it from ending by itself. */
+/**
+ * Ends the process with `status` after so long, if it is still there: threads that are in native code keep it from
+ * ending by itself.
+ */
 export function exitWithin(ms: number, status: number): boolean {
   return addon.exitWithin(ms, status);
 }

@@ -62,7 +62,7 @@ export function renderView(image: StoredImage, x: ViewAxis, y: ViewAxis, target:
   renderForm(image, x, y, form, unchangedColor, out);
 }
 
-/** The same in any form, and with its colours changed; `out` as in a batch of one view. */
+/** Renders a view in any form, with its colours changed; `out` is as in a batch of one view. */
 export function renderForm(
   image: StoredImage,
   x: ViewAxis,

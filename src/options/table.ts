@@ -1,5 +1,5 @@
-// One table per options object: what there is, what each may be and what holds where nothing is given. The options' types, their checks,
-// the command line with its help and the configuration file all come from it.
+// One table per options object: what there is, what each may be and what holds where nothing is given. The options'
+// types, their checks, the command line with its help and the configuration file all come from it.
 import { invalidOption, missingOption } from "../errors.js";
 import type { Kind } from "./kinds.js";
 
@@ -9,7 +9,7 @@ export interface Option<Value = never> {
   readonly describe: string;
   /** The value of an option that is not given. */
   readonly default?: Value;
-  /** The same in words, where it is no constant. */
+  /** The same in words, where it is not a constant. */
   readonly otherwise?: string;
   /** An option that must be given. */
   readonly required?: true;
@@ -85,7 +85,10 @@ export function given<Entries extends Table>(entries: Entries, options: Given<En
   return Object.fromEntries(own.filter(([, value]) => value !== undefined)) as unknown as Given<Entries>;
 }
 
-/** Checked and completed; keys that the table does not have are left out. INVALID_OPTION, with the key's path as in `cache.maxBytes`. */
+/**
+ * Checked and completed; keys that the table does not have are left out. INVALID_OPTION, with the key's path as in
+ * `cache.maxBytes`.
+ */
 export function complete<Entries extends Table>(entries: Entries, options: Given<Entries>): Complete<Entries> {
   return completeAt(entries, options, "") as Complete<Entries>;
 }

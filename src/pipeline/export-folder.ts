@@ -1,5 +1,5 @@
-// The folder that files are exported into. Their names are plain paths; what may still lead out of the folder are symbolic links that lie in
-// it already: nothing is written through them.
+// The folder that files are exported into. Their names are plain paths; what may still lead out of the folder are
+// symbolic links that lie in it already: nothing is written through them.
 import { lstat, mkdir } from "node:fs/promises";
 import path from "node:path";
 import { systemError, ToolkitError } from "../errors.js";
@@ -25,7 +25,10 @@ export class ExportFolder {
     this.root = remote ? undefined : path.resolve(localPath(folder));
   }
 
-  /** Writes a file. What is in the way of this file alone comes back; what the folder itself or the disk refuses is thrown. */
+  /**
+   * Writes a file. What is in the way of this file alone comes back; what the folder itself or the disk refuses is
+   * thrown.
+   */
   async add(name: string, bytes: Uint8Array): Promise<ToolkitError | undefined> {
     if (this.root === undefined) {
       await this.writing.add(putObject(joinUrl(this.folder, name), bytes));
@@ -76,7 +79,7 @@ export class ExportFolder {
   }
 }
 
-/** What the system says of a name that is too long, is a folder's or a file's already, or leads through a link. */
+/** The system's codes for a name that is too long, is a folder's or a file's already, or leads through a link. */
 const nameErrors = new Set(["ENAMETOOLONG", "EISDIR", "ENOTDIR", "ENOTEMPTY", "EEXIST", "ELOOP", "EILSEQ", "EINVAL"]);
 
 function errnoOf(error: unknown): string | undefined {

@@ -10,8 +10,9 @@ export class ExportNames {
   private readonly taken = new Map<string, "file" | "folder">();
 
   /**
-   * The name, without its extension, of a sample that gets one file for each of the endings. `~2`, `~3` and so on is added to a component that
-   * another sample has: to a file's name where that or a folder is called so, to a folder's where a file is.
+   * The name, without its extension, of a sample that gets one file for each of the endings. `~2`, `~3` and so on is
+   * added to a component that another sample has: to a file's name where that or a folder is called so, to a folder's
+   * where a file is.
    */
   take(key: string, endings: readonly string[]): string {
     const components = key.split("/");
@@ -28,7 +29,7 @@ export class ExportNames {
     return name;
   }
 
-  /** The extension of a file that holds a JPEG: its own where that says so, ".jpg" in its place otherwise. */
+  /** The extension of a file that holds a JPEG: its own where that is a JPEG's, ".jpg" instead otherwise. */
   extensionOf(extension: string): string {
     if (jpegExtension.test(extension)) return extension;
     this.retyped++;

@@ -11,6 +11,7 @@ import { ExportFolder } from "./export-folder.js";
 import { ExportNames } from "./export-names.js";
 import { TarWriter } from "./tar-writer.js";
 
+/** What `exportImages` can be asked for. */
 export interface ExportOptions {
   readonly manifest: string;
   /** A folder, or a name that ends in .tar. */
@@ -19,6 +20,7 @@ export interface ExportOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What an export wrote, and what it left out. */
 export interface ExportReport {
   readonly exported: number;
   /** Files that are the originals, which their checksums prove: all but the converted and resized ones. */
@@ -45,8 +47,18 @@ interface ExportTarget {
 const listedRefusals = 100;
 
 /**
- * Writes every sample's file under its key, with an extension that is a JPEG's. A record that no file can be made of is left out and counted.
- * CHECKSUM_MISMATCH at the first damaged record.
+ * Writes every sample's file under its key, with an extension that is a JPEG's: the original byte for byte, but for
+ * converted and resized samples. A record that no file can be made of is left out and counted in `refused`.
+ *
+ * Errors: CHECKSUM_MISMATCH at the first damaged record, NOT_FOUND, BAD_MANIFEST, IO_ERROR.
+ *
+ * @example
+ * ```ts
+ * import { exportImages } from "dctstream";
+ *
+ * const { exported, byteExact } = await exportImages({ manifest: "shards/val", out: "val.tar" });
+ * console.log(`${exported} files, ${byteExact} of them the originals`);
+ * ```
  */
 export async function exportImages(options: ExportOptions): Promise<ExportReport> {
   const manifest = await readManifest(options.manifest);

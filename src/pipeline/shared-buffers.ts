@@ -1,5 +1,6 @@
-// Shared memory that is used again. A shared buffer is freed only when every thread that saw it has collected its garbage, which
-// threads with little garbage of their own hardly do: left to itself, a loader's memory grows to several times what it uses.
+// Shared memory that is used again. A shared buffer is freed only when every thread that saw it has collected its
+// garbage, which threads with little garbage of their own hardly do: left to itself, a loader's memory grows to several
+// times what it uses.
 
 export class SharedBuffers {
   private readonly free: SharedArrayBuffer[] = [];
@@ -12,7 +13,7 @@ export class SharedBuffers {
     return this.free.splice(best, best < 0 ? 0 : 1)[0] ?? new SharedArrayBuffer(byteLength);
   }
 
-  /** For the next `take`: nobody may look at the buffer any more. */
+  /** Keeps a buffer for the next `take`: nobody may look at it any more. */
   giveBack(buffer: SharedArrayBuffer): void {
     this.free.push(buffer);
   }

@@ -1,15 +1,16 @@
-// How the stages of a pipeline spend their time, counted always: a few additions for a task of many samples. Stages say when they worked; what
-// is left of their threads' time is waiting, for input while they starve and for room for their output otherwise.
+// How the stages of a pipeline spend their time, counted always: a few additions for a task of many samples. Stages
+// note when they worked; what is left of their threads' time is waiting, for input while they starve and for room for
+// their output otherwise.
 import { threadId } from "node:worker_threads";
 import { threadCpuMs } from "../native/index.js";
 
 /** What a stage's threads did, in sums whose differences can be taken; times in milliseconds. */
 export interface StageCounters {
   readonly threads: number;
-  /** Of all its threads together, and the part of it while the stage starved. */
+  /** Busy time of all threads of the stage together, and the part of it in which the stage starved. */
   readonly busyMs: number;
   readonly busyWhileStarvingMs: number;
-  /** The part of the busy time in which its threads had a core, as far as they can tell. */
+  /** The part of the busy time in which its threads had a core, as far as they can know. */
   readonly cpuMs: number;
   /** Time in which a thread without work would have waited for input. */
   readonly starvingMs: number;
@@ -36,7 +37,7 @@ export interface StageShares {
   readonly waitForOutput: number;
 }
 
-/** Hears of everything that stages do, for a trace. Times in milliseconds as `epochMs` tells them. */
+/** Gets everything that stages do, for a trace. Times in milliseconds as `epochMs` gives them. */
 export interface Recorder {
   /** Work, or a wait, of one of a stage's threads; `thread` is undefined where what is under way overlaps. */
   span(stage: string, name: string, thread: number | undefined, began: number, ended: number): void;
@@ -44,9 +45,9 @@ export interface Recorder {
   depth(stage: string, at: number, items: number): void;
 }
 
-/** Work that a thread tells of. */
+/** Work that a thread reports. */
 export interface Work {
-  /** The thread that did it, and when, as `epochMs` tells time. */
+  /** The thread that did it, and when, as `epochMs` gives the time. */
   readonly thread: number;
   readonly began: number;
   readonly ended: number;
@@ -60,7 +61,7 @@ interface Tally {
   readonly bytes?: number;
 }
 
-/** Depths that are told apart. */
+/** The depths that are counted separately. */
 const depths = 65;
 
 /** Milliseconds since 1970, to a microsecond, and the same in all threads. */
@@ -74,6 +75,7 @@ export function timeWork(): () => Required<Work> {
   return () => ({ thread: threadId, began, ended: epochMs(), cpuMs: threadCpuMs() - cpu });
 }
 
+/** The shares of a stage's time in [0, 1], which add up to 1; `elapsedMs` is the time that the counters span. */
 export function stageShares(stage: StageCounters, elapsedMs: number): StageShares {
   const { threads, busyMs, busyWhileStarvingMs, starvingMs } = stage;
   const all = threads * elapsedMs;
@@ -115,7 +117,9 @@ function combine(one: PipelineCounters, other: PipelineCounters, sign: 1 | -1): 
   return { elapsedMs: one.elapsedMs + sign * other.elapsedMs, stages: Object.fromEntries(stages) };
 }
 
-/** The time that a pipeline's stages share: it begins with the first result, so that starting up is nobody's waiting. */
+/**
+ * The time that a pipeline's stages share: it begins with the first result, so that starting up is nobody's waiting.
+ */
 export class PipelineClock {
   private begun = Number.POSITIVE_INFINITY;
   private readonly stages = new Map<string, StageClock>();
@@ -155,7 +159,7 @@ export class StageClock {
   private samples = 0;
   private bytes = 0;
   private readonly parts: Record<string, number> = {};
-  /** When it starved lately, oldest first; the last may go on. Work may be told of late. */
+  /** When it starved lately, oldest first; the last may continue. Work may be reported late. */
   private hunger: { readonly from: number; to: number }[] = [];
   private starvedMs = 0;
   private readonly queue: number[] = [];
@@ -180,7 +184,10 @@ export class StageClock {
     if (this.tally !== undefined) this.tallyBefore = this.tally();
   }
 
-  /** A thread's work, which may lie a while back. `busyMs` is the part of it that was no waiting; all of it when left out. */
+  /**
+   * A thread's work, which may lie a while back. `busyMs` is the part of it that was not waiting; all of it when left
+   * out.
+   */
   worked({ thread, began, ended, cpuMs }: Work, samples = 0, bytes = 0, busyMs = ended - began): void {
     this.pieces++;
     this.passed(samples, bytes);
@@ -208,7 +215,10 @@ export class StageClock {
     this.parts[part] = (this.parts[part] ?? 0) + ms;
   }
 
-  /** For work that is only seen to begin and end, many pieces at a time: the stage is busy while there is any. Returns when it began. */
+  /**
+   * Notes that work begins which is only seen to begin and end, many pieces at a time: the stage is busy while there is
+   * any. Returns when it began.
+   */
   began(): number {
     const now = this.now();
     if (this.active++ === 0) this.activeSince = now;
@@ -224,12 +234,15 @@ export class StageClock {
     if (--this.active === 0) this.busyMs += Math.max(0, now - Math.max(this.activeSince, this.begun));
   }
 
-  /** It works since then, which `worked` will tell when it ends; undefined: it does not. */
+  /** The time since which it works, which `worked` will report when it ends; undefined: it does not. */
   runs(since: number | undefined): void {
     this.runningSince = since;
   }
 
-  /** Takes its busy time from who counts it elsewhere, and the bytes that go through it, where they are counted there too. */
+  /**
+   * Takes its busy time from who counts it elsewhere, and the bytes that go through it, where they are counted there
+   * too.
+   */
   follows(tally: () => Tally): void {
     this.tally = tally;
     this.tallyBefore = tally();
@@ -244,7 +257,7 @@ export class StageClock {
     else if (last !== undefined) {
       last.to = now;
       this.starvedMs += Math.max(0, now - Math.max(last.from, this.begun));
-      // Work is told of within a few tasks of its end.
+      // Work is reported within a few tasks of its end.
       if (this.hunger.length > 4096) this.hunger = this.hunger.slice(-1024);
     }
   }
@@ -300,7 +313,7 @@ export class StageClock {
   }
 }
 
-/** Passes items on; `waits` is told when the next one is asked for and when it is there. */
+/** Passes items on; `waits` is called when the next one is asked for and when it is there. */
 export async function* watched<T>(
   items: AsyncIterable<T> | Iterable<T>,
   waits: (asking: boolean) => void,

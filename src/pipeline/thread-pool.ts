@@ -1,5 +1,5 @@
-// A pool of threads: piscina, with failures that have a code, tasks that can be given up, and an end that comes even while a thread is in native
-// code, which nobody can stop.
+// A pool of threads: piscina, with failures that have a code, tasks that can be given up, and an end that comes even
+// while a thread is in native code, which nobody can stop.
 import { Piscina } from "piscina";
 import { asToolkitError, ToolkitError } from "../errors.js";
 import { stuckThreads } from "./stuck-threads.js";
@@ -24,7 +24,7 @@ export class ThreadPool {
   private readonly waiting = new Set<(reason: unknown) => void>();
   private failure: ToolkitError | undefined;
 
-  /** OUT_OF_MEMORY, TOO_MANY_OPEN_FILES and the like when the system lets it have no more threads. */
+  /** Throws OUT_OF_MEMORY, TOO_MANY_OPEN_FILES and the like when the system lets the process have no more threads. */
   constructor(private readonly options: ThreadPoolOptions) {
     const { entry, threads, tasksPerThread = 1, workerData } = options;
     try {
@@ -43,8 +43,9 @@ export class ThreadPool {
   }
 
   /**
-   * Has a thread do a task. When `signal` aborts, which as many may listen to as there are tasks, the call ends with its reason at once, though
-   * the thread may go on with what it was given. THREAD_ENDED when the thread ends in the middle, and what the task throws.
+   * Has a thread do a task. When `signal` aborts, which as many may listen to as there are tasks, the call ends with
+   * its reason at once, though the thread may continue with what it was given. THREAD_ENDED when the thread ends in the
+   * middle, and what the task throws.
    */
   async run<Answer>(task: unknown, signal?: AbortSignal): Promise<Answer> {
     signal?.throwIfAborted();

@@ -1,6 +1,6 @@
 // Waiting that ends: for clean-up, which must not take longer than anybody would wait for it.
 
-/** Whether `work` settled in that time, which it may go on after; what it fails with is nobody's any more. */
+/** Whether `work` settled in that time. It may continue after it; what it fails with then is dropped. */
 export async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<false>((resolve) => {

@@ -1,5 +1,5 @@
-// What manifests and sidecars may say beyond the types of their fields: names of files in their own folder, and numbers that can all be true at
-// once. Readers allocate and loop by these numbers.
+// What manifests and sidecars may contain beyond the types of their fields: names of files in their own folder, and
+// numbers that can all be true at once. Readers allocate and loop by these numbers.
 import { keyProblem } from "./key.js";
 import type { ShardEntry } from "./writer.js";
 
@@ -8,7 +8,7 @@ const minRowBytes = 64;
 /** Readers number samples with 32 bits. */
 const maxSamples = 2 ** 32 - 1;
 
-/** What is wrong with the first name that is no plain name of a file in the folder; undefined when all are. */
+/** What is wrong with the first name that is not a plain name of a file in the folder; undefined when all are. */
 export function nameProblem(names: readonly string[]): string | undefined {
   for (const name of names) {
     // Where a name becomes part of a URL, the last three have a meaning of their own.

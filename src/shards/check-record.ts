@@ -1,18 +1,19 @@
-// What a record may say: names that stay inside a folder, and the measures of an image that can exist. Whoever reads records asks here first,
-// because a record may come from anybody and its checksums only say that nothing changed since.
+// What a record may contain: names that stay inside a folder, and the measures of an image that can exist. Readers of
+// records ask here first, because a record may come from anybody and its checksums only prove that nothing changed
+// since.
 import type { ComponentGeometry } from "../native/index.js";
 import { keyProblem } from "./key.js";
 import type { ViewableSample } from "./record.js";
 
-/** Of one image: luma, or luma and chroma. */
+/** The most components of an image: luma, or luma and chroma. */
 export const maxComponents = 3;
 /** Pixels of a JPEG's side: it has 16 bits for it. */
 const maxSide = 65_535;
 
-/** In bytes of UTF-8. */
+/** The longest extension, in bytes of UTF-8. */
 const maxExtensionBytes = 64;
 
-/** Why key and extension together are no name of a file inside a folder; undefined when they are. */
+/** Why key and extension together do not name a file inside a folder; undefined when they are. */
 export function namesProblem(key: string, extension: string): string | undefined {
   const problem = keyProblem(key);
   if (problem !== undefined) return `its key ${problem}`;
@@ -24,7 +25,7 @@ export function namesProblem(key: string, extension: string): string | undefined
   return together === undefined ? undefined : `its extension ${together}`;
 }
 
-/** Why no image can be so; undefined when one can. What the packed bytes hold is for their reader to say. */
+/** Why no image can be so; undefined when one can. What the packed bytes hold is for their reader to check. */
 export function imageProblem(image: Omit<ViewableSample, "packed" | "crc32c">): string | undefined {
   const { label, width, height, components } = image;
   if (label < 0) return `its label is ${label}`;

@@ -1,4 +1,5 @@
-// Reading what has a checksum: bits do flip on the way, so bytes that are wrong are read again before they are called damaged.
+// Reading what has a checksum: bits do flip on the way, so bytes that are wrong are read again before they are called
+// damaged.
 import { ToolkitError } from "../errors.js";
 import { crc32c } from "../native/index.js";
 import { at } from "../storage/at.js";
@@ -7,10 +8,13 @@ import type { ByteRange } from "../storage/object-store.js";
 
 export const maxReads = 5;
 
-/** Memory that is taken on the word of a manifest alone; whoever wants more is asked for the bytes first. */
+/** Memory that is taken on the word of a manifest alone; for more, the bytes must be there first. */
 const trustedBytes = 64 << 20;
 
-/** To be called before there is memory for a range that a file's own numbers give. CORRUPT_SHARD when it is large and not there; NOT_FOUND. */
+/**
+ * Checks that a range is there, before memory is taken for a length that a file itself claims. Throws CORRUPT_SHARD
+ * when it is large and not there; NOT_FOUND.
+ */
 export async function checkIsThere(url: string, range: ByteRange, signal?: AbortSignal): Promise<void> {
   if (range.end - range.start <= trustedBytes) return;
   const info = await at(url).stat(signal);
@@ -20,7 +24,10 @@ export async function checkIsThere(url: string, range: ByteRange, signal?: Abort
   throw new ToolkitError("CORRUPT_SHARD", message, { source: url });
 }
 
-/** Fills `target` from the range; `faultOf` says what is wrong with it. Undefined when it is good in the end, the last fault otherwise. */
+/**
+ * Fills `target` from the range; `faultOf` gives what is wrong with it. Undefined when it is good in the end, the last
+ * fault otherwise.
+ */
 export async function readChecked<Fault>(
   url: string,
   range: ByteRange,
@@ -36,7 +43,7 @@ export async function readChecked<Fault>(
   }
 }
 
-/** The same for bytes with one CRC-32C: undefined when they have it in the end, the checksum found otherwise. */
+/** Reads bytes that have one CRC-32C: undefined when they match it in the end, otherwise the checksum found. */
 export function readWithCrc(
   url: string,
   range: ByteRange,

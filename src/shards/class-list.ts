@@ -1,5 +1,6 @@
-// What the labels of a data set or the outputs of a network mean: one list of classes, and how the numbers of one list become those of
-// another. Wherever two lists meet they are matched here: by synset, else by name, and by number only where one of them names nothing.
+// What the labels of a data set or the outputs of a network mean: one list of classes, and how the numbers of one list
+// become those of another. Wherever two lists meet they are matched here: by synset, else by name, and by number only
+// where one of them names nothing.
 import { type ErrorFacts, ToolkitError } from "../errors.js";
 import type { ClassEntry } from "./manifest.js";
 
@@ -26,7 +27,7 @@ export interface ClassListOptions {
 
 /** The classes with their indices, and who is meant by a name. */
 export class ClassList {
-  /** Classes are numbered from 0 to this; one without an entry has its place too. */
+  /** Classes are numbered from 0 to this; one without an entry has its number too. */
   readonly count: number;
   readonly source: string;
   /** Whether any class has a name or synset. */
@@ -36,7 +37,7 @@ export class ClassList {
   /** Undefined: a name that two classes have ("crane", "maillot") stands for neither. */
   private readonly byName = new Map<string, number | undefined>();
 
-  /** BAD_CLASSES when a synset or a number stands in the list twice. */
+  /** Throws BAD_CLASSES when a synset or a number stands in the list twice. */
   constructor(
     readonly entries: readonly ClassEntry[],
     options: ClassListOptions = {},
@@ -56,7 +57,9 @@ export class ClassList {
     this.isNamed = this.bySynset.size > 0 || this.byName.size > 0;
   }
 
-  /** The sorted names of folders or tars: their positions are the indices, as torchvision's ImageFolder numbers them. */
+  /**
+   * The sorted names of folders or tars: their positions are the indices, as torchvision's ImageFolder numbers them.
+   */
   static ofNames(names: Iterable<string>): ClassList {
     const sorted = [...new Set(names)].sort();
     return new ClassList(sorted.map((name, index) => (isSynset(name) ? { index, synset: name } : { index, name })));
@@ -66,7 +69,7 @@ export class ClassList {
     return this.byIndex.get(index);
   }
 
-  /** By synset or name; undefined for a name that two classes have. */
+  /** The number of a synset or name; undefined for a name that two classes have. */
   indexOf(name: string): number | undefined {
     return this.bySynset.get(name) ?? this.byName.get(name);
   }
@@ -82,7 +85,9 @@ export class ClassList {
     return entry?.name ?? entry?.synset ?? `class ${index}`;
   }
 
-  /** The first index that only a list with absurd gaps can have (300,000 beside 0 and 1); undefined when there is none. */
+  /**
+   * The first index that only a list with absurd gaps can have (300,000 beside 0 and 1); undefined when there is none.
+   */
   get stray(): number | undefined {
     const most = Math.max(plausibleCount, plausibleGaps * this.entries.length);
     return this.count <= most ? undefined : this.entries.find(({ index }) => index >= most)?.index;
@@ -127,19 +132,19 @@ const folded = (name: string) =>
 
 /** How the classes of a data set were matched with those of a network or of another data set. */
 export interface ClassComparison {
-  /** By names and synsets; or by number alone, because one of the two names no class. */
+  /** What was matched: names and synsets, or numbers alone, because one of the two lists names no class. */
   readonly matched: "names" | "numbers";
   /** Classes of what the data set was compared with, and of the data set. */
   readonly known: number;
   readonly present: number;
-  /** The same class has another number in the data set. */
+  /** Whether a class has another number in the data set than in the network. */
   readonly renumbered: boolean;
 }
 
 /** Where every class of one list stands in another. */
 export interface ClassMap {
   readonly comparison: ClassComparison;
-  /** By the number in the one list, the number in the other; undefined: each class has the same number in both. */
+  /** The number in the other list by the number in the one; undefined when each class has the same number in both. */
   readonly numbers: ReadonlyMap<number, number> | undefined;
   /** Classes that the other list lacks, and in what way: they must have no samples. */
   readonly lacking: ReadonlyMap<number, string>;
@@ -196,12 +201,12 @@ function mapNumbers(from: ClassList, to: ClassList): Omit<ClassMap, "comparison"
   };
 }
 
-/** CLASSES_DIFFER, with what mends it. */
+/** The error CLASSES_DIFFER, with what mends it. */
 export function classesDiffer(message: string, facts: ErrorFacts): ToolkitError {
   return new ToolkitError("CLASSES_DIFFER", `${message}; give preprocess the same \`classes\` for both`, facts);
 }
 
-/** BAD_LABEL for a label that makes a list with absurd gaps. */
+/** The error BAD_LABEL, for a label that makes a list with absurd gaps. */
 export function strayLabel(list: ClassList, label: number, facts: ErrorFacts): ToolkitError {
   const message =
     `label ${label} makes ${list.count} classes, of which only ${list.entries.length} occur; ` +

@@ -10,7 +10,10 @@ export function classesOf(manifest: LoadedManifest): ClassList {
   return new ClassList(manifest.classes, { source: manifest.url });
 }
 
-/** The same for whoever needs memory for every class. BAD_LABEL, naming the sample, for labels that leave absurd gaps. */
+/**
+ * The classes of a manifest, for code that needs memory for every class. Throws BAD_LABEL, naming the sample, for
+ * labels that leave absurd gaps.
+ */
 export async function countableClasses(manifest: LoadedManifest): Promise<ClassList> {
   const list = classesOf(manifest);
   const { stray } = list;
@@ -20,7 +23,10 @@ export async function countableClasses(manifest: LoadedManifest): Promise<ClassL
   throw strayLabel(list, stray, { source: manifest.url, key: sample < 0 ? undefined : index.key(sample) });
 }
 
-/** How a data set's classes stand in `target`. BAD_LABEL and CLASSES_DIFFER as from labelsIn; reads the index only where samples decide. */
+/**
+ * How a data set's classes stand in `target`. BAD_LABEL and CLASSES_DIFFER as from labelsIn; reads the index only where
+ * samples decide.
+ */
 export async function compareClasses(manifest: LoadedManifest, target: ClassList): Promise<ClassMap> {
   const map = mapClasses(classesOf(manifest), target);
   if (map.lacking.size > 0 || map.refusal !== undefined) labelsIn(await openDataset(manifest), target);
@@ -29,14 +35,15 @@ export async function compareClasses(manifest: LoadedManifest, target: ClassList
 
 /** Labels as numbers of another list, and how they got there. */
 export interface MappedLabels {
-  /** [samples]; -1 in the place of a class that the list lacks, which no selected sample has. */
+  /** Labels [samples]; -1 for a class that the list lacks, which no selected sample has. */
   readonly labels: Int32Array;
   readonly map: ClassMap;
 }
 
 /**
- * The labels of a data set as numbers of `target`. CLASSES_DIFFER, when a selected sample is of a class that `target` lacks, and when there are
- * no names to compare and the lists are not equally long; BAD_LABEL for a label beyond the classes there are. Both name the sample.
+ * The labels of a data set as numbers of `target`. CLASSES_DIFFER, when a selected sample is of a class that `target`
+ * lacks, and when there are no names to compare and the lists are not equally long; BAD_LABEL for a label beyond the
+ * classes. Both name the sample.
  */
 export function labelsIn(dataset: Dataset, target: ClassList, selection?: Selection): MappedLabels {
   const { manifest, index } = dataset;

@@ -6,6 +6,7 @@ import { type LoadedManifest, readManifest } from "./manifest.js";
 import { hex } from "./record-view.js";
 import { parseSampleIndex, type SampleIndex } from "./sample-index.js";
 
+/** An opened data set. */
 export interface Dataset {
   readonly manifest: LoadedManifest;
   readonly index: SampleIndex;
@@ -17,7 +18,22 @@ export interface Dataset {
   readonly firstSamples: Float64Array<SharedArrayBuffer>;
 }
 
-/** Opens a data set by the URL of its manifest or folder. NOT_FOUND, BAD_MANIFEST, CHECKSUM_MISMATCH, CORRUPT_INDEX. */
+/**
+ * Opens a data set by the URL of its manifest or folder: reads manifest and index (51 bytes a sample in memory), no
+ * shard. Rows of `index` are samples, in the manifest's order.
+ *
+ * Errors: NOT_FOUND, BAD_MANIFEST, UNSUPPORTED_MANIFEST_VERSION, CHECKSUM_MISMATCH, CORRUPT_INDEX.
+ *
+ * @example
+ * ```ts
+ * import { openDataset, selectSamples } from "dctstream";
+ *
+ * const dataset = await openDataset("s3://shards/train");
+ * const { samples, classes } = dataset.manifest;
+ * const tenth = selectSamples(dataset, { fraction: 0.1 }); // Uint8Array [samples]: 1 takes part
+ * console.log(samples, classes.length, tenth.reduce((sum, one) => sum + one, 0));
+ * ```
+ */
 export async function openDataset(manifest: string | LoadedManifest): Promise<Dataset> {
   const loaded = typeof manifest === "string" ? await readManifest(manifest) : manifest;
   const url = joinUrl(loaded.folder, loaded.index.name);
@@ -42,7 +58,10 @@ export async function openDataset(manifest: string | LoadedManifest): Promise<Da
   return { manifest: loaded, index, indexBytes: target, ...sampleOffsets(loaded, index, url) };
 }
 
-/** CORRUPT_INDEX when a record batch is too short for the samples that the index has in it. */
+/**
+ * The location of every sample. Throws CORRUPT_INDEX when a record batch is too short for the samples that the index
+ * has in it.
+ */
 function sampleOffsets(manifest: LoadedManifest, index: SampleIndex, source: string) {
   const offsets = new Float64Array(new SharedArrayBuffer(8 * index.length));
   const firstSamples = new Float64Array(new SharedArrayBuffer(8 * (manifest.shards.length + 1)));

@@ -1,9 +1,10 @@
-// JSON documents of ours (manifest, sidecar, checkpoint): text -> checked value, with an error that says where and what.
+// JSON documents of ours (manifest, sidecar, checkpoint): text -> checked value, with an error that names where and
+// what.
 import type { z } from "zod";
 import type { ErrorCode } from "../error-codes.js";
 import { ToolkitError } from "../errors.js";
 
-/** `code` when the text is no JSON. */
+/** Throws `code` when the text is not JSON. */
 export function parseJson(text: string, source: string, code: ErrorCode): unknown {
   try {
     return JSON.parse(text);

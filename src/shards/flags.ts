@@ -1,4 +1,4 @@
-// What a record's `flags` column says; apart from record.ts, which loads Arrow.
+// What a record's `flags` column contains; apart from record.ts, which loads Arrow.
 
 /** Bits of the `flags` column. */
 export const recordFlags = {
@@ -6,7 +6,10 @@ export const recordFlags = {
   arithmetic: 2,
   /** The JPEG cannot be rebuilt from coefficients; the `raw` column holds it. */
   rawStored: 4,
-  /** Decoded to pixels and encoded again at quality 100: its colours or its format cannot be stored, or it was turned upright. */
+  /**
+   * Decoded to pixels and encoded again at quality 100: its colours or its format cannot be stored, or it was turned
+   * upright.
+   */
   converted: 8,
   /** A resized form: what is stored, and rebuilt, is the resized image. */
   resized: 16,

@@ -9,6 +9,7 @@ import { readShard, readShardFile } from "./reader.js";
 import type { SampleRecord } from "./record.js";
 import type { RecordBatchView } from "./record-view.js";
 
+/** Counts over a data set or a shard. */
 export interface Inspection {
   readonly samples: number;
   /** Distinct labels. */
@@ -23,7 +24,7 @@ export interface Inspection {
   readonly progressive: number;
   /** Samples that keep the original file because coefficients alone cannot rebuild it. */
   readonly rawStored: number;
-  /** Samples that are no lossless copies of their files, and samples stored in a resized form. */
+  /** Samples that are not lossless copies of their files, and samples stored in a resized form. */
   readonly converted: number;
   readonly resized: number;
   readonly withWarnings: number;
@@ -45,7 +46,7 @@ async function* batchesOf(url: string): AsyncGenerator<RecordBatchView> {
   for (const shard of manifest.shards) yield* readShard(manifest, shard);
 }
 
-/** CORRUPT_RECORD for whatever a damaged one makes of its columns. */
+/** A record of a batch. Throws CORRUPT_RECORD for whatever a damaged one makes of its columns. */
 function sampleOf(batch: RecordBatchView, row: number, source: string): SampleRecord {
   try {
     return batch.sample(row);

@@ -1,16 +1,16 @@
-// Which keys a data set may hold: those that are a relative path of plain components, so that whoever makes a file, an archive member or
-// a URL of one stays where it was told to. What to do about another is left to the caller.
+// Which keys a data set may hold: those that are a relative path of plain components, so that code which makes a file,
+// an archive member or a URL of one stays where it should. What to do about another is left to the caller.
 
-/** In bytes of UTF-8; what an object of S3 may be named. */
+/** The longest key in bytes of UTF-8: as long as an S3 object's may be. */
 const maxKeyBytes = 1024;
 
-/** In bytes of UTF-8; what a file may be named. */
+/** The longest component in bytes of UTF-8: as long as a file's name may be. */
 const maxComponentBytes = 255;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for.
 const controlCharacter = /[\u0000-\u001f\u007f-\u009f]/;
 
-/** Also before a backslash, which separates components on Windows. */
+/** A component of dots, also one before a backslash, which separates components on Windows. */
 const dotComponent = /(?:^|[/\\])(\.{1,2})(?:[/\\]|$)/;
 
 /** One look at a key that holds nothing to think about: letters, digits, and single separators between them. */

@@ -26,7 +26,7 @@ const batchSchema = z.object({
 });
 
 const shardEntrySchema = z.object({
-  /** Of a file in the manifest's folder. */
+  /** The name of a file in the manifest's folder. */
   name: z.string().min(1),
   byteLength: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
@@ -64,7 +64,9 @@ const manifestSchema = z.object({
   errors: z.record(z.string(), count),
   /** Files of the sources that were passed over, by reason; absent when there were none. */
   ignored: z.record(z.string(), count).optional(),
-  /** Samples that are no lossless copies: decoded and encoded again, because their colours or format cannot be stored. */
+  /**
+   * Samples that are not lossless copies: decoded and encoded again, because their colours or format cannot be stored.
+   */
   converted: count,
   inputBytes: count,
   classes: z.array(classSchema),
@@ -77,7 +79,7 @@ const manifestSchema = z.object({
 const sidecarSchema = z.object({
   format: z.literal("dctstream-sidecar"),
   version: z.literal(manifestVersion),
-  /** Index of the source in the manifest's list, and the shard's place within that source. */
+  /** Index of the source in the manifest's list, and the shard's number within that source. */
   source: count,
   part: count,
   /** True on the last sidecar of a source: nothing of it is missing. */
@@ -103,7 +105,7 @@ export type Failure = z.infer<typeof failureSchema>;
 export type ClassEntry = z.infer<typeof classSchema>;
 export type SourceEntry = z.infer<typeof sourceSchema>;
 
-/** A manifest together with the place its shard names are relative to. */
+/** A manifest together with the folder that its shard names are relative to. */
 export interface LoadedManifest extends Manifest {
   readonly folder: string;
   readonly url: string;
@@ -146,7 +148,10 @@ function parse<T>(schema: z.ZodType<T>, format: string, text: string, url: strin
   return checkDocument(schema, value, url, "BAD_MANIFEST");
 }
 
-/** BAD_MANIFEST when a file lies outside the folder, unless storage options allow it, and when its numbers cannot all be true. */
+/**
+ * Parses a manifest. Throws BAD_MANIFEST when a file lies outside the folder, unless storage options allow it, and when
+ * its numbers cannot all be true.
+ */
 export function parseManifest(text: string, url: string): LoadedManifest {
   const manifest = parse(manifestSchema, "dctstream-manifest", text, url);
   const { shards, index } = manifest;
@@ -168,7 +173,7 @@ export async function readManifest(url: string): Promise<LoadedManifest> {
   return parseManifest(text, file);
 }
 
-/** BAD_MANIFEST, also when its shard lies elsewhere or its numbers cannot all be true. */
+/** Parses a sidecar. Throws BAD_MANIFEST, also when its shard lies elsewhere or its numbers cannot all be true. */
 export function parseSidecar(text: string, url: string): Sidecar {
   const sidecar = parse(sidecarSchema, "dctstream-sidecar", text, url);
   const shards = sidecar.shard === undefined ? [] : [sidecar.shard];

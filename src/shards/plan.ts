@@ -1,9 +1,10 @@
-// Which sample comes when. Pure: (manifest, seed, epoch) -> an order, the same on every machine, for every number of workers and however
-// samples are read.
+// Which sample comes when. Pure: (manifest, seed, epoch) -> an order, the same on every machine, for every number of
+// workers and however samples are read.
 //
-// Samples that lie side by side in a shard form runs of about 256 KiB, the unit of reading. The runs of all shards are permuted and taken in
-// groups; inside a group single samples are permuted. A group holds thousands of runs, so that a data set written class by class is mixed as
-// well as by a full permutation; and it bounds what a reader of runs must hold. A data set smaller than a group is permuted sample by sample.
+// Samples that lie side by side in a shard form runs of about 256 KiB, the unit of reading. The runs of all shards are
+// permuted and taken in groups; inside a group single samples are permuted. A group holds thousands of runs, so that a
+// data set written class by class is mixed as well as by a full permutation; and it bounds what a reader of runs must
+// hold. A data set smaller than a group is permuted sample by sample.
 import { invalidOption } from "../errors.js";
 import type { Manifest } from "./manifest.js";
 import { cutIntoGroups, GroupOrder, type PlannedSample } from "./plan/groups.js";
@@ -13,7 +14,7 @@ import { randomFor } from "./random.js";
 import { placeOf } from "./search.js";
 
 export interface PlanOptions {
-  /** False: manifest order, for evaluation. Default true. */
+  /** Whether samples are permuted; false is manifest order, for evaluation. Default true. */
   readonly shuffle?: boolean;
   /** Bytes of a group at most, as they are stored. Changes the order. Default 1 GiB. */
   readonly shuffleBytes?: number;
@@ -53,7 +54,10 @@ export class EpochPlan implements Iterable<PlannedSample> {
     return Math.min(placeOf(this.starts, position), this.groups - 1);
   }
 
-  /** The samples of a group, in their order. The last one made is kept: whoever plans batches and whoever reads ahead ask for the same. */
+  /**
+   * The samples of a group, in their order. The last one made is kept: what plans batches and what reads ahead
+   * ask for the same.
+   */
   group(number: number): GroupOrder {
     if (this.last?.number !== number) this.last = { number, order: this.makeGroup(number) };
     return this.last.order;
@@ -95,8 +99,18 @@ export class EpochPlan implements Iterable<PlannedSample> {
 }
 
 /**
- * The order of an epoch over one manifest or several: every selected sample once, or as often as its source is repeated. INVALID_OPTION for a
- * repeat below 0, a selection of another length, and when nothing is left.
+ * The order of an epoch over one manifest or several: every selected sample once, or as often as its source is
+ * repeated. Pure: the same arguments give the same order on every machine, and nothing is read.
+ *
+ * Errors: INVALID_OPTION for a repeat below 0, a selection of another length, and when nothing is left.
+ *
+ * @example
+ * ```ts
+ * import { planEpoch, readManifest } from "dctstream";
+ *
+ * const plan = planEpoch(await readManifest("shards/train"), 1, 0); // seed 1, epoch 0
+ * for (const { source, sample } of plan) console.log(source, sample);
+ * ```
  */
 export function planEpoch(
   sources: Pick<Manifest, "shards"> | readonly PlanSource[],
@@ -134,7 +148,10 @@ export function epochLength(sources: readonly PlanSource[]): number {
   }, 0);
 }
 
-/** Repeats that give every source its weight's share of an epoch of `samples` samples; default: as many as the sources have together. */
+/**
+ * Repeats that give every source its weight's share of an epoch of `samples` samples; default: as many as the sources
+ * have together.
+ */
 export function repeatsForWeights(
   sources: readonly { readonly samples: number; readonly weight: number }[],
   samples = sources.reduce((sum, source) => sum + source.samples, 0),

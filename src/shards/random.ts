@@ -1,9 +1,10 @@
-// Seeded randomness keyed by purpose: equal keys give equal streams on every machine, and neighbouring keys share nothing.
+// Seeded randomness keyed by purpose: equal keys give equal streams on every machine, and neighbouring keys share
+// nothing.
 import { createHash } from "node:crypto";
 
 /** Uniform draws from a stream. */
 export interface Random {
-  /** In [0, 1). */
+  /** A number in [0, 1). */
   next(): number;
   /** An integer in [0, bound). */
   below(bound: number): number;
@@ -24,7 +25,9 @@ export function randomFor(seed: number, purpose: string, ...key: readonly (strin
   return xoshiro128(a, b, c, d | 1);
 }
 
-/** Streams for many small keys of one purpose, such as the samples of an epoch: hashed once, then mixed with integers. */
+/**
+ * Streams for many small keys of one purpose, such as the samples of an epoch: hashed once, then mixed with integers.
+ */
 export function randomFamily(
   seed: number,
   purpose: string,

@@ -25,7 +25,7 @@ export function parseBatch(codec: Codec, batchBytes: Uint8Array, source: string)
   }
 }
 
-/** What bytes that are no Arrow data are reported as. */
+/** What bytes that are not Arrow data are reported as. */
 function corruptShard(what: string, cause: unknown, source: string): unknown {
   if (!(cause instanceof ArrowError)) return cause;
   return new ToolkitError("CORRUPT_SHARD", `${what}: ${cause.message}`, { source, cause });
@@ -51,7 +51,9 @@ function batchMismatch(
   return new ToolkitError("CHECKSUM_MISMATCH", message, { source, offset, key: firstDamaged(codec, bytes, source) });
 }
 
-/** The key of the first sample whose coefficients are not what was written; undefined when the damage lies elsewhere. */
+/**
+ * The key of the first sample whose coefficients are not what was written; undefined when the damage lies elsewhere.
+ */
 function firstDamaged(codec: Codec, bytes: Uint8Array, source: string): string | undefined {
   try {
     const view = parseBatch(codec, bytes, source);
@@ -60,13 +62,16 @@ function firstDamaged(codec: Codec, bytes: Uint8Array, source: string): string |
       if (crc32c(packed) !== expected) return view.key(row);
     }
   } catch {
-    // too damaged to tell
+    // too damaged to know
   }
   return undefined;
 }
 
 export interface ReadShardOptions {
-  /** False: hand out what is there, damaged or not, to say which samples are. Default true. */
+  /**
+   * Whether damage is an error; false hands out what is there, damaged or not, to report which samples are. Default
+   * true.
+   */
   readonly checked?: boolean;
   readonly signal?: AbortSignal | undefined;
 }

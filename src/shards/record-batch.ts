@@ -1,5 +1,5 @@
-// Samples -> an Arrow record batch. The columns' memory is used again for the next batch; keeping the samples would keep the memory that they
-// lie in.
+// Samples -> an Arrow record batch. The columns' memory is used again for the next batch; keeping the samples would
+// keep the memory that they lie in.
 import { type RecordBatch, Schema } from "apache-arrow";
 import type { Codec } from "../native/index.js";
 import type { RowOf } from "./arrow/column-table.js";
@@ -77,7 +77,7 @@ export class RecordBatchBuilder {
     return this.columns.bytes("coefficients").memory;
   }
 
-  /** Of the columns that matter for size. */
+  /** Bytes of the columns that matter for size. */
   get byteLength(): number {
     const large = ["coefficients", "header", "trailer", "raw"] as const;
     return large.reduce((sum, name) => sum + this.columns.bytes(name).byteLength, 0);

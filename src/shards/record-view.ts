@@ -15,7 +15,10 @@ type ComponentField = keyof typeof componentColumns;
 /** In the order of the struct's children. */
 const componentFields = Object.keys(componentColumns) as ComponentField[];
 
-/** Random access to the samples of a record batch, without copying: the arrays it returns are views of the batch's bytes. */
+/**
+ * Random access to the samples of a record batch, without copying: the arrays it returns are views of the batch's
+ * bytes.
+ */
 export class RecordBatchView {
   readonly length: number;
   private readonly columns: Readonly<Record<ColumnName, ArrowColumn>>;
@@ -70,7 +73,7 @@ export class RecordBatchView {
     return { components, tables: rows.map((i) => number("quant_table", i)) };
   }
 
-  /** [components, 64]: each component's own table again. */
+  /** The table of each component, [components, 64]. */
   private quantTables(row: number, indices: readonly number[]): Uint16Array {
     const bytes = ownBytes(this.bytes("quant_tables", row));
     const distinct = new Uint16Array(bytes.buffer, 0, bytes.byteLength >> 1);
@@ -99,7 +102,10 @@ export class RecordBatchView {
     return image;
   }
 
-  /** CORRUPT_RECORD when no image can be so, and when key and extension are no name of a file inside a folder. */
+  /**
+   * The record of a row. Throws CORRUPT_RECORD when no image can be so, and when key and extension do not name a file
+   * inside a folder.
+   */
   sample(row: number): SampleRecord {
     const raw = this.isNull("raw", row) ? undefined : this.bytes("raw", row);
     const json = this.isNull("json", row) ? undefined : decoder.decode(ownBytes(this.bytes("json", row)));
@@ -121,7 +127,7 @@ export class RecordBatchView {
     };
   }
 
-  /** CHECKSUM_MISMATCH unless the packed bytes are those that were written. */
+  /** Throws CHECKSUM_MISMATCH unless the packed bytes are those that were written. */
   checkPacked(sample: Pick<SampleRecord, "packed" | "crc32c"> & { readonly key?: string }): void {
     const found = crc32c(sample.packed);
     if (found === sample.crc32c) return;

@@ -1,5 +1,5 @@
-// One sample as it stands in a shard: its fields, and the table of its columns. docs/shards.md is the specification in words;
-// record-batch.ts writes records, record-view.ts reads them.
+// One sample as it stands in a shard: its fields, and the table of its columns. docs/shards.md is the specification in
+// words; record-batch.ts writes records, record-view.ts reads them.
 import { ToolkitError } from "../errors.js";
 import { type Codec, type ComponentGeometry, isCodec, rowsPerFrame } from "../native/index.js";
 import { type ColumnTable, fieldOf } from "./arrow/column-table.js";
@@ -17,7 +17,7 @@ export interface SampleRecord {
   readonly width: number;
   readonly height: number;
   readonly components: readonly ComponentGeometry[];
-  /** [components, 64], natural order. */
+  /** Quantisation tables, [components, 64] in natural order. */
   readonly quantTables: Uint16Array;
   readonly packed: Uint8Array;
   /** CRC-32C of `packed`. */
@@ -30,7 +30,7 @@ export interface SampleRecord {
   readonly imageCrc32c: number;
   readonly flags: number;
   readonly warnings: number;
-  /** The file's EXIF orientation, 1 to 8; 0 when it says none. What is stored is not turned by it. */
+  /** The file's EXIF orientation, 1 to 8; 0 when it has none. What is stored is not turned by it. */
   readonly orientation: number;
   /** The sample's own JSON, as it was. */
   readonly json: string | undefined;
@@ -94,7 +94,10 @@ export function shardMetadata(codec: Codec): Map<string, string> {
   ]);
 }
 
-/** The codec of a shard, from its schema. UNSUPPORTED_MANIFEST_VERSION for a later format, CORRUPT_SHARD for none of ours. */
+/**
+ * The codec of a shard, from its schema. UNSUPPORTED_MANIFEST_VERSION for a later format, CORRUPT_SHARD for none of
+ * ours.
+ */
 export function codecOfSchema(schema: ArrowSchema, source: string): Codec {
   const version = Number(schema.metadata("dctstream.format"));
   const codec = schema.metadata("dctstream.codec");

@@ -3,7 +3,10 @@ import { ToolkitError } from "../errors.js";
 import { type Codec, crc32c, rebuildJpeg } from "../native/index.js";
 import type { SampleRecord } from "./record.js";
 
-/** The original file, checked against its checksum. CHECKSUM_MISMATCH when the record is damaged, CORRUPT_RECORD when what it holds is no JPEG. */
+/**
+ * The original file, checked against its checksum. CHECKSUM_MISMATCH when the record is damaged, CORRUPT_RECORD when
+ * what it holds is not a JPEG.
+ */
 export function restoreJpeg(sample: SampleRecord, codec: Codec, source: string): Uint8Array {
   const { key, components, packed } = sample;
   const bytes = sample.raw ?? rebuildJpeg(sample.header, sample.trailer, { components, packed, codec });

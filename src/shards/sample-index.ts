@@ -1,5 +1,6 @@
-// The index of a data set: what a reader must know of every sample to find it and to plan a view of it, in one small Arrow file beside the
-// manifest. With it in memory, reading a sample is one range read, and choosing samples by class or in any order reads nothing.
+// The index of a data set: what a reader must know of every sample to find it and to plan a view of it, in one small
+// Arrow file beside the manifest. With it in memory, reading a sample is one range read, and choosing samples by class
+// or in any order reads nothing.
 import { ToolkitError } from "../errors.js";
 import type { ColumnTable, NumberArrays, NumberType } from "./arrow/column-table.js";
 import { columnsOf, readColumns } from "./arrow/columns.js";
@@ -10,10 +11,12 @@ import { type SampleRecord, tableValues } from "./record.js";
 export const indexName = "index.arrow";
 const indexVersion = 1;
 
-/** Components that a record can have; the places of missing ones are zero. */
+/** Components that a record can have; the values of missing ones are zero. */
 const maxComponents = 3;
 const componentBytes = 2 + 2 * tableValues;
-/** A layout: per component h and v as bytes, then its quantisation table as 64 little-endian uint16 in natural order. */
+/**
+ * A layout: per component h and v as bytes, then its quantisation table as 64 little-endian uint16 in natural order.
+ */
 export const layoutBytes = maxComponents * componentBytes;
 /** Of a sample: see SampleIndex.grid. */
 export const gridNumbers = 2 * maxComponents;
@@ -44,14 +47,14 @@ export interface SampleIndex {
   readonly label: Int32Array;
   readonly width: Uint16Array;
   readonly height: Uint16Array;
-  /** [samples, 6]: stored blocks wide and high of Y, Cb and Cr; zeros for missing components. */
+  /** Stored blocks wide and high of Y, Cb and Cr, [samples, 6]; zeros for missing components. */
   readonly grid: Uint16Array;
   /** Index into `layouts`. */
   readonly layout: Uint32Array;
-  /** Of the packed coefficients: their length, and CRC-32C. */
+  /** Length and CRC-32C of the packed coefficients. */
   readonly byteLength: Uint32Array;
   readonly crc32c: Uint32Array;
-  /** [distinct layouts, layoutBytes]; in memory of its own. */
+  /** The distinct layouts, [layouts, layoutBytes], in memory of their own. */
   readonly layouts: Uint8Array<ArrayBuffer>;
   key(sample: number): string;
 }
@@ -95,7 +98,7 @@ export function storedComponents(
   });
 }
 
-/** Whether the index says of a sample what its record says. */
+/** Whether the index has of a sample what its record has. */
 export function indexHolds(index: SampleIndex, number: number, sample: Indexed): boolean {
   const layout = (index.layout[number] as number) * layoutBytes;
   const grid = gridOf(sample.components);
@@ -119,7 +122,10 @@ export function gridOf(components: Indexed["components"]): number[] {
   ]);
 }
 
-/** CORRUPT_INDEX unless the bytes are an index. They are not copied; memory that threads share is welcome. */
+/**
+ * Parses an index. Throws CORRUPT_INDEX unless the bytes are one. They are not copied; memory that threads share is
+ * welcome.
+ */
 export function parseSampleIndex(bytes: Uint8Array, source: string): SampleIndex {
   try {
     return readIndex(bytes);

@@ -1,4 +1,4 @@
-/** The last place whose value is not above `value`: of the shard a sample is in, for one. `starts` rise. */
+/** The last index whose value is not above `value`: of the shard a sample is in, for one. `starts` rise. */
 export function placeOf(starts: ArrayLike<number>, value: number): number {
   let [low, high] = [0, starts.length];
   while (high - low > 1) {

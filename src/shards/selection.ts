@@ -4,6 +4,7 @@ import { ClassList } from "./class-list.js";
 import type { Dataset } from "./dataset.js";
 import { randomFor, shuffle } from "./random.js";
 
+/** Which samples of a data set take part; limits are combined. */
 export interface SelectionOptions {
   /** Labels, or the classes' names or synsets. Default: all. */
   readonly classes?: readonly (number | string)[] | undefined;
@@ -11,7 +12,7 @@ export interface SelectionOptions {
   readonly fraction?: number | undefined;
   /** Share of every class that is set aside for validation, in [0, 1), and which side is wanted. */
   readonly split?: { readonly validation: number; readonly part: "train" | "validation" } | undefined;
-  /** Only samples of these numbers, in the order of the manifest. Default: all. */
+  /** The numbers of the samples to take, in the order of the manifest. Default: all. */
   readonly samples?: readonly number[] | undefined;
   /** Decides who is in the fraction and the split. Default 0. */
   readonly seed?: number | undefined;
@@ -21,8 +22,8 @@ export interface SelectionOptions {
 export type Selection = Uint8Array;
 
 /**
- * Every class keeps its share, rounded; the split is made first, so that validation samples never move into training when the fraction
- * changes. INVALID_OPTION for unknown classes and shares out of range, and when nothing is left.
+ * Every class keeps its share, rounded; the split is made first, so that validation samples never move into training
+ * when the fraction changes. INVALID_OPTION for unknown classes and shares out of range, and when nothing is left.
  */
 export function selectSamples(dataset: Pick<Dataset, "manifest" | "index">, options: SelectionOptions): Selection {
   const { fraction = 1, split, seed = 0 } = options;

@@ -1,12 +1,16 @@
-// Per-frequency statistics of a data set: whole-number sums that merge to the same in any order and over any shards, and what they say.
-// Sums of squares over a large data set pass 2^53, so each is kept in two parts and written as a decimal string.
+// Per-frequency statistics of a data set: whole-number sums that merge to the same in any order and over any shards,
+// and what follows from them. Sums of squares over a large data set pass 2^53, so each is kept in two parts and written
+// as a decimal string.
 import { z } from "zod";
 
 const components = 3;
 const frequencies = 64;
 const perQuantity = components * frequencies;
 
-/** Block counts [3]; sums, sums of squares, non-zero counts, largest magnitudes, each [3, 64]: what the addon gives for an image. */
+/**
+ * Block counts [3]; sums, sums of squares, non-zero counts, largest magnitudes, each [3, 64]: what the addon gives for
+ * an image.
+ */
 export const statisticNumbers = components + 4 * perQuantity;
 
 /** The largest magnitudes, the last quantity, are not added up. */
@@ -18,7 +22,7 @@ const limb = 2 ** 52;
 /** Sums of squares over 2^40 images of the largest size have 35 digits; to read many more takes long. */
 const wholeNumber = z.string().regex(/^-?\d{1,50}$/);
 
-/** In the order of `statisticNumbers`. */
+/** Sums in the order of `statisticNumbers`. */
 export const sumsSchema = z.array(wholeNumber).length(statisticNumbers);
 
 export class StatisticSums {
@@ -47,7 +51,7 @@ export class StatisticSums {
 
 const values = z.array(z.number()).length(frequencies);
 
-/** Of the dequantised coefficients of one component (Y, Cb, Cr), by frequency in natural order. */
+/** Statistics of the dequantised coefficients of one component (Y, Cb, Cr), by frequency in natural order. */
 export const frequencySchema = z.object({
   blocks: z.number().int().nonnegative(),
   mean: values,

@@ -1,4 +1,5 @@
-// Whether a record says of its file what the file says itself: read anew, it must give the same image, whatever the record's checksums are.
+// Whether a record agrees with its file: read anew, the file must give the same image, whatever the record's checksums
+// are.
 import { ToolkitError } from "../errors.js";
 import {
   type Codec,
@@ -12,7 +13,10 @@ import { recordFlags } from "./flags.js";
 import type { SampleRecord } from "./record.js";
 import { restoreJpeg } from "./restore.js";
 
-/** What its file says. CORRUPT_RECORD when it is another image than the record says; TOO_MANY_PIXELS, and what reading a JPEG throws. */
+/**
+ * What its file contains. Throws CORRUPT_RECORD when that is another image than the record's; TOO_MANY_PIXELS, and what
+ * reading a JPEG throws.
+ */
 export function verifyRecord(sample: SampleRecord, codec: Codec, source: string, maxPixels: number): JpegFacts {
   const { width, height, key } = sample;
   if (width * height > maxPixels) {
@@ -41,7 +45,7 @@ function differenceBetween(sample: SampleRecord, found: JpegRecord, codec: Codec
   return equal(stored, unpackCoefficients(found.packed, components, codec)) ? undefined : "coefficients";
 }
 
-/** Files that were converted or resized have lost their EXIF data; the record keeps what the original's said. */
+/** Files that were converted or resized have lost their EXIF data; the record keeps what the original's contained. */
 function orientationProblem({ flags, orientation }: SampleRecord, file: Uint8Array): string | undefined {
   if ((flags & (recordFlags.converted | recordFlags.resized)) !== 0)
     return orientation <= 8 ? undefined : "orientations";

@@ -1,4 +1,5 @@
-// Checks that a data set on disk is what its manifest says: every file, checksum, count and record, and that these agree with each other.
+// Checks that a data set on disk is what its manifest claims: every file, checksum, count and record, and that these
+// agree with each other.
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../errors.js";
 import { defaultMaxPixels } from "../native/limits.js";
 import { publicUrl } from "../public-url.js";
@@ -14,8 +15,12 @@ import { mergeStatistics, StatisticSums } from "./statistics.js";
 import { verifyRecord } from "./verify-record.js";
 import type { BatchEntry, ShardEntry } from "./writer.js";
 
+/** What `verify` can be asked for. */
 export interface VerifyOptions {
-  /** Also rebuild every JPEG, compare its checksum, and read it anew to compare all that the record says. Default true. */
+  /**
+   * Whether to rebuild every JPEG, compare its checksum, and read it anew to compare all that the record contains.
+   * Default true.
+   */
   readonly rebuild?: boolean;
   /** Images of more pixels are not rebuilt but reported. Default 100,000,000, as in preprocess. */
   readonly maxPixels?: number;
@@ -23,6 +28,7 @@ export interface VerifyOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What `verify` read, and what is wrong with it. */
 export interface VerifyReport {
   readonly samples: number;
   readonly shards: number;
@@ -30,7 +36,21 @@ export interface VerifyReport {
   readonly corrupt: readonly WireError[];
 }
 
-/** Reads everything once; damage is reported, not thrown. A manifest that cannot be read at all is thrown. */
+/**
+ * Reads everything that a manifest names once and compares checksums, counts, records and statistics. Damage is
+ * reported in `corrupt`, not thrown.
+ *
+ * Errors: NOT_FOUND, BAD_MANIFEST and UNSUPPORTED_MANIFEST_VERSION where the manifest itself cannot be read.
+ *
+ * @example
+ * ```ts
+ * import { verify } from "dctstream";
+ *
+ * const { samples, corrupt } = await verify("shards/train");
+ * for (const { code, message, source, key } of corrupt) console.error(code, message, source, key);
+ * console.log(`${samples} samples, ${corrupt.length} problems`);
+ * ```
+ */
 export async function verify(manifestUrl: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   const manifest = await readManifest(manifestUrl);
   const corrupt: WireError[] = [];
@@ -67,7 +87,7 @@ class ShardVerifier {
   statistics: readonly string[] | undefined;
   private readonly source: string;
   private readonly classes: ReadonlySet<number>;
-  /** Of the records that were read anew. */
+  /** Sums over the records that were read anew. */
   private readonly sums = new StatisticSums();
 
   constructor(
@@ -91,7 +111,7 @@ class ShardVerifier {
       this.note(error);
       if (asToolkitError(error).code === "MISSING_SHARD") return 0;
     }
-    // Even when the file's checksum is wrong, the records say which samples are affected.
+    // Even when the file's checksum is wrong, the records show which samples are affected.
     const before = this.corrupt.length;
     const good = (await this.verifyRecords().catch((error) => this.note(error))) ?? 0;
     if (this.corrupt.length === before && sidecar !== undefined && (this.options.rebuild ?? true))

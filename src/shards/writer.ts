@@ -37,7 +37,7 @@ const maxBatchBytes = 32 << 20;
 /** Hands out the bytes as they are written, instead of queueing the whole file. */
 class CollectingFileWriter extends RecordBatchFileWriter {
   private chunks: Uint8Array[] = [];
-  /** Memory whose place in the file is wanted, and that place once it was written. */
+  /** Memory whose location in the file is wanted, and that location once it was written. */
   private watched: ArrayBufferLike | undefined;
   private watchedAt = 0;
 
@@ -155,7 +155,10 @@ export class ShardWriter {
 /** Pieces of this size are written as they are. */
 const largePiece = 64 << 10;
 
-/** A batch is dozens of small pieces (lengths, padding) around a few large ones: a write for each of the small would be slow. */
+/**
+ * A batch is dozens of small pieces (lengths, padding) around a few large ones: a write for each of the small would be
+ * slow.
+ */
 function* joinSmall(chunks: readonly Uint8Array[]): Generator<Uint8Array> {
   let small: Uint8Array[] = [];
   for (const chunk of chunks) {

@@ -1,4 +1,5 @@
-// What storage did, counted: a run's report says how many requests and retries it took. One tally per thread; threads add theirs up.
+// What storage did, counted: a run's report contains how many requests and retries it took. One tally per thread;
+// threads add theirs up.
 
 /** Why a request was made again. */
 export const retryCauses = [
@@ -18,7 +19,7 @@ export type RetryCause = (typeof retryCauses)[number];
 
 export interface StorageCounters {
   readonly requests: number;
-  /** Of object bodies. */
+  /** Bytes of object bodies. */
   readonly bytesRead: number;
   readonly bytesWritten: number;
   /** Requests made again, in all and by cause; causes that did not occur are absent. */

@@ -11,8 +11,9 @@ import { baseName, isRemote, joinUrl } from "./url.js";
 const looksInFlight = 16;
 
 /**
- * Expands `{000000..000146}` (keeping leading zeros) and globs (`*`, `?`, `[a-z]`, `**` for folders at any depth); results of one glob are
- * sorted, the patterns' order is kept and duplicates are dropped. NO_SOURCES when a pattern matches nothing.
+ * Expands `{000000..000146}` (keeping leading zeros) and globs (`*`, `?`, `[a-z]`, `**` for folders at any depth);
+ * results of one glob are sorted, the patterns' order is kept and duplicates are dropped. NO_SOURCES when a pattern
+ * matches nothing.
  */
 export async function expandPatterns(patterns: readonly string[], signal?: AbortSignal): Promise<string[]> {
   const urls: string[] = [];
@@ -32,7 +33,7 @@ export async function expandPatterns(patterns: readonly string[], signal?: Abort
 
 const isHttp = (pattern: string) => /^https?:/i.test(pattern);
 
-/** A query is no pattern. */
+/** A query is not a pattern. */
 function expandHttp(pattern: string): string[] {
   const [, place = "", query = ""] = /^([^?#]*)(.*)$/s.exec(pattern) ?? [];
   return braces.expand(place).map((url) => url + query);

@@ -1,6 +1,6 @@
-// A lock in an object store, which has no locks: an object that its owner writes anew every few seconds. Whoever finds one that is not renewed
-// any more takes it over, by creating the next in number. The one thing it needs of the service is that of several who create an object only
-// if it is absent, one succeeds; no clocks are compared.
+// A lock in an object store, which has no locks: an object that its owner writes anew every few seconds. Whoever finds
+// one that is not renewed any more takes it over, by creating the next in number. The one thing it needs of the service
+// is that of several who create an object only if it is absent, one succeeds; no clocks are compared.
 import { randomUUID } from "node:crypto";
 import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -88,7 +88,8 @@ export class LeaseKeeper {
         );
     };
     const timer = setInterval(() => {
-      if (!lost.signal.aborted) renewing = renewing.then(renew).catch(() => {}); // the service is away: the next turn tries again
+      // The service is away: the next turn tries again.
+      if (!lost.signal.aborted) renewing = renewing.then(renew).catch(() => {});
     }, renewMs);
     timer.unref();
     const release = async () => {
@@ -99,7 +100,7 @@ export class LeaseKeeper {
     return { lost: lost.signal, release };
   }
 
-  /** False when somebody else was faster. */
+  /** Creates the lease; false when somebody else was faster. */
   private async create(url: string, signal?: AbortSignal): Promise<boolean> {
     try {
       await this.write(url, { ifAbsent: true, signal });

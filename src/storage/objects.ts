@@ -19,7 +19,7 @@ export async function readObject(url: string): Promise<Uint8Array | undefined> {
   return info && object.read({ start: 0, end: info.byteLength });
 }
 
-/** The same as text. */
+/** Reads an object as text; undefined when there is none. */
 export async function readText(url: string): Promise<string | undefined> {
   const bytes = await readObject(url);
   return bytes && new TextDecoder().decode(bytes);

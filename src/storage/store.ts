@@ -10,7 +10,10 @@ import { schemeOf } from "./url.js";
 export interface StorageOptions {
   readonly s3?: S3Options;
   readonly http?: HttpOptions;
-  /** A manifest may name files outside its folder: by absolute paths, URLs, or a way up. Only for manifests of one's own. Default false. */
+  /**
+   * A manifest may name files outside its folder: by absolute paths, URLs, or a way up. Only for manifests of one's
+   * own. Default false.
+   */
   readonly allowOutside?: boolean;
 }
 
@@ -33,7 +36,10 @@ function makeStores({ s3, http }: StorageOptions): Stores {
 let options: StorageOptions = {};
 let stores = makeStores(options);
 
-/** How the stores of this thread reach their services, from now on. Objects being read or written keep what they began with. */
+/**
+ * How the stores of this thread reach their services, from now on. Objects being read or written keep what they began
+ * with.
+ */
 export function configureStorage(wanted: StorageOptions): void {
   options = wanted;
   stores = makeStores(wanted);
@@ -59,7 +65,7 @@ export function openStore(url: string): ReadableStore {
   throw new ToolkitError("UNSUPPORTED_URL", message);
 }
 
-/** The same where it is written to. OUTPUT_NOT_WRITABLE for http:// and https://. */
+/** The store for a URL that is written to. Throws OUTPUT_NOT_WRITABLE for http:// and https://. */
 export function openWritable(url: string): ObjectStore {
   const store = stores.writable.get(schemeIn(url));
   if (store !== undefined) return store;

@@ -1,6 +1,6 @@
 // URLs of objects and plain paths, as text: nothing here looks at what is there.
 
-/** In lower case; undefined for a plain path. */
+/** The scheme in lower case; undefined for a plain path. */
 export function schemeOf(url: string): string | undefined {
   return /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();
 }

@@ -15,8 +15,8 @@ export interface LockedWork {
 }
 
 /**
- * Runs `work` while no other process can claim `folder`, which is made first; the signal it gets also aborts when the claim is lost.
- * OUTPUT_IN_USE when one has.
+ * Runs `work` while no other process can claim `folder`, which is made first; the signal it gets also aborts when the
+ * claim is lost. OUTPUT_IN_USE when one has.
  */
 export async function withLock<T>(
   { folder, writesTo = folder, what, isOwn, signal }: LockedWork,
@@ -32,7 +32,8 @@ export async function withLock<T>(
     await writableAt(writesTo).sweep(isOwn);
     return await work(signals.length === 0 ? undefined : AbortSignal.any(signals));
   } finally {
-    // An upload whose beginning was answered into the void is nobody's to abort but ours; that this fails must not hide how the work ended.
+    // An upload whose beginning was answered into the void is nobody's to abort but ours; that this fails must not hide
+    // how the work ended.
     await writableAt(writesTo)
       .sweep(isOwn)
       .catch(() => {});

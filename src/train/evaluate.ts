@@ -18,9 +18,10 @@ import { classesOfNetwork, type NetworkClasses } from "./saved/network-classes.j
 import { type BatchTensors, toTensors } from "./step/batch.js";
 import { Tally } from "./tally.js";
 
-/** What evaluation must know of a network, as a checkpoint says it: its input, and what its outputs mean. */
+/** What evaluation must know of a network, as a checkpoint contains it: its input, and what its outputs mean. */
 export type EvaluatedNetwork = NetworkInput & NetworkClasses & { readonly folder?: string | undefined };
 
+/** What `evaluateModel` can be asked for. */
 export interface EvaluateOptions {
   readonly manifest: LoadedManifest;
   readonly batchSize: number;
@@ -40,9 +41,23 @@ export interface EvaluateOptions {
 }
 
 /**
- * `logits` maps inputs to [n, classes] before the softmax, and is frozen for the time of it. Every sample counts once, the last batch may be
- * smaller. The data set may have a part of the network's classes, numbered in any way: CLASSES_DIFFER, BAD_LABEL and BAD_CLASSES where its
- * labels do not mean outputs of the network, NUMERIC_OVERFLOW, and what the loader throws.
+ * Scores a network on a data set: top-1, top-5 and loss, per class and confusions. `logits` maps inputs to [n, classes]
+ * before the softmax; it is frozen meanwhile. Every sample counts once; the last batch may be smaller. The data set may
+ * have a part of the network's classes, numbered in any way.
+ *
+ * Errors: CLASSES_DIFFER, BAD_LABEL and BAD_CLASSES where labels do not mean outputs of the network, NUMERIC_OVERFLOW,
+ * and what the loader throws.
+ *
+ * @example
+ * ```ts
+ * import { evaluateModel, loadCheckpoint, openEngine, readManifest } from "dctstream";
+ *
+ * const engine = await openEngine();
+ * const checkpoint = await loadCheckpoint(engine.tf, "runs/1");
+ * const manifest = await readManifest("shards/val");
+ * const { top1, loss } = await evaluateModel(engine, checkpoint.logits, checkpoint, { manifest, batchSize: 32 });
+ * console.log(top1, loss); // a share of [0, 1]; nats
+ * ```
  */
 export async function evaluateModel(
   engine: Engine,
@@ -71,7 +86,8 @@ export async function evaluateModel(
     signal,
   });
   const { comparison } = loader.classMaps[0] as ClassMap;
-  const shown = known.isNamed ? known : classesOf(manifest); // matched by number: the names are those of whoever has any
+  // Matched by number: the names are those of the list that has any.
+  const shown = known.isNamed ? known : classesOf(manifest);
   const tally = new Tally(classes, shown);
   let mistakes: Mistake[] = [];
   const network = await engine.freeze(logits, { precision: options.precision });
@@ -108,7 +124,10 @@ export async function evaluateModel(
   };
 }
 
-/** Of a network whose weights or statistics overflowed: whatever it says of any image means nothing. `key` is of the first image of a batch. */
+/**
+ * The error for a network whose weights or statistics overflowed: none of its outputs means anything. `key` is that of
+ * the first image of a batch.
+ */
 export function notFinite(key: string | undefined): ToolkitError {
   const message = "what the network says is not finite: it diverged while it was trained, or its weights are damaged";
   return new ToolkitError("NUMERIC_OVERFLOW", message, { key });
@@ -140,10 +159,10 @@ function worst(mistakes: Mistake[], count: number): Mistake[] {
 /** What a batch came out as. */
 interface Scores {
   readonly loss: number;
-  /** [n, perSample] classes, the likeliest first. */
+  /** Classes [n, perSample], the likeliest first. */
   readonly ranked: Int32Array;
   readonly perSample: number;
-  /** [n]: probability of the first of them; where it was asked for. */
+  /** The probability of the first of them, [n]; where it was asked for. */
   readonly confidence: Float32Array | undefined;
 }
 

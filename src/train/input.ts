@@ -1,4 +1,4 @@
-// The view of an image that a network is fed: the one place where training, evaluation and prediction agree on it.
+// The view of an image that a network is fed: what training, evaluation and prediction agree on.
 import type { Frequencies } from "../pipeline/load/frequencies.js";
 import type { Normalization, ViewOptions } from "../pipeline/load/view.js";
 import type { NetworkDefinition } from "./networks/definitions.js";
@@ -8,13 +8,16 @@ export interface NetworkInput {
   /** Side in pixels. */
   readonly inputSize: number;
   readonly frequencies?: Frequencies | undefined;
-  /** Of pixels: (value - mean) / std per channel. Left out: ImageNet's statistics for RGB, coefficients as they are. */
+  /**
+   * The normalisation of pixels: (value - mean) / std per channel. Left out: ImageNet's statistics for RGB,
+   * coefficients as they are.
+   */
   readonly normalize?: Normalization | undefined;
 }
 
 /**
- * What a network of this definition takes. YCbCr pixels are shifted by 128, as JPEG does, and scaled to about one; not scaled where the DCT is
- * the first layer, so that it gives the very coefficients a JPEG holds.
+ * What a network of this definition takes. YCbCr pixels are shifted by 128, as JPEG does, and scaled to about one; not
+ * scaled where the DCT is the first layer, so that it gives the very coefficients a JPEG holds.
  */
 export function networkInput(
   { input, stem }: NetworkDefinition,

@@ -34,7 +34,10 @@ import { networkOptions } from "./networks/layers-of.js";
 import type { CheckpointReport, EpochReport, StepReport } from "./report.js";
 import { scaledLearningRate, schedules, usualWarmupEpochs } from "./step/recipe.js";
 
-/** Options of a run. Two runs whose identities are equal compute the same; the others say where things are, how fast and what is printed. */
+/**
+ * Options of a run. Two runs whose identities are equal compute the same; the others say where things are, how fast and
+ * what is printed.
+ */
 // biome-ignore lint/suspicious/noExplicitAny: a table holds options of every type of value
 type RunTable = Readonly<Record<string, (Option<any> | Nested) & { readonly identity: boolean }>>;
 
@@ -61,7 +64,10 @@ const foldersOrNone: Kind<string | false> = {
 
 /** Everything of a run that can be written down. */
 export const runOptions = optionTable({
-  /** Manifest to train on, or the folder that holds it. Its location is no part of a run's identity: the data are known by their samples. */
+  /**
+   * Manifest to train on, or the folder that holds it. Its location is no part of a run's identity: the data are known
+   * by their samples.
+   */
   manifest: {
     kind: text,
     required: true,
@@ -258,7 +264,9 @@ export const runOptions = optionTable({
     describe: "Least area of a random crop, as a share of the image",
     group: "Augmentation",
   },
-  /** Side of the training views of the first epochs, growing to `inputSize`. Default: `inputSize` from the beginning. */
+  /**
+   * Side of the training views of the first epochs, growing to `inputSize`. Default: `inputSize` from the beginning.
+   */
   firstInputSize: {
     kind: numbers("a multiple of 32, at most the input size", (value) => value >= 32 && value % 32 === 0),
     identity: true,
@@ -268,8 +276,9 @@ export const runOptions = optionTable({
   /** What else is done to training views. Default: nothing. */
   policy: { options: policyOptions, identity: true },
   /**
-   * An epoch's last, incomplete batch is left out: of few samples it has poor statistics for its normalisation and a gradient as large as any.
-   * Every epoch leaves out other samples. Default true; the run reports at its start how many.
+   * An epoch's last, incomplete batch is left out: of few samples it has poor statistics for its normalisation and a
+   * gradient as large as any. Every epoch leaves out other samples. Default true; the run reports at its start how
+   * many.
    */
   dropLast: {
     kind: flag,
@@ -302,7 +311,10 @@ export interface TrainOptions extends Given<typeof trainOptions> {
   readonly onStep?: ((step: StepReport) => void) | undefined;
   readonly onEpoch?: ((epoch: EpochReport) => void) | undefined;
   readonly onCheckpoint?: ((checkpoint: CheckpointReport) => void) | undefined;
-  /** Receives what is wrong and ends nothing: a cache that cannot keep anything, a folder that event files cannot be written to. */
+  /**
+   * Receives what is wrong and ends nothing: a cache that cannot keep anything, a folder that event files cannot be
+   * written to.
+   */
   readonly onWarning?: ((warning: ToolkitError) => void) | undefined;
   /** Called once, before the first step, with all options as they hold. */
   readonly onStart?: ((start: RunStart) => void) | undefined;
@@ -329,7 +341,7 @@ export type TrainSettings = Complete<typeof trainOptions> & Computed & Omit<Trai
 
 export interface RunStart {
   readonly config: RunConfig;
-  /** The step that the run goes on after; 0 for a new one. */
+  /** The step that the run resumes after; 0 for a new one. */
   readonly resumedAt: number;
   readonly worldSize: number;
   readonly device: string;
@@ -389,7 +401,10 @@ export function resolveTrainOptions(options: TrainOptions): TrainSettings {
   return settings;
 }
 
-/** A preset's is for networks that take views of any size, and for larger ones than it begins with. INVALID_OPTION where it was asked for in vain. */
+/**
+ * A preset's is for networks that take views of any size, and for larger ones than it begins with. INVALID_OPTION where
+ * it was asked for in vain.
+ */
 function firstInputSize(given: TrainOptions, chosen: Complete<typeof trainOptions>): number | undefined {
   if (chosen.firstInputSize === undefined) return undefined;
   const fixed = findNetwork(chosen.network).stem === "patches";
@@ -440,7 +455,9 @@ export function checkWorldSize(settings: TrainSettings, worldSize: number): void
     throw invalidOption("syncBatchNorm", "off without `dropLast`: every rank needs samples in every step", true);
 }
 
-/** What of the settings is shown and kept: URLs in their public form, so that no password or signature is in any file. */
+/**
+ * What of the settings is shown and kept: URLs in their public form, so that no password or signature is in any file.
+ */
 export function configOf(settings: TrainSettings): RunConfig {
   const written = Object.entries(settings)
     .filter(([name]) => Object.hasOwn(runOptions, name))
@@ -448,7 +465,9 @@ export function configOf(settings: TrainSettings): RunConfig {
   return Object.fromEntries(written) as unknown as RunConfig; // all but what its type leaves out
 }
 
-/** The first setting in which two runs differ, as the reader of an error wants it; undefined when they are the same run. */
+/**
+ * The first setting in which two runs differ, as the reader of an error wants it; undefined when they are the same run.
+ */
 export function differenceOf(before: Readonly<Record<string, unknown>>, now: RunConfig): string | undefined {
   const after = JSON.parse(JSON.stringify(now)) as Record<string, unknown>;
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {

@@ -3,7 +3,7 @@ import type { LayersModel } from "@tensorflow/tfjs";
 import type { WireError } from "../errors.js";
 import { defaultMaxImageBytes } from "../native/limits.js";
 import { imageBatches } from "../pipeline/direct/image-batches.js";
-import { findImages, type ImagePlace, isPattern, noPlace, readImages } from "../pipeline/direct/image-files.js";
+import { findImages, type ImageLocation, isPattern, noLocation, readImages } from "../pipeline/direct/image-files.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { NamedArray } from "../pipeline/load/slot.js";
 import { isImageName } from "../pipeline/preprocess/entry-names.js";
@@ -19,6 +19,7 @@ import { letEventsThrough } from "./event-loop.js";
 import { type NetworkInput, viewOf } from "./input.js";
 import { type BatchInput, inputTensors } from "./step/batch.js";
 
+/** What `predict` can be asked for. */
 export interface PredictOptions {
   /** Images, tars, folders and manifests: paths, URLs and patterns; read as they come. */
   readonly inputs: AsyncIterable<string> | Iterable<string>;
@@ -26,18 +27,19 @@ export interface PredictOptions {
   readonly literal?: boolean | undefined;
   /** Classes that are named for each image, the likeliest first. Default 5. */
   readonly top?: number | undefined;
-  /** Default 32. */
+  /** Images per batch. Default 32. */
   readonly batchSize?: number | undefined;
   readonly precision?: Precision | undefined;
   readonly workers?: number | undefined;
   readonly prefetchBytes?: number | undefined;
   /** Larger files are failures. Default 64 MiB. */
   readonly maxImageBytes?: number | undefined;
-  /** By class index. */
+  /** Names by class index. */
   readonly classNames?: readonly string[] | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A class that an image may be of. */
 export interface Guess {
   readonly class: number;
   /** Where the checkpoint knows it. */
@@ -45,7 +47,7 @@ export interface Guess {
   readonly probability: number;
 }
 
-/** What the network says of one image, or why it says nothing. */
+/** The network's guesses for one image, or why there are none. */
 export interface Prediction {
   /** File, entry (`TAR#ENTRY`) or sample (`MANIFEST#KEY`). */
   readonly image: string;
@@ -61,9 +63,21 @@ interface Batch extends BatchInput {
 }
 
 /**
- * Predictions in the order of the inputs, a batch at a time; memory does not grow with their number. What cannot be read is an error in its
- * place, an input that does not exist too. `logits` maps inputs to [n, classes] before the softmax, and is frozen for the time of it.
- * NUMERIC_OVERFLOW, and what is wrong with the machine rather than an image.
+ * Gives predictions in the order of the inputs, a batch at a time; memory does not grow with their number. An image
+ * that cannot be read, or an input that does not exist, has an `error` in place of `top`. `logits` maps inputs to [n,
+ * classes] before the softmax; it is frozen meanwhile.
+ *
+ * Errors: NUMERIC_OVERFLOW, and what is wrong with the machine rather than with an image.
+ *
+ * @example
+ * ```ts
+ * import { loadCheckpoint, openEngine, predict } from "dctstream";
+ *
+ * const engine = await openEngine();
+ * const { logits, classNames, ...input } = await loadCheckpoint(engine.tf, "runs/1");
+ * for await (const batch of predict(engine, logits, input, { inputs: ["holiday/*.jpg"], classNames }))
+ *   for (const { image, top, error } of batch) console.log(image, top?.[0]?.name ?? error?.message);
+ * ```
  */
 export async function* predict(
   engine: Engine,
@@ -117,19 +131,19 @@ async function rank(
   );
 }
 
-/** Data sets through the loader; runs of everything else through the files. */
+/** Batches of data sets through the loader, of everything else through the files. */
 async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGenerator<Batch> {
   const inputs =
     Symbol.asyncIterator in options.inputs ? options.inputs[Symbol.asyncIterator]() : options.inputs[Symbol.iterator]();
   let dataset: LoadedManifest | undefined;
-  /** Places of the inputs up to the next data set. */
-  async function* places(): AsyncGenerator<ImagePlace> {
+  /** Locations of the inputs up to the next data set. */
+  async function* locations(): AsyncGenerator<ImageLocation> {
     for (let next = await inputs.next(); next.done !== true; next = await inputs.next()) {
       try {
         dataset = await datasetAt(next.value);
       } catch (error) {
         options.signal?.throwIfAborted();
-        yield noPlace(next.value, error);
+        yield noLocation(next.value, error);
         continue;
       }
       if (dataset !== undefined) return;
@@ -140,7 +154,7 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
   const view = viewOf(input, "eval");
   for (;;) {
     dataset = undefined;
-    const files = readImages(places(), { maxImageBytes, signal });
+    const files = readImages(locations(), { maxImageBytes, signal });
     yield* imageBatches(files, { view, batchSize, workers, signal });
     if (dataset === undefined) return;
     yield* samplesOf(dataset, input, { ...options, batchSize });
@@ -162,7 +176,7 @@ async function* samplesOf(
   { batchSize = 32, workers, prefetchBytes, signal }: PredictOptions,
 ): AsyncGenerator<Batch> {
   const view = viewOf(input, "eval");
-  const place = publicUrl(manifest.url);
+  const shown = publicUrl(manifest.url);
   const size = Math.min(batchSize, manifest.samples);
   const options = {
     view,
@@ -178,7 +192,7 @@ async function* samplesOf(
     const { samples, release } = batch;
     const damaged = { code: "CORRUPT_RECORD", message: "the stored sample is damaged" } as const;
     yield {
-      names: batch.keys.map((key) => `${place}#${key}`),
+      names: batch.keys.map((key) => `${shown}#${key}`),
       errors: Array.from({ length: samples }, (_, i) => (batch.mask[i] === 0 ? damaged : undefined)),
       arrays: batch.arrays as readonly NamedArray[],
       samples,

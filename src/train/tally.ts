@@ -1,4 +1,5 @@
-// What a network said of the samples of a data set, counted by class. Its size follows the number of samples, never the square of the classes.
+// A network's guesses for the samples of a data set, counted by class. Its size follows the number of samples, never
+// the square of the classes.
 import type { ClassList } from "../shards/class-list.js";
 import type { Collective } from "./collective/collective.js";
 import type { EvaluateReport } from "./report.js";

@@ -12,16 +12,16 @@ import { type StepBatch, Stepper } from "./step/step.js";
 export const phases = ["train", "inference"] as const;
 export type Phase = (typeof phases)[number];
 
-/** In which the engine prepares itself. */
+/** Steps in which the engine prepares itself. */
 const warmUpSteps = 2;
 
 export interface TimeNetworkOptions extends NetworkOptions {
   readonly phase: Phase;
   readonly batchSize: number;
   readonly seconds: number;
-  /** Of inference. Default "float32". */
+  /** What inference computes in. Default "float32". */
   readonly precision?: Precision | undefined;
-  /** Hears of every step that is timed. */
+  /** Receives every step that is timed. */
   readonly recorder?: Recorder | undefined;
   readonly signal?: AbortSignal | undefined;
 }

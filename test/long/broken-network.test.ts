@@ -1,4 +1,5 @@
-// Commands behind servers that never get better, broken off at every phase in every way, from the first request on and later.
+// Commands behind servers that never get better, broken off at every phase in every way, from the first request on and
+// later.
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { createServer } from "node:https";

@@ -1,4 +1,5 @@
-// Every command that the documents show, run as they show it: in a folder that holds what it names, small, and with short settings.
+// Every command that the documents show, run as they show it: in a folder that holds what it names, small, and with
+// short settings.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { copyFileSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

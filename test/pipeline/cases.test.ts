@@ -1,4 +1,5 @@
-// Inputs of outsiders that once failed, and what is right for each: files of the same shape, and the very files where they lie beside the checkout.
+// Inputs of outsiders that once failed, and what is right for each: files of the same shape, and the very files where
+// they lie beside the checkout.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -1,4 +1,5 @@
-// What labels mean, from the sources to batches: numbers and names that contradict each other are refused wherever they meet.
+// What labels mean, from the sources to batches: numbers and names that contradict each other are refused wherever they
+// meet.
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";

@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { test } from "node:test";
 import { imageBatches } from "../../src/pipeline/direct/image-batches.js";
-import { findImages, type ImagePlace, readImages } from "../../src/pipeline/direct/image-files.js";
+import { findImages, type ImageLocation, readImages } from "../../src/pipeline/direct/image-files.js";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { expandPatterns } from "../../src/storage/expand.js";
 import { closeStorage, configureStorage } from "../../src/storage/store.js";
@@ -21,7 +21,7 @@ const jpeg = makeJpeg({ name: "direct", width: 32, height: 24, channels: 3 });
 test("large files are read when it is their turn: all come, in order, and those above the limit are failures", async (t) => {
   const folder = temporaryFolder(t);
   const sizes = [100, 5 << 20, 200, 6 << 20, 9 << 20, 300];
-  async function* places(): AsyncGenerator<ImagePlace> {
+  async function* locations(): AsyncGenerator<ImageLocation> {
     for (const [i, size] of sizes.entries()) {
       const url = path.join(folder, `${i}.jpg`);
       writeFileSync(url, Buffer.alloc(size, i));
@@ -29,7 +29,7 @@ test("large files are read when it is their turn: all come, in order, and those 
     }
   }
   const found: (number | string | undefined)[] = [];
-  for await (const { name, bytes, error } of readImages(places(), { maxImageBytes: 8 << 20 })) {
+  for await (const { name, bytes, error } of readImages(locations(), { maxImageBytes: 8 << 20 })) {
     assert.equal(path.basename(name), `${found.length}.jpg`);
     if (bytes !== undefined) assert.equal(bytes[0], found.length);
     found.push(bytes?.length ?? error?.code);

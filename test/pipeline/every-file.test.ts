@@ -1,4 +1,5 @@
-// Every file of a source is a sample, a failure, part of a sample, or ignored for a reason: whatever kind of source it is in.
+// Every file of a source is a sample, a failure, part of a sample, or ignored for a reason: whatever kind of source it
+// is in.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";

@@ -1,4 +1,5 @@
-// Images of other formats: Pillow's colours for all of them, only the formats that are promised, and no image that costs without end.
+// Images of other formats: Pillow's colours for all of them, only the formats that are promised, and no image that
+// costs without end.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";

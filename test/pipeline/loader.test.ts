@@ -429,7 +429,10 @@ test("the evaluation view is torchvision's: shorter side to 256 for 224, centre 
   assert.deepEqual([x.scaledSize, x.outStart, x.outCount, y.scaledSize, y.outStart], [341, 58, 224, 256, 16]);
 });
 
-/** By Python: int(size * long / short), then int(round((scaled - crop) / 2.0)). Crop; width and height, those scaled, left and top. */
+/**
+ * By Python: int(size * long / short), then int(round((scaled - crop) / 2.0)). Crop; width and height, those scaled,
+ * left and top.
+ */
 const torchvisionCrops = [
   [224, 500, 375, 341, 256, 58, 16],
   [224, 375, 500, 256, 341, 16, 58],

@@ -1,4 +1,5 @@
-// The resized form against its definition: Pillow's antialiased triangle resampling of the decoded planes, in double precision.
+// The resized form against its definition: Pillow's antialiased triangle resampling of the decoded planes, in double
+// precision.
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, test } from "node:test";

@@ -1,4 +1,5 @@
-// Whatever interrupts preprocess, the same command ends with the bytes of an uninterrupted run. The command itself, in processes of its own.
+// Whatever interrupts preprocess, the same command ends with the bytes of an uninterrupted run. The command itself, in
+// processes of its own.
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -51,7 +52,10 @@ async function makeSources(folder: string): Promise<string[]> {
   ]);
 }
 
-/** The same sources by URLs whose last kilobyte is held: whoever preprocesses them is at work until it is let go or stopped. */
+/**
+ * The same sources by URLs whose last kilobyte is held: whoever preprocesses them is at work until it is let go or
+ * stopped.
+ */
 async function hold(t: TestContext, sources: readonly string[]) {
   const last = path.basename(sources.at(-1) as string);
   const end: Hold = (name, _, byteLength) => (name === last ? byteLength - 1024 : undefined);

@@ -142,7 +142,8 @@ test("a loader's counters agree with a stopwatch, and tell a slow consumer from 
     assert.equal(counters.stages.consumer?.samples, epochs * 120);
     return { views: sharesOf(counters, "views"), consumer: sharesOf(counters, "consumer"), counters };
   };
-  // Until all is made that may be made, and four times as long: on any machine the view thread rests for most of the time.
+  // Until all is made that may be made, and four times as long: on any machine the view thread rests for most of the
+  // time.
   const slow = await measure(1, async (left) => {
     const began = performance.now();
     await until("the batches ahead are made", () => listener.ready >= Math.min(held - 1, left), 1);

@@ -160,7 +160,8 @@ test("a consumer that pauses is no stall and holds no connection", async () => {
 
 test("an object replaced while it is read is an error that says so", async () => {
   const name = "s3://bucket/replaced";
-  const oneByOne = new S3Store(options({ maxRequests: 1 })); // parts that are under way already are of the old version, and all right
+  // Parts that are under way already are of the old version, and all right.
+  const oneByOne = new S3Store(options({ maxRequests: 1 }));
   await server.put("bucket", "replaced", content);
   await oneByOne.stat(name);
   const replace = () => server.put("bucket", "replaced", content.subarray(1));
@@ -180,7 +181,8 @@ test("an object replaced while it is read is an error that says so", async () =>
 });
 
 test("a server that is restarted in the middle costs retries only", async () => {
-  const retry = { baseDelayMs: 5, maxDelayMs: 100, maxAttempts: 10_000, budget: 10_000 }; // however long it takes to start
+  // However long it takes to start.
+  const retry = { baseDelayMs: 5, maxDelayMs: 100, maxAttempts: 10_000, budget: 10_000 };
   const patient = new S3Store(options({ retry }));
   await patient.stat(url);
   let restarted: Promise<void> | undefined;

@@ -1,4 +1,5 @@
-// Chromium, driven over its DevTools protocol through a pipe: pages are looked at when what is waited for has happened in them.
+// Chromium, driven over its DevTools protocol through a pipe: pages are looked at when what is waited for has happened
+// in them.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -153,7 +154,10 @@ export class Page {
     throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
   }
 
-  /** Waits until an expression is true in the page; fails at once, with what it says, when something is said on its console. */
+  /**
+   * Waits until an expression is true in the page; fails at once, with what it says, when something is said on its
+   * console.
+   */
   async until(what: string, condition: string): Promise<void> {
     await until(what, async () => {
       if (this.console.length > 0)

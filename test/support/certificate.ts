@@ -1,4 +1,5 @@
-// For servers on loopback that speak TLS in tests: it says "localhost" and is trusted by nobody. The key protects nothing.
+// For servers on loopback that speak TLS in tests: it says "localhost" and is trusted by nobody. The key protects
+// nothing.
 export const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgN/1doEKH6EcNGaW4
 F5es6VL2c3wjq7ib7OUTlgV6bl2hRANCAAQUVSSGb8HN26WgGHobn9To0Hcwzxen

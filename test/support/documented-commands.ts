@@ -1,5 +1,6 @@
-// The commands that the documents show, taken from the documents themselves, and how each is run in a test: with small data and short settings in
-// the place of what it names. Nothing is run that is not covered by a rule here, so what is newly documented needs one.
+// The commands that the documents show, taken from the documents themselves, and how each is run in a test: with small
+// data and short settings in the place of what it names. Nothing is run that is not covered by a rule here, so what is
+// newly documented needs one.
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { projectRoot } from "./files.js";
@@ -18,7 +19,7 @@ const programs =
 
 /** Commands in blocks of shell, behind a $ in other blocks, and in the text where they have arguments. */
 export function documentedCommands(): DocumentedCommand[] {
-  const documents = ["README.md", "CONTRIBUTING.md", ...markdownIn("docs"), ...markdownIn("deploy")];
+  const documents = ["README.md", "CONTRIBUTING.md", ...["docs", "deploy", "bench"].flatMap(markdownIn)];
   const all = documents.flatMap((document) =>
     commandsIn(readFileSync(path.join(projectRoot, document), "utf8")).map((text) => ({ document, text })),
   );
@@ -58,7 +59,10 @@ const left: readonly (readonly [RegExp, string])[] = [
   ],
 ];
 
-/** Data and short settings in the place of what a command names, in this order. Of the paths the test's folder has one each. */
+/**
+ * Data and short settings in the place of what a command names, in this order. Of the paths the test's folder has one
+ * each.
+ */
 const replacements: readonly (readonly [RegExp, string])[] = [
   [/^dctstream /, "npx dctstream "],
   // Without its first half, which sets the checkout up that the tests run in.

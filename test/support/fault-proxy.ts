@@ -1,4 +1,5 @@
-// A proxy in front of a service that does to chosen requests what networks and services do: breaks, stalls, refuses, damages.
+// A proxy in front of a service that does to chosen requests what networks and services do: breaks, stalls, refuses,
+// damages.
 import {
   Agent,
   createServer,
@@ -11,7 +12,10 @@ import {
 import type { AddressInfo, Socket } from "node:net";
 
 export type Fault =
-  /** The connection is reset after so many bytes of the body; with `beforeAnswer`, before its head, though the service has done what was asked. */
+  /**
+   * The connection is reset after so many bytes of the body; with `beforeAnswer`, before its head, though the service
+   * has done what was asked.
+   */
   | { readonly kind: "reset"; readonly afterBytes: number }
   | { readonly kind: "lost-answer" }
   /** The connection is closed in good order, too early. */
@@ -122,8 +126,9 @@ export class FaultProxy {
 }
 
 /**
- * Resets a connection. The system refuses that (EINVAL) between the request to shut the sending side down and its completion, as after a
- * client has closed; Node then takes the handle for closed, does not close it, and waits for it without end when the process exits.
+ * Resets a connection. The system refuses that (EINVAL) between the request to shut the sending side down and its
+ * completion, as after a client has closed; Node then takes the handle for closed, does not close it, and waits for it
+ * without end when the process exits.
  */
 export function resetConnection(socket: Socket): void {
   if (socket.writableEnded && !socket.writableFinished) socket.once("finish", () => socket.resetAndDestroy());

@@ -19,7 +19,10 @@ export async function readRecords(url: string): Promise<SampleRecord[]> {
   return records;
 }
 
-/** Writes a data set of these records into an empty folder, one shard; everything else is as in the manifest at `like`. Returns its manifest. */
+/**
+ * Writes a data set of these records into an empty folder, one shard; everything else is as in the manifest at `like`.
+ * Returns its manifest.
+ */
 export async function forgeDataset(like: string, folder: string, records: readonly SampleRecord[]): Promise<string> {
   mkdirSync(folder, { recursive: true });
   const { folder: home, url: _, ...manifest } = await readManifest(like);

@@ -1,4 +1,5 @@
-// A web server of a folder that keeps what it is told to back until it is let go: whoever reads from it cannot come to its end before.
+// A web server of a folder that keeps what it is told to back until it is let go: whoever reads from it cannot come to
+// its end before.
 import { open, stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -14,7 +15,10 @@ export interface HeldServer {
   hold: Hold;
 }
 
-/** Where in a file the bytes begin that are held; undefined: nowhere. So many reads of the file were begun before this one. */
+/**
+ * Where in a file the bytes begin that are held; undefined: nowhere. So many reads of the file were begun before this
+ * one.
+ */
 export type Hold = (name: string, readsBefore: number, byteLength: number) => number | undefined;
 
 const holdNothing: Hold = () => undefined;
@@ -31,7 +35,10 @@ export function countReads(served: HeldServer): () => number {
   return () => count;
 }
 
-/** Holds the shards from now on when they have been read for `share` of as often as a whole run did: such a run gets about so far and no farther. */
+/**
+ * Holds the shards from now on when they have been read for `share` of as often as a whole run did: such a run gets
+ * about so far and no farther.
+ */
 export function holdPartWay(served: HeldServer, readsOfWhole: number, share = 0.5): void {
   const reads = countReads(served);
   const { hold } = served;
@@ -41,7 +48,10 @@ export function holdPartWay(served: HeldServer, readsOfWhole: number, share = 0.
   };
 }
 
-/** Serves with ranges and ETags, for the time of a test. Reads of one byte only look whether the file is there, and are never held. */
+/**
+ * Serves with ranges and ETags, for the time of a test. Reads of one byte only look whether the file is there, and are
+ * never held.
+ */
 export async function heldServer(t: TestContext, folder: string, hold: Hold = holdNothing): Promise<HeldServer> {
   const reads = new Map<string, number>();
   const held = new Set<() => void>();

@@ -13,7 +13,8 @@ export function testPixels(width: number, height: number, channels: number, rand
     { length: 4 * channels },
     () => [random.next() * 0.3, random.next() * 0.3, random.next() * 6] as const,
   );
-  // sin(ux + vy + phase) by the sines and cosines of its parts: a sine per pixel and wave would be most of what making test data takes.
+  // sin(ux + vy + phase) by the sines and cosines of its parts: a sine per pixel and wave would be most of what making
+  // test data takes.
   const columns = waves.map(([u]) => sinesAndCosines(width, (x) => u * x));
   const rows = waves.map(([, v, phase]) => sinesAndCosines(height, (y) => v * y + phase));
   const pixels = new Uint8Array(width * height * channels);

@@ -1,4 +1,5 @@
-// The same pictures under other labels: two kinds that a small network tells apart, written as whatever a test calls them.
+// The same pictures under other labels: two kinds that a small network tells apart, written as whatever a test calls
+// them.
 import path from "node:path";
 import { type PreprocessReport, preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { type TarEntries, writeTar } from "./files.js";

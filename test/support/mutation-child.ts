@@ -1,5 +1,5 @@
-// A process that reads data sets as a user would, one after another: verify, inspect, export, and an epoch of a loader. What it is asked comes by
-// messages, and what came of it goes back; whoever asks watches its time.
+// A process that reads data sets as a user would, one after another: verify, inspect, export, and an epoch of a loader.
+// What it is asked comes by messages, and what came of it goes back; whoever asks watches its time.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";

@@ -1,5 +1,5 @@
-// Data sets with something in them that is not so: seeded changes of Arrow bytes, indexes, manifests and records, with the checksums made right
-// again or left wrong.
+// Data sets with something in them that is not so: seeded changes of Arrow bytes, indexes, manifests and records, with
+// the checksums made right again or left wrong.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Manifest } from "../../src/shards/manifest.js";

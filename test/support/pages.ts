@@ -25,7 +25,10 @@ const seen = `(() => {
 /** The browser lays the page out and paints it. */
 const painted = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))";
 
-/** What a browser makes of a page when all of its charts are drawn. Nothing may be said on its console, nothing else may be asked for. */
+/**
+ * What a browser makes of a page when all of its charts are drawn. Nothing may be said on its console, nothing else may
+ * be asked for.
+ */
 async function look(browser: Browser, file: string, charts: number, window: Window): Promise<Seen> {
   const { href } = pathToFileURL(file);
   const page = await browser.open(href, window);

@@ -1,16 +1,20 @@
-// A proxy that breaks off conversations at a chosen phase, below HTTP and TLS: what networks, load balancers and dying servers do.
+// A proxy that breaks off conversations at a chosen phase, below HTTP and TLS: what networks, load balancers and dying
+// servers do.
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
 import { resetConnection } from "./fault-proxy.js";
 
 /**
- * When a conversation is broken off: as a connection is accepted; when a request has arrived, before it is passed on; after 20 bytes of the
- * answer, within its head; after 700 bytes, within a body that is not tiny; before a second request on the same connection is passed on.
+ * When a conversation is broken off: as a connection is accepted; when a request has arrived, before it is passed on;
+ * after 20 bytes of the answer, within its head; after 700 bytes, within a body that is not tiny; before a second
+ * request on the same connection is passed on.
  */
 export const phases = ["accepted", "requested", "head", "body", "again"] as const;
 export type Phase = (typeof phases)[number];
 
-/** Nothing comes any more; the sending side is closed in good order while the other stays open; the connection is reset. */
+/**
+ * Nothing comes any more; the sending side is closed in good order while the other stays open; the connection is reset.
+ */
 export const breaks = ["stall", "half-close", "reset"] as const;
 export type Break = (typeof breaks)[number];
 
@@ -38,7 +42,10 @@ export class PhaseProxy {
     private readonly server: Server,
   ) {}
 
-  /** Asked for every request, as it begins or as its connection is accepted; undefined lets it pass. May be set at any time. */
+  /**
+   * Asked for every request, as it begins or as its connection is accepted; undefined lets it pass. May be set at any
+   * time.
+   */
   decide: () => Cut | undefined = () => undefined;
   /** Asked where an answer that passes is longer than 700 bytes. */
   decideInBody: () => Break | undefined = () => undefined;

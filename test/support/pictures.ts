@@ -1,4 +1,5 @@
-// Pictures of every kind that preprocess converts, with Pillow's pixels of them (test/fixtures/pictures.py), and some that nobody converts.
+// Pictures of every kind that preprocess converts, with Pillow's pixels of them (test/fixtures/pictures.py), and some
+// that nobody converts.
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { projectRoot } from "./files.js";

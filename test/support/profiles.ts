@@ -24,7 +24,10 @@ export function checkShares({ stages }: Pick<Profile, "stages">): void {
   }
 }
 
-/** A stretch of time whose two ends were each looked at between two looks at another clock: its length lies between the two given. */
+/**
+ * A stretch of time whose two ends were each looked at between two looks at another clock: its length lies between the
+ * two given.
+ */
 export class Stopwatch {
   private readonly looks: { readonly before: number; readonly after: number }[] = [];
 
@@ -46,7 +49,10 @@ export class Stopwatch {
   }
 }
 
-/** The URL of a proxy before `target`: so many milliseconds before an answer's first byte, so many bytes a second per connection. */
+/**
+ * The URL of a proxy before `target`: so many milliseconds before an answer's first byte, so many bytes a second per
+ * connection.
+ */
 export async function slowProxy(
   t: TestContext,
   target: string,

@@ -1,4 +1,5 @@
-// What the tests of several ranks run on each of them: node rank-program.js TASK FOLDER [argument]. Every rank leaves FOLDER/rank-N.json.
+// What the tests of several ranks run on each of them: node rank-program.js TASK FOLDER [argument]. Every rank leaves
+// FOLDER/rank-N.json.
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import path from "node:path";

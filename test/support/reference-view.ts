@@ -1,5 +1,5 @@
-// The view, by its definition and in double precision: dequantise, inverse DCT, antialiased triangle resample as Pillow and
-// torchvision do it, forward DCT. Written for clearness; the truth that the native kernel is held against.
+// The view, by its definition and in double precision: dequantise, inverse DCT, antialiased triangle resample as Pillow
+// and torchvision do it, forward DCT. Written for clearness; the truth that the native kernel is held against.
 import { type StoredImage, unpackCoefficients, type ViewAxis } from "../../src/native/index.js";
 
 const basis = Array.from({ length: 8 }, (_, k) =>
@@ -100,7 +100,10 @@ export function referenceDct(image: StoredImage, x: ViewAxis, y: ViewAxis): numb
   });
 }
 
-/** The planes of a resized form before quantisation, centred on zero: everything scaled by torchvision's rule, of which the centre is kept. */
+/**
+ * The planes of a resized form before quantisation, centred on zero: everything scaled by torchvision's rule, of which
+ * the centre is kept.
+ */
 export function resizedPlanes(
   image: StoredImage,
   resize: { readonly shorterSide: number; readonly crop: number },

@@ -1,5 +1,5 @@
-// Runs mutated data sets through a process that reads them, and judges what comes of it: within its time and memory, right or an error that says
-// what is wrong with the data, and nothing outside the folder.
+// Runs mutated data sets through a process that reads them, and judges what comes of it: within its time and memory,
+// right or an error that says what is wrong with the data, and nothing outside the folder.
 import assert from "node:assert/strict";
 import { type ChildProcess, fork } from "node:child_process";
 import { createHash } from "node:crypto";

@@ -1,5 +1,5 @@
-// A real S3 service on loopback: Ceph's monitor, one object store in memory, and its RADOS gateway. Each has its own folder and free ports, so
-// test files do not meet. Ready in about two seconds.
+// A real S3 service on loopback: Ceph's monitor, one object store in memory, and its RADOS gateway. Each has its own
+// folder and free ports, so test files do not meet. Ready in about two seconds.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";

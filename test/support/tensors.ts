@@ -30,7 +30,10 @@ export function relativeError(found: Numbers, expected: Numbers): number {
   return Math.sqrt(difference / Math.max(size, Number.MIN_VALUE));
 }
 
-/** Numbers from -1 to 1 that any program can make again (test/fixtures/golden.py does): murmur3's finaliser of a counter. */
+/**
+ * Numbers from -1 to 1 that any program can make again (test/fixtures/golden.py does): murmur3's finaliser of a
+ * counter.
+ */
 export function pattern(count: number, name: string): Float32Array {
   let seed = 2166136261;
   for (const byte of Buffer.from(name)) seed = Math.imul(seed ^ byte, 16777619);
@@ -42,10 +45,14 @@ export function pattern(count: number, name: string): Float32Array {
   });
 }
 
-/** What a weight begins with, where that is not what it was built with: drawn from a formula, or only where zero and one would hide mistakes. */
+/**
+ * What a weight begins with, where that is not what it was built with: drawn from a formula, or only where zero and one
+ * would hide mistakes.
+ */
 function startValues(name: string, weight: Variable, formula: boolean): Float32Array | undefined {
   const values = (scale: number, shift = 0) => pattern(weight.size, name).map((value) => value * scale + shift);
-  // The ends of residual branches begin at zero, where nothing before them could be seen; large, they would multiply every rounding.
+  // The ends of residual branches begin at zero, where nothing before them could be seen; large, they would multiply
+  // every rounding.
   const gain = name.endsWith("branch2c/gamma") ? 0.2 : 1;
   if (name.endsWith("/gamma")) return values(0.5 * gain, gain);
   if (name.endsWith("/beta")) return values(0.3);
@@ -67,7 +74,9 @@ export interface StepResult {
   readonly frozen: Float32Array;
 }
 
-/** One training step of a small network on fixed weights and input; with `stock` on nothing but tfjs's own operations. */
+/**
+ * One training step of a small network on fixed weights and input; with `stock` on nothing but tfjs's own operations.
+ */
 export async function oneStep(
   engine: Engine,
   id: string,
@@ -139,7 +148,8 @@ function assertSameStep(found: StepResult, expected: StepResult, tolerance: numb
   close("loss", [found.loss], [expected.loss]);
   close("logits", found.logits, expected.logits);
   assert.deepEqual([...found.gradients.keys()].sort(), [...expected.gradients.keys()].sort());
-  // A gradient that is nothing but rounding, as that of a weight whose effect the normalisation after it takes away, is compared with the largest.
+  // A gradient that is nothing but rounding, as that of a weight whose effect the normalisation after it takes away, is
+  // compared with the largest.
   const largest = Math.max(...[...expected.gradients.values()].map(norm));
   for (const [name, values] of expected.gradients) {
     const size = Math.max(norm(values), 1e-2 * largest);
@@ -153,8 +163,9 @@ function assertSameStep(found: StepResult, expected: StepResult, tolerance: numb
 }
 
 /**
- * The same step on two sides. A value that lies at zero but for rounding can pass a ReLU on one side and not on the other, which changes the
- * gradients of everything before it; that is chance and no error, so that weights of another seed are tried then. An error shows with all.
+ * The same step on two sides. A value that lies at zero but for rounding can pass a ReLU on one side and not on the
+ * other, which changes the gradients of everything before it; that is chance and no error, so that weights of another
+ * seed are tried then. An error shows with all.
  */
 export async function assertSameSteps(
   one: (seed: number) => Promise<StepResult>,

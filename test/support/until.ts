@@ -1,10 +1,14 @@
-// Waiting for conditions: never for a time. The limit is for a condition that never comes true, on the slowest machine too.
+// Waiting for conditions: never for a time. The limit is for a condition that never comes true, on the slowest machine
+// too.
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Five minutes: what never happens is reported by its name and not by the runner's own limit. */
 export const patienceMs = 300_000;
 
-/** Resolves with the first result of `look` that is neither false nor undefined; `what` completes "waited in vain until". */
+/**
+ * Resolves with the first result of `look` that is neither false nor undefined; `what` completes "waited in vain
+ * until".
+ */
 export async function until<T>(
   what: string,
   look: () => T | Promise<T>,

@@ -53,7 +53,8 @@ test("the demo's report is one file that asks for nothing and says what was done
     results.map(({ network }) => network),
     ["resnet50-rgb", "late-concat-rfa-thinner"],
   );
-  assert.equal(preprocess.samples, 1602); // of the broken files the truncated one keeps what it has and the CMYK one is converted
+  // Of the broken files the truncated one keeps what it has and the CMYK one is converted.
+  assert.equal(preprocess.samples, 1602);
   assert.deepEqual(preprocess.errors, { NOT_A_JPEG: 2, MISSING_LABEL: 1 });
   assert.equal(report, path.join(out, "report.html"));
   assert.match(text, /report\.html/);

@@ -1,5 +1,6 @@
-// One stage is slowed on purpose, one at a time: the verdict must name it. What is slow is slow by seconds where the rest takes milliseconds, or
-// until something has happened: the answer is the same on a machine of any speed, whatever else it does.
+// One stage is slowed on purpose, one at a time: the verdict must name it. What is slow is slow by seconds where the
+// rest takes milliseconds, or until something has happened: the answer is the same on a machine of any speed, whatever
+// else it does.
 import assert from "node:assert/strict";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -140,7 +141,9 @@ interface Use {
   use?(recording: Watching): Promise<unknown>;
 }
 
-/** The profile of a loader's batches as if steps were made of them, from the second on; and what was counted beside it. */
+/**
+ * The profile of a loader's batches as if steps were made of them, from the second on; and what was counted beside it.
+ */
 async function profileUse({ url, network, inputSize, batches, options, beside, use }: Use) {
   const data = await readManifest(url);
   const batchSize = 8;

@@ -7,7 +7,10 @@ import { dctstream, lastJson, type Outcome } from "../support/command-line.js";
 import { temporaryFolder, writeTar } from "../support/files.js";
 import { twoClassImage } from "../support/two-classes.js";
 
-/** Colours red, sets the window's title, deletes the line, goes to its start, turns the direction, and begins another line. */
+/**
+ * Colours red, sets the window's title, deletes the line, goes to its start, turns the direction, and begins another
+ * line.
+ */
 const hostile = "\u001b[31m\u001b]0;title\u0007\u009b2K\r\u202egpj\u2066\n\u2028x\u007f";
 const inKeys = "\u202egpj\u2066\u2028x"; // keys hold no control characters
 const network = ["--network", "late-concat", "--width", "0.125", "--input-size", "32", "--batch-size", "8"];

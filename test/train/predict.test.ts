@@ -42,7 +42,9 @@ async function all(checkpoint: string, options: PredictOptions): Promise<Predict
   return found;
 }
 
-/** The same classes in the same order, as likely but for the rounding of sums, whose order depends on a batch's size. */
+/**
+ * The same classes in the same order, as likely but for the rounding of sums, whose order depends on a batch's size.
+ */
 function assertSame(found: readonly Prediction[], expected: readonly Prediction[], message?: string): void {
   const classes = (predictions: readonly Prediction[]) =>
     predictions.map(({ top }) => top?.map((guess) => guess.class));

@@ -10,7 +10,10 @@ import { saveCheckpoint } from "../../src/train/saved/checkpoint.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";
 import { pattern, relativeError } from "../support/tensors.js";
 
-/** Loads model.json with nothing but @tensorflow/tfjs, on its JavaScript backend, and prints the output for inputs of a formula. */
+/**
+ * Loads model.json with nothing but @tensorflow/tfjs, on its JavaScript backend, and prints the output for inputs of a
+ * formula.
+ */
 const plain = `
   const { readFileSync } = require("node:fs");
   const tf = require("@tensorflow/tfjs");

@@ -45,7 +45,8 @@ export const evaluateCommand = defineCommand({
   run: async (options, context) => {
     const { checkpoint: url, html, batchSize, precision } = complete(evaluateOptions, options);
     const manifest = await readManifest(options.manifest);
-    const info = await readCheckpointInfo(url); // what does not go together is reported before TensorFlow's second of loading
+    // What does not go together is reported before TensorFlow's second of loading.
+    const info = await readCheckpointInfo(url);
     await compareClasses(manifest, classesOfNetwork(info, info.folder));
     const engine = await openEngine(given(engineOptions, options));
     const { logits, network, ...input } = await loadCheckpoint(engine.tf, url);

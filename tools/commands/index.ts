@@ -1,4 +1,5 @@
-// All commands, in the order of --help. Each is loaded when it is asked for: most of the toolkit is of no use to most commands.
+// All commands, in the order of --help. Each is loaded when it is asked for: most of the toolkit is of no use to most
+// commands.
 import type { CommandEntry, CommandGroup } from "../command.js";
 import { profileCommands } from "./profile/index.js";
 

@@ -1,5 +1,5 @@
-// Procedural pictures for the demo: photo-like textures in eight classes, four patterns by two hues. Both hues have the same
-// luma, so that the pattern is seen in luma alone and the hue in chroma alone: a network needs both.
+// Procedural pictures for the demo: photo-like textures in eight classes, four patterns by two hues. Both hues have the
+// same luma, so that the pattern is seen in luma alone and the hue in chroma alone: a network needs both.
 import { type EncodeOptions, encodeJpeg } from "../../src/native/index.js";
 import type { Random } from "../../src/shards/random.js";
 

@@ -1,4 +1,5 @@
-// Tables of options as a command line has them: which flag stands for which option, what --help prints, and what a user has given.
+// Tables of options as a command line has them: which flag stands for which option, what --help prints, and what a user
+// has given.
 import type { Argv } from "yargs";
 import { invalidOption } from "../../src/errors.js";
 import type { Kind } from "../../src/options/kinds.js";
@@ -91,7 +92,10 @@ export function declareFlags(parser: Argv, flags: readonly Flag[]): Argv {
   }, parser);
 }
 
-/** Options as a library call takes them: what the command line gives, else what the configuration file does. INVALID_OPTION. */
+/**
+ * Options as a library call takes them: what the command line gives, else what the configuration file does.
+ * INVALID_OPTION.
+ */
 export function givenOptions(
   flags: readonly Flag[],
   parsed: Readonly<Record<string, unknown>>,

@@ -24,7 +24,7 @@ import type { Cores } from "./stage.js";
 import { rate } from "./verdict.js";
 
 export interface CompareOptions extends EngineOptions {
-  /** Of a DCT and of a pixel network. */
+  /** The ids of a DCT and of a pixel network. */
   readonly network: string;
   readonly pixelNetwork: string;
   readonly batchSize: number;
@@ -45,7 +45,7 @@ export interface Way {
   readonly viewMs: number;
   readonly collateMs: number;
   readonly stepMs: number;
-  /** Of the input without steps, and of both together. */
+  /** The speed of the input without steps, and of both together. */
   readonly inputImagesPerSecond: number;
   readonly imagesPerSecond: number;
   /** Per image: read from files, and given to the network. */

@@ -1,4 +1,5 @@
-// The stages that feed whoever uses batches, as a profile tells of them: what limits them here, and what other settings would bring.
+// The stages that feed the consumer of batches, as a profile shows them: what limits them here, and what other settings
+// would bring.
 import { plainCodec } from "../../src/native/codec-names.js";
 import { type LoaderOptions, taskSamples } from "../../src/pipeline/load/options.js";
 import { maxReadsInFlight } from "../../src/pipeline/load/run-reader.js";

@@ -1,5 +1,5 @@
-// What everybody else does: JPEG files -> decoded pixels -> random resized crop -> batches. Here with sharp (libvips and libjpeg-turbo), to be
-// compared with.
+// What everybody else does: JPEG files -> decoded pixels -> random resized crop -> batches. Here with sharp (libvips
+// and libjpeg-turbo), to be compared with.
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
 import { mapOrdered } from "../../src/map-ordered.js";
@@ -17,7 +17,7 @@ export interface JpegFile {
 }
 
 export interface JpegBatchesOptions {
-  /** Of kind rgb. */
+  /** A view of kind rgb. */
   readonly view: ViewOptions;
   readonly batchSize: number;
   /** Images that are decoded at a time. */
@@ -43,7 +43,7 @@ export async function* jpegBatches(
   const form = formOf(view, []);
   const slots: SharedArrayBuffer[] = [];
   try {
-    let place = 0;
+    let row = 0;
     let slot = new SharedArrayBuffer(slotBytes(form, batchSize));
     let labels = new Int32Array(batchSize);
     const render = async (file: JpegFile) => ({
@@ -52,14 +52,14 @@ export async function* jpegBatches(
     });
     for await (const { file, pixels } of mapOrdered(endless(files), render, { limit: workers })) {
       const arrays = slotArrays(slot, form, batchSize);
-      widen(pixels, arrays[0]?.data as Float32Array, place, form.kind === "pixels" ? form.scaling : undefined);
-      labels[place++] = file.label;
-      if (place < batchSize) continue;
+      widen(pixels, arrays[0]?.data as Float32Array, row, form.kind === "pixels" ? form.scaling : undefined);
+      labels[row++] = file.label;
+      if (row < batchSize) continue;
       const used = slot;
       yield { ...labelledSamples(labels), arrays, keys: [], release: () => slots.push(used) };
       slot = slots.pop() ?? new SharedArrayBuffer(slotBytes(form, batchSize));
       labels = new Int32Array(batchSize);
-      place = 0;
+      row = 0;
     }
   } finally {
     sharp.concurrency(before);
@@ -85,9 +85,9 @@ interface Scaling {
   readonly bias: readonly [number, number, number];
 }
 
-function widen(pixels: Uint8Array, out: Float32Array, place: number, scaling: Scaling | undefined): void {
+function widen(pixels: Uint8Array, out: Float32Array, row: number, scaling: Scaling | undefined): void {
   const { scale, bias } = scaling ?? { scale: [1, 1, 1], bias: [0, 0, 0] };
-  const start = place * pixels.length;
+  const start = row * pixels.length;
   for (let i = 0; i < pixels.length; i += 3) {
     out[start + i] = (pixels[i] as number) * scale[0] + bias[0];
     out[start + i + 1] = (pixels[i + 1] as number) * scale[1] + bias[1];

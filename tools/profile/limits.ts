@@ -26,7 +26,10 @@ export function memoryCopyRate(): number {
 const readBytes = 8 << 20;
 const rangesAtOnce = 8;
 
-/** Bytes a second at which shards can be read, for about so long: from disk one after the other, from a service in ranges side by side. */
+/**
+ * Bytes a second at which shards can be read, for about so long: from disk one after the other, from a service in
+ * ranges side by side.
+ */
 export async function shardReadRate(manifest: LoadedManifest, seconds: number): Promise<number> {
   return isRemote(manifest.folder) ? remoteRate(manifest, seconds) : localRate(manifest, seconds);
 }
@@ -71,7 +74,10 @@ async function remoteRate(manifest: LoadedManifest, seconds: number): Promise<nu
   });
 }
 
-/** Bytes a second that come from services while `work` reads, which is stopped when the time is up: a read may take longer than that. */
+/**
+ * Bytes a second that come from services while `work` reads, which is stopped when the time is up: a read may take
+ * longer than that.
+ */
 export async function landingRate(seconds: number, work: (signal: AbortSignal) => Promise<void>): Promise<number> {
   const before = storageCounters().bytesRead;
   const began = performance.now();
@@ -94,7 +100,10 @@ export async function landingRate(seconds: number, work: (signal: AbortSignal) =
   return (1000 * landed()) / (performance.now() - began);
 }
 
-/** Milliseconds of a lone read of so many bytes, or of the most that say more of latency than of bandwidth: the median of a few. */
+/**
+ * Milliseconds of a lone read of so many bytes, or of the most that show latency rather than bandwidth: the median of a
+ * few.
+ */
 export async function loneReadMs(manifest: LoadedManifest, byteLength: number): Promise<number> {
   const [shard] = manifest.shards;
   if (shard === undefined) return 0;
@@ -110,7 +119,10 @@ export async function loneReadMs(manifest: LoadedManifest, byteLength: number): 
   return medianOf(times);
 }
 
-/** How long samples of a data set take to unpack when they are stored without compression, as a share of what they take now. */
+/**
+ * How long samples of a data set take to unpack when they are stored without compression, as a share of what they take
+ * now.
+ */
 export async function unpackingWithoutCompression(manifest: LoadedManifest): Promise<number> {
   const [shard] = manifest.shards;
   if (manifest.codec === "none" || shard === undefined) return 1;

@@ -7,11 +7,11 @@ export interface Measured {
   readonly counters: PipelineCounters;
   /** Microseconds of this process. */
   readonly cpuMicroseconds: number;
-  /** Share of all cores that were busy, whoever kept them so. */
+  /** Share of all cores that were busy, with any work. */
   readonly coresBusy: number;
 }
 
-/** Starts to measure; what it returns tells what came since. */
+/** Starts to measure; what it returns gives what came since. */
 export function startMeasuring(counters: () => PipelineCounters): () => Measured {
   const before = { counters: counters(), cpu: process.cpuUsage(), cores: coreTimes() };
   return () => {

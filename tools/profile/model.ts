@@ -1,6 +1,7 @@
-// What other settings would bring: operational analysis of a closed pipeline (Denning and Buzen, "The operational analysis of queueing network
-// models", 1978). Nothing goes faster than its slowest station, a station of n threads does n times what one does, the cores do no more than
-// their time divided by what an image costs, and reads under way are bounded by the memory for them (Little's law).
+// What other settings would bring: operational analysis of a closed pipeline (Denning and Buzen, "The operational
+// analysis of queueing network models", 1978). Nothing goes faster than its slowest station, a station of n threads
+// does n times what one does, the cores do no more than their time divided by what an image costs, and reads under way
+// are bounded by the memory for them (Little's law).
 import type { Cores, Recommendation, Stage } from "./stage.js";
 
 /** Settings that a prediction can change. */
@@ -44,10 +45,10 @@ export interface Ceiling {
   readonly imagesPerSecond: number;
 }
 
-/** Below this share of busy time a stage's own pace cannot be told from its noise. */
+/** Below this share of busy time a stage's own pace is lost in its noise. */
 const leastBusy = 0.005;
 
-/** From this share on threads wait for cores. */
+/** The share of busy cores from which on threads wait for one. */
 const crowded = 0.85;
 
 /** All ceilings with a change, the lowest first. */
@@ -83,7 +84,10 @@ export function ceilings(station: Station, change: Change): Ceiling[] {
   return found.sort((a, b) => a.imagesPerSecond - b.imagesPerSecond);
 }
 
-/** The share of its time that a stage needs at this pace: without what its threads wait for a core, where there are too few. */
+/**
+ * The share of its time that a stage needs at this pace: without what its threads wait for a core, where there are too
+ * few.
+ */
 function paceShare({ busy, onCore }: Stage, cores: Cores): number {
   return cores.busy > crowded && onCore > 0 ? onCore : busy;
 }
@@ -105,7 +109,10 @@ function savedMs({ imagesPerSecond }: Station, stage: Stage, change: Change): nu
   return ((1000 * stage.onCore * stage.threads) / imagesPerSecond) * (1 - unpackingShare(stage, change));
 }
 
-/** How sharply the lowest ceiling decides: stations of nearly the same pace get into each other's way, as buffers between them are finite. */
+/**
+ * How sharply the lowest ceiling decides: stations of nearly the same pace get into each other's way, as buffers
+ * between them are finite.
+ */
 const sharpness = 6;
 
 /** Images a second under ceilings, the lowest first. */
@@ -116,8 +123,8 @@ function under(all: readonly Ceiling[]): number {
 }
 
 /**
- * Images a second with a change: what was measured, times how much the model's answer moves. The measured figure carries what the model leaves
- * out.
+ * Images a second with a change: what was measured, times how much the model's answer moves. The measured figure
+ * carries what the model leaves out.
  */
 export function predict(station: Station, change: Change): number {
   const { imagesPerSecond } = station;
@@ -151,7 +158,10 @@ export function recommend(station: Station, options: readonly Option[]): Recomme
     .slice(0, mostRecommended);
 }
 
-/** The fewest workers, up to one per core, that bring nearly all that more of them can; undefined where more bring nothing. */
+/**
+ * The fewest workers, up to one per core, that bring nearly all that more of them can; undefined where more bring
+ * nothing.
+ */
 export function bestWorkers(station: Station): number | undefined {
   const { now } = station.workers;
   const counts = Array.from({ length: Math.max(0, station.cores.count - now) }, (_, i) => now + 1 + i);

@@ -44,7 +44,9 @@ export async function writePage(
   log(`page: ${html}`);
 }
 
-/** What a command with --profile needs while it works: nothing, unless a profile, a page of it or a trace was asked for. */
+/**
+ * What a command with --profile needs while it works: nothing, unless a profile, a page of it or a trace was asked for.
+ */
 export class RunProfile {
   readonly recording = new Recording();
   private stop: (() => Measured) | undefined;

@@ -16,7 +16,7 @@ export interface PreprocessLimits {
   readonly memoryCopyBytesPerSecond: number;
   readonly sha256BytesPerSecond: number;
   readonly outputWriteBytesPerSecond?: number | undefined;
-  /** Of one thread. */
+  /** The speed of one thread. */
   readonly libjpegImagesPerSecond: number | undefined;
 }
 
@@ -76,8 +76,9 @@ function hashRate(): number {
 }
 
 /**
- * Bytes a second of one object, flushed, and removed again; larger ones where the rate so far lets them be short. A write that has begun is
- * not broken off: a service may finish what its client has given up, after the object was removed.
+ * Bytes a second of one object, flushed, and removed again; larger ones where the rate so far lets them be short. A
+ * write that has begun is not broken off: a service may finish what its client has given up, after the object was
+ * removed.
  */
 async function writeRate(folder: string): Promise<number> {
   let rate = 0;
@@ -121,7 +122,7 @@ function libjpegRate(images: readonly Uint8Array[]): number | undefined {
       );
       read++;
     } catch {
-      // What is no JPEG is none of libjpeg's work.
+      // What is not a JPEG is not libjpeg's work.
     }
     elapsed = performance.now() - began;
   }

@@ -17,7 +17,10 @@ import { type Profiled, profiledFrom } from "./profiled.js";
 import { Recording } from "./recording.js";
 import { stagesOf } from "./stage.js";
 
-/** Sources that are shorter than the time to measure are read again in the same run: starting and ending would count for too much. */
+/**
+ * Sources that are shorter than the time to measure are read again in the same run: starting and ending would count for
+ * too much.
+ */
 const fastestBytesPerSecond = 1e9;
 const mostPasses = 400;
 

@@ -8,7 +8,7 @@ import { bottleneckOf, verdictOf } from "./verdict.js";
 export interface Profiled {
   readonly profile: Profile;
   readonly recording: Recording;
-  /** For predictions. */
+  /** What predictions start from. */
   readonly station: Station;
 }
 

@@ -10,7 +10,7 @@ import { Recording } from "./recording.js";
 /** Threads start and files are opened before anything counts. */
 const warmUpMs = 300;
 
-/** What a loader calls whoever uses its batches. */
+/** A loader's name for the consumer of its batches. */
 export const consumer = "consumer";
 
 export async function profileRead(
@@ -24,7 +24,7 @@ export async function profileRead(
   const measured = await measureLoader(loader, seconds, options.signal, () => recording.clear());
   const imagesPerSecond = throughputOf(measured.counters, consumer);
   const feeding = feedingOf(manifest, options, loader);
-  // Whoever only takes batches is no stage that could hold them up.
+  // A consumer that only takes batches is not a stage that could hold them up.
   const stages = feedingStages(feeding, limits, measured, imagesPerSecond).filter(({ name }) => name !== consumer);
   const station = await stationOf(feeding, measured, stages, imagesPerSecond);
   const recommendations = await recommendFor(feeding, station);

@@ -74,7 +74,10 @@ export class Recording implements Recorder {
     });
   }
 
-  /** By stage in the order that they first appear; work without a thread is set into as many lanes as it takes. */
+  /**
+   * The lanes of stages in the order that they first appear; work without a thread is spread over as many lanes as it
+   * takes.
+   */
   lanes(): Lane[] {
     const byStage = new Map<string, Map<string, Span[]>>();
     const ends = new Map<string, number[]>();
@@ -93,7 +96,10 @@ export class Recording implements Recorder {
     });
   }
 
-  /** As Chrome's trace viewer and Perfetto read it: a row per thread, counters for queues. Times in microseconds. */
+  /**
+   * The recording as Chrome's trace viewer and Perfetto read it: a row per thread, counters for queues. Times in
+   * microseconds.
+   */
   toTrace(): string {
     const lanes = this.lanes();
     const start = Math.min(...lanes.map(({ spans }) => spans[0]?.began ?? Infinity), this.depths[0]?.at ?? Infinity);

@@ -1,4 +1,4 @@
-// What a profile says, and the stages of it.
+// What a profile contains, and the stages of it.
 import { type PipelineCounters, type StageCounters, stageShares } from "../../src/pipeline/stage-clock.js";
 import type { Percentiles } from "./recording.js";
 
@@ -14,7 +14,10 @@ export interface Stage {
   readonly threads: number;
   /** That went through it. */
   readonly imagesPerSecond: number;
-  /** What it could do with nothing before and after it in the way: measured where it could be, from its busy share elsewhere. */
+  /**
+   * What it could do with nothing before and after it in the way: measured where it could be, from its busy share
+   * elsewhere.
+   */
   readonly imagesPerSecondAlone: number | undefined;
   /** Shares of the time of all its threads; the three add up to 1. */
   readonly busy: number;
@@ -36,7 +39,7 @@ export interface Cores {
   /** Shares of all of them: this process, and all programs. */
   readonly own: number;
   readonly busy: number;
-  /** Of this process, per image. */
+  /** Time of this process per image. */
   readonly msPerImage: number;
 }
 

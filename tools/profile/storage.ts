@@ -32,7 +32,7 @@ export interface StorageProfile {
   readonly bytes: number;
   readonly listMs: number;
   readonly patterns: readonly ReadPattern[];
-  /** Milliseconds before a lone read's first byte, as near as a read of one byte tells. */
+  /** Milliseconds before a lone read's first byte, as near as a read of one byte shows. */
   readonly latencyMs: number;
   readonly bottleneck: "latency" | "bandwidth" | "cores";
   readonly bytesPerSecond: number;
@@ -49,7 +49,7 @@ const widths = [1, 8, 64] as const;
 const leastMs = 1000;
 const leastLatencies = 20;
 
-/** NOT_FOUND where there is nothing to read. */
+/** Measures range reads. Throws NOT_FOUND where there is nothing to read. */
 export async function profileStorage(
   url: string,
   seconds: number,
@@ -148,7 +148,10 @@ interface Pattern {
   readonly signal: AbortSignal;
 }
 
-/** Reads at random places, as neighbours would be put into one request. Undefined where not one came to its end in time. */
+/**
+ * Reads at random offsets, as neighbours would be put into one request. Undefined where not one came to its end in
+ * time.
+ */
 async function read(objects: readonly ObjectInfo[], pattern: Pattern): Promise<ReadPattern | undefined> {
   const { readBytes, atOnce, seconds, lateMs, recorder, signal } = pattern;
   const times: number[] = [];

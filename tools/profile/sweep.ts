@@ -50,7 +50,7 @@ export function settingsOf(
   return { workers: workers ?? now.workers, prefetchBytes: prefetchBytes ?? now.prefetchBytes };
 }
 
-/** `run` makes a run with a change and tells its images a second. */
+/** `run` makes a run with a change and returns its images a second. */
 export async function sweepThrough(
   station: Station,
   sweep: readonly SweepSettings[],

@@ -1,5 +1,5 @@
-// dctstream profile train: some steps of a real run, beside the same steps on a batch in memory, which is the most that faster input could win,
-// and the loader without any steps, which is the most that a faster device could use.
+// dctstream profile train: some steps of a real run, beside the same steps on a batch in memory, which is the most that
+// faster input could win, and the loader without any steps, which is the most that a faster device could use.
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -25,7 +25,7 @@ import { Recording } from "./recording.js";
 import type { Stage } from "./stage.js";
 import { trainingVerdict } from "./verdict.js";
 
-/** In which the engine prepares itself. */
+/** Steps in which the engine prepares itself. */
 const warmUpSteps = 2;
 const fewestSteps = 4;
 
@@ -97,7 +97,7 @@ export async function profileSteps(
   const limit = alone === undefined ? undefined : { imagesPerSecond: alone, what: "steps on one batch in memory" };
   const stages = feedingStages(feeding, limits, measured, imagesPerSecond, { [stepStage]: { alone, limit } });
   const step = stages.at(-1) as Stage;
-  // Validation and checkpoints are no wait that input could win back.
+  // Validation and checkpoints are not a wait that input could win back.
   const running = imagesPerSecond / (1 - step.waitForOutput);
   const fasterInput = Math.max(0, (alone ?? running / (1 - step.waitForInput)) / running - 1);
   const station = await stationOf(feeding, measured, stages, imagesPerSecond);

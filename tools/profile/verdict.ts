@@ -6,7 +6,7 @@ export const percent = (share: number) => `${Math.round(100 * share)} %`;
 export const rate = (value: number) =>
   value < 100 ? String(Math.round(10 * value) / 10) : Math.round(value).toLocaleString("en");
 
-/** From here on a stage has no time left. */
+/** The share of busy time from which on a stage has no time left. */
 const saturated = 0.9;
 /** A share of waiting that is worth a word. */
 const noticeable = 0.05;
@@ -20,8 +20,9 @@ const strangersOf = ({ busy, own }: Cores): number => (busy - own > 0.2 ? busy -
 const withoutCore = ({ busy, onCore }: Stage): number => (onCore > 0 ? busy - onCore : 0);
 
 /**
- * The stage that the others wait for most. Where other programs take the cores and no stage is busy all the time, a stage is as busy as it
- * would be with a core of its own: what its threads wait for a core says nothing of how it compares with stages that need none.
+ * The stage that the others wait for most. Where other programs take the cores and no stage is busy all the time, a
+ * stage is as busy as it would be with a core of its own: the time its threads wait for a core does not show how it
+ * compares with stages that need none.
  */
 export function busiest(stages: readonly Stage[], cores: Cores): Stage {
   const most = (share: (stage: Stage) => number) =>
@@ -60,12 +61,12 @@ function describeCores(stages: readonly Stage[], cores: Cores): string[] {
   return [...all, `other programs take ${percent(strangers)} of the cores`, ...waits];
 }
 
-/** Of a pipeline that ends in nothing slow: "views bound: 11,972 images/s; ...". */
+/** The verdict on a pipeline that ends in nothing slow: "views bound: 11,972 images/s; ...". */
 export function verdictOf(stages: readonly Stage[], cores: Cores, imagesPerSecond: number): string {
   return `${bottleneckOf(stages, cores)} bound: ${rate(imagesPerSecond)} images/s; ${describeStages(stages, cores)}`;
 }
 
-/** Of a training run: `feeding` are the stages before its steps. */
+/** The verdict on a training run: `feeding` are the stages before its steps. */
 export function trainingVerdict(
   step: Stage,
   feeding: readonly Stage[],

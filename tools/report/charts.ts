@@ -1,4 +1,5 @@
-// The reports' charts. What to draw travels in the page as JSON; client.ts draws it there with Chart.js, in the page's own colours.
+// The reports' charts. What to draw travels in the page as JSON; client.ts draws it there with Chart.js, in the page's
+// own colours.
 import { printable, printableJson } from "../../src/printable.js";
 
 export interface Series {
@@ -15,7 +16,7 @@ export interface Axes {
   readonly yMax?: number;
 }
 
-/** What client.ts is told. */
+/** What client.ts gets. */
 export type ChartSpec =
   | { readonly kind: "line"; readonly axes: Axes; readonly series: readonly Series[]; readonly smooth?: boolean }
   /** Areas on top of each other; all series have the same x. */
@@ -41,7 +42,9 @@ const entities: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Text as it stands between tags and in quoted attributes; what would turn or hide the text around it is written out. */
+/**
+ * Text as it stands between tags and in quoted attributes; what would turn or hide the text around it is written out.
+ */
 export function escapeHtml(text: string): string {
   return printable(text).replace(/[&<>"']/g, (c) => entities[c] as string);
 }

@@ -1,4 +1,5 @@
-// Runs in the reader's browser, inlined into the page behind Chart.js: draws every chart of the page, again when the colours change.
+// Runs in the reader's browser, inlined into the page behind Chart.js: draws every chart of the page, again when the
+// colours change.
 import type { Chart as ChartClass, ChartConfiguration, ChartDataset } from "chart.js";
 import type { ChartSpec, Series } from "./charts.js";
 

@@ -52,7 +52,7 @@ function table(ways: readonly Way[]): string {
   return wideTable(names, rows);
 }
 
-/** As long as the way takes, cut into its parts. */
+/** Bars as long as the way takes, cut into its parts. */
 function bars(ways: readonly Way[]): string {
   const longest = Math.max(...ways.map((way) => timesOf(way).reduce((sum, value) => sum + value, 0)));
   const rows = ways.map((way) => {

@@ -1,4 +1,5 @@
-// The page of dctstream evaluate --html: how good a network is, what it takes for what, and its worst mistakes as pictures.
+// The page of dctstream evaluate --html: how good a network is, what it takes for what, and its worst mistakes as
+// pictures.
 import { encodeJpeg } from "../../src/native/index.js";
 import { Loader } from "../../src/pipeline/load/loader.js";
 import { publicUrl } from "../../src/public-url.js";

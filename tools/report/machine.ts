@@ -7,7 +7,7 @@ import type { Cores } from "../profile/stage.js";
 import { percent, rate } from "../profile/verdict.js";
 import { factTable, section } from "./page.js";
 
-/** The command, the machine and what it can do: without them figures say nothing. */
+/** The command, the machine and what it can do: without them figures mean nothing. */
 export function machineSection(seconds: number, cores: Cores, limits: Readonly<Record<string, number>>): string {
   const facts: (readonly [string, string])[] = [
     ["command", ["dctstream", ...process.argv.slice(2)].map(publicUrls).map(quoted).join(" ")],
@@ -23,7 +23,7 @@ export function machineSection(seconds: number, cores: Cores, limits: Readonly<R
   return section("Where this was measured", factTable(facts));
 }
 
-/** As a shell takes it. */
+/** A word as a shell takes it. */
 const quoted = (word: string) => (/^[\w@%+=:,./{}-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
 
 /** shardReadBytesPerSecond -> "shard read". */

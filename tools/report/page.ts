@@ -1,4 +1,5 @@
-// What our HTML reports have in common: one file with everything in it and no requests, light and dark, for a phone and for a desk.
+// What our HTML reports have in common: one file with everything in it and no requests, light and dark, for a phone and
+// for a desk.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";

@@ -9,7 +9,7 @@ import { machineSection } from "./machine.js";
 import { cell, renderPage, row, section, wideTable } from "./page.js";
 import { headline, rest } from "./sentence.js";
 
-/** Of the timeline: as much as can be told apart. */
+/** The length of the timeline: as much as can be distinguished. */
 const timelineMs = 1500;
 const mostBars = 500;
 const mostLanes = 24;
@@ -25,7 +25,7 @@ ${profileSections(profile, recording)}`,
   );
 }
 
-/** All of it but the title: for pages that say more. */
+/** All of it but the title: for pages that contain more. */
 export function profileSections(profile: Profile, recording: Recording): string {
   return [
     section(
@@ -138,12 +138,12 @@ function timelineSection(recording: Recording, order: readonly Stage[]): string 
   if (spans.length === 0) return "";
   const times = spans.map(({ began }) => began).sort((a, b) => a - b);
   const middle = times[times.length >> 1] as number;
-  const place = (stage: string) => order.findIndex(({ name }) => name === stage);
+  const rankOf = (stage: string) => order.findIndex(({ name }) => name === stage);
   const used = ({ spans: all }: Lane) => all.some(({ name, stage }) => isWork(name, stage));
   const lanes = recording
     .lanes()
     .filter(used)
-    .sort((a, b) => place(a.stage) - place(b.stage))
+    .sort((a, b) => rankOf(a.stage) - rankOf(b.stage))
     .slice(0, mostLanes);
   let from = middle - timelineMs / 2;
   let to = middle + timelineMs / 2;

@@ -1,4 +1,5 @@
-// Compiles .node files with node-gyp, without a download and in a checkout of any name, and finds out whether one that is there can be loaded.
+// Compiles .node files with node-gyp, without a download and in a checkout of any name, and finds out whether one that
+// is there can be loaded.
 import { spawnSync } from "node:child_process";
 import {
   copyFileSync,
@@ -18,16 +19,16 @@ import { filesUnder, hashOf, platform, root, run, SetupError, say, setupDir, ste
 import { hasMpi } from "./system.mjs";
 
 /** Letters that neither make, nor the shell, nor gyp reads as anything else. */
-const isPlain = (place) => /^[\w./+@~,=-]+$/.test(place);
+const isPlain = (location) => /^[\w./+@~,=-]+$/.test(location);
 
 /** No program that is given several paths in one text, as the linker is, can be given these. */
-export function refuseFolder(place = root) {
+export function refuseFolder(location = root) {
   const names = { ":": "a colon", "\n": "a line break", "\r": "a carriage return", "\t": "a tab", "\\": "a backslash" };
-  const found = [...place].find((letter) => letter in names || letter < " ");
+  const found = [...location].find((letter) => letter in names || letter < " ");
   if (found === undefined) return;
   const name = names[found] ?? `the control character ${found.codePointAt(0)}`;
   throw new SetupError(
-    `the path of this folder has ${name} in it: ${JSON.stringify(place)}`,
+    `the path of this folder has ${name} in it: ${JSON.stringify(location)}`,
     "move or clone it to a path without",
   );
 }
@@ -39,11 +40,12 @@ export function loads(file) {
 }
 
 /**
- * A folder with Node's headers as node-gyp wants them, under `place`: those beside the running Node, or else, since node-gyp would download
- * them and cannot know what it gets, Node-API's own from npm, which are the same for every Node.
+ * A folder with Node's headers as node-gyp wants them, under `location`: those beside the running Node, or else, since
+ * node-gyp would download them and cannot know what it gets, Node-API's own from npm, which are the same for every
+ * Node.
  */
-export function nodeHeaders(place, prefix = path.resolve(path.dirname(process.execPath), "..")) {
-  const folder = path.join(place, "node-headers");
+export function nodeHeaders(location, prefix = path.resolve(path.dirname(process.execPath), "..")) {
+  const folder = path.join(location, "node-headers");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(path.join(folder, "include"), { recursive: true });
   const include = path.join(folder, "include", "node");
@@ -59,18 +61,18 @@ export function nodeHeaders(place, prefix = path.resolve(path.dirname(process.ex
 
 /** A folder to build in whose path is plain, with the sources copied and everything else linked. */
 function stage(sources) {
-  const place = mkdtempSync(path.join(isPlain(tmpdir()) ? tmpdir() : "/tmp", "dctstream-build-"));
-  symlinkSync(path.join(root, "node_modules"), path.join(place, "node_modules"), "dir");
+  const location = mkdtempSync(path.join(isPlain(tmpdir()) ? tmpdir() : "/tmp", "dctstream-build-"));
+  symlinkSync(path.join(root, "node_modules"), path.join(location, "node_modules"), "dir");
   for (const [from, to] of sources) {
     const isSource = (file) => !path.relative(path.join(root, from), file).split(path.sep).includes("build");
-    cpSync(path.join(root, from), path.join(place, to), { recursive: true, filter: isSource });
+    cpSync(path.join(root, from), path.join(location, to), { recursive: true, filter: isSource });
   }
-  return place;
+  return location;
 }
 
 /**
- * Runs node-gyp in `folder` of the project or of its copy, and puts `product`, which it makes there, to `target` in that folder of the
- * project. `sources` are what the copy needs, as pairs of where it is and where it goes.
+ * Runs node-gyp in `folder` of the project or of its copy, and puts `product`, which it makes there, to `target` in
+ * that folder of the project. `sources` are what the copy needs, as pairs of where it is and where it goes.
  */
 export function build({
   name,
@@ -83,14 +85,14 @@ export function build({
   flags = [],
   setup,
 }) {
-  const place = isPlain(root) ? root : stage(sources);
+  const location = isPlain(root) ? root : stage(sources);
   try {
-    const work = path.join(place, place === root ? folder : stagedFolder);
-    if (place !== root) prepare?.(work);
-    const headers = nodeHeaders(place === root ? setupDir : place);
-    const gyp = path.join(place, "node_modules", "node-gyp", "bin", "node-gyp.js");
+    const work = path.join(location, location === root ? folder : stagedFolder);
+    if (location !== root) prepare?.(work);
+    const headers = nodeHeaders(location === root ? setupDir : location);
+    const gyp = path.join(location, "node_modules", "node-gyp", "bin", "node-gyp.js");
     const args = [
-      ...(place === root ? [] : asNamed),
+      ...(location === root ? [] : asNamed),
       gyp,
       "rebuild",
       "--directory",
@@ -103,14 +105,14 @@ export function build({
     run(name, process.execPath, args, "read the compiler's message above; a C++17 compiler and make are needed");
     return install(path.join(work, product), path.join(root, folder, target), setup);
   } finally {
-    if (place !== root) rmSync(place, { recursive: true, force: true });
+    if (location !== root) rmSync(location, { recursive: true, force: true });
   }
 }
 
 /** node-gyp writes the paths of its own files into makefiles: they have to be those of the copy. */
 const asNamed = ["--preserve-symlinks", "--preserve-symlinks-main"];
 
-/** Puts a built file in its place, whole, with the note from which the loader says what it was built for. */
+/** Puts a built file where it belongs, whole, with the note from which the loader reports what it was built for. */
 function install(from, to, setup = "node tools/setup.mjs") {
   if (from !== to) {
     mkdirSync(path.dirname(to), { recursive: true });

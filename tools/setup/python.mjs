@@ -21,7 +21,9 @@ export function requirementsIn(file) {
     .filter((name) => name !== "" && !name.startsWith("-"));
 }
 
-/** numpy and pyarrow for the tests of examples/python, installed beside nothing else: a --target folder in the cache. */
+/**
+ * numpy and pyarrow for the tests of examples/python, installed beside nothing else: a --target folder in the cache.
+ */
 export function testPython() {
   const file = requirementsFile("test-python");
   const home = path.join(cacheDir, `python-${hashOf([file]).slice(0, 12)}`);

@@ -13,7 +13,7 @@ export const cacheDir = path.resolve(
   process.env.DCTSTREAM_CACHE ?? path.join(process.env.XDG_CACHE_HOME ?? path.join(homedir(), ".cache"), "dctstream"),
 );
 
-/** In the checkout: stamps of the steps done, and what building needs besides. */
+/** Stamps of the steps done, and what building needs besides, in the checkout. */
 export const setupDir = path.join(root, ".cache", "setup");
 
 /** What compiled files depend on. Node's version is not part of it: all of ours use Node-API, which stays the same. */

@@ -9,7 +9,7 @@ function buildsFuzzTarget() {
   return succeeds("clang++", ["-x", "c++", "-", "-fsanitize=fuzzer,address", "-o", "/dev/null"], target);
 }
 
-/** Whether Open MPI's compiler is here, which says where its headers and libraries are. */
+/** Whether Open MPI's compiler is here, which knows where its headers and libraries are. */
 export const hasMpi = () => succeeds("mpicxx", ["--showme:version"]);
 
 /** Nothing can be built without these. */
@@ -58,8 +58,8 @@ function install(missing) {
 }
 
 /**
- * Installs what is missing. Throws when something that everything needs cannot be had; what only TensorFlow or the tests need is left to
- * the caller, who gets the failure.
+ * Installs what is missing. Throws when something that everything needs cannot be had; what only TensorFlow or the
+ * tests need is left to the caller, who gets the failure.
  */
 export function systemPackages({ tests, pip }) {
   const needs = [...basic, ...(pip ? forPip : []), ...(tests ? forTests : [])];

@@ -1,4 +1,5 @@
-// TensorFlow: its libraries out of Python wheels of known hashes, and the binding of @tensorflow/tfjs-node-gpu compiled against them.
+// TensorFlow: its libraries out of Python wheels of known hashes, and the binding of @tensorflow/tfjs-node-gpu compiled
+// against them.
 import { cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { build, kernels, loads } from "./native.mjs";
@@ -52,7 +53,8 @@ function libraries({ kind, file }) {
   }
 }
 
-// Python's zipfile is the one unzip every machine with pip has. The linker wants the library names without the version, the loader with it.
+// Python's zipfile is the one unzip every machine with pip has. The linker wants the library names without the version,
+// the loader with it.
 const unpackWheels = `
 import os, shutil, sys, zipfile
 wheels, home = sys.argv[1:]
@@ -104,8 +106,9 @@ export async function tensorflow(list) {
         target: binding,
         sources: ["binding.gyp", "binding"].map((name) => [path.join(folder, name), path.join("tfjs-node-gpu", name)]),
         stagedFolder: "tfjs-node-gpu",
-        prepare: (place) => symlinkSync(deps, path.join(place, "deps"), "dir"),
-        // What node-pre-gyp, which the package is otherwise built with, tells its binding.gyp; it makes a copy in the path given.
+        prepare: (location) => symlinkSync(deps, path.join(location, "deps"), "dir"),
+        // What node-pre-gyp, which the package is otherwise built with, tells its binding.gyp; it makes a copy in the
+        // path given.
         flags: ["--module_name=tfjs_binding", "--module_path=./copy", "--napi_build_version=8"],
         setup: list.setup,
       });

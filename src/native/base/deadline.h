@@ -1,5 +1,5 @@
 // Ends the process when it does not end by itself: after an interruption, at a second one, or when threads that nobody
-// can stop are left. JavaScript cannot: it waits for every thread's native code, and hears no signal while a step of
+// can stop are left. JavaScript cannot: it waits for every thread's native code, and gets no signal while a step of
 // training keeps the main thread.
 //
 // All of this is of the process, which has its signals and files once, however many threads load the addon.
@@ -16,7 +16,7 @@ bool watch_interrupts(int grace_ms, int status);
 // Another grace, from now on.
 void set_grace(int grace_ms);
 
-// Signals mean what they did before. An interruption that has been heard goes on to be watched.
+// Signals mean what they did before. An interruption that has arrived is still watched.
 void unwatch_interrupts();
 
 // The process has done what it had to: ends it in the same way after so long, without a word. False when the system

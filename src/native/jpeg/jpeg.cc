@@ -50,7 +50,7 @@ size_t describe_components(const jpeg_decompress_struct& jpeg, Jpeg* out) {
   for (int i = 0; i < jpeg.num_components; i++) {
     const jpeg_component_info& info = jpeg.comp_info[i];
     JpegComponent& component = out->components[i];
-    // A component alone in a file has one block per MCU whatever its sampling factors say (T.81, A.2.2).
+    // A component alone in a file has one block per MCU whatever its sampling factors are (T.81, A.2.2).
     const bool alone = jpeg.num_components == 1;
     component.h = alone ? 1 : info.h_samp_factor;
     component.v = alone ? 1 : info.v_samp_factor;

@@ -27,8 +27,8 @@ struct JpegSession {
   char warning_text[JMSG_LENGTH_MAX];
 };
 
-// Sets up `session` for `bytes` and reads the header; the status says NOT_A_JPEG, TOO_MANY_PIXELS or why libjpeg
-// refused it. To be ended with close_session in any case.
+// Sets up `session` for `bytes` and reads the header; the status is NOT_A_JPEG, TOO_MANY_PIXELS or why libjpeg refused
+// it. To be ended with close_session in any case.
 Status open_session(JpegSession* session, const uint8_t* bytes, size_t size, const JpegLimits& limits);
 void close_session(JpegSession* session);
 

@@ -20,7 +20,7 @@ Status read_pixels(const uint8_t* bytes, size_t size, const JpegLimits& limits, 
 // Turns the pixels as an EXIF orientation (1 to 8) asks to be shown.
 void apply_orientation(int orientation, Pixels* pixels);
 
-// The EXIF orientation, 1 to 8; 0 where the file says none.
+// The EXIF orientation, 1 to 8; 0 where the file has none.
 int read_orientation(const uint8_t* bytes, size_t size);
 
 }  // namespace dctstream

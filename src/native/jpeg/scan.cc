@@ -93,7 +93,7 @@ inline int bit_length(uint32_t value) { return value == 0 ? 0 : 32 - __builtin_c
 // A block's worst case: 64 coefficients of 16-bit code and 15-bit value, every byte stuffed.
 constexpr size_t kMaxBlockBytes = 64 * 4 * 2;
 
-// One block in scan order, `mask` its non-zero places. False when a table has no code for a symbol that it needs.
+// One block in scan order, `mask` its non-zero positions. False when a table has no code for a symbol that it needs.
 bool put_block(const int16_t* scan, uint64_t mask, int previous_dc, const HuffmanTable& dc, const HuffmanTable& ac,
                BitWriter* shared_writer) {
   // A copy in registers: stores through the output pointer may alias anything behind another pointer.

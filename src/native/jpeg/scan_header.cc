@@ -131,7 +131,7 @@ bool mcu_grid_of(const ScanHeader& header, McuGrid* mcus) {
     h_max = std::max(h_max, uint32_t(component.h));
     v_max = std::max(v_max, uint32_t(component.v));
   }
-  // A component alone in its scan has one block per MCU, whatever its sampling factors say (T.81, A.2.2).
+  // A component alone in its scan has one block per MCU, whatever its sampling factors are (T.81, A.2.2).
   if (header.components == 1) h_max = v_max = 1;
   *mcus = {ceil_div(uint32_t(header.width), 8 * h_max), ceil_div(uint32_t(header.height), 8 * v_max), h_max, v_max};
   return mcus->wide > 0 && mcus->high > 0;

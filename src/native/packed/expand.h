@@ -30,9 +30,9 @@ inline __attribute__((always_inline)) size_t count_values(const uint8_t* masks, 
   return values;
 }
 
-// Expands `count` blocks: bit k of the i-th mask says that the k-th coefficient in scan order is non-zero; its value is
-// the next byte (int8), or, where that byte is -128, the next escape. Writes 64 int16 per block in natural order; the
-// DC place holds the stored difference. Returns false, with `out` partly written, when the cursor runs dry.
+// Expands `count` blocks: bit k of the i-th mask means that the k-th coefficient in scan order is non-zero; its value
+// is the next byte (int8), or, where that byte is -128, the next escape. Writes 64 int16 per block in natural order;
+// the DC's position holds the stored difference. Returns false, with `out` partly written, when the cursor runs dry.
 using ExpandBlocks = bool (*)(const uint8_t* masks, size_t count, ValueCursor* cursor, int16_t* out);
 
 // The implementation for a level. kScalar is the truth that the tests hold the others against, bit for bit.

@@ -180,7 +180,7 @@ Status Unpacker::open_frame(const Frame& frame, size_t blocks, Reading* reading)
     join_byte_planes(bytes, blocks, reading->joined.data());
     reading->masks = reinterpret_cast<const uint8_t*>(reading->joined.data());
   }
-  // Uncompressed streams are as long as they say, and reading them stops at their ends.
+  // Uncompressed streams are as long as the directory has it, and reading them stops at their ends.
   size_t values = frame.stored_bytes[1];
   if (compresses(codec_)) values = count_values(reading->masks, blocks);
   if (Status s = load_stream(frame.streams[1], frame.stored_bytes[1], values, &reading->values, &bytes); !s.ok())

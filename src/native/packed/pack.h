@@ -1,8 +1,9 @@
 // The packed form of an image's coefficients: what a shard stores in its `coefficients` column. docs/shards.md is the
 // specification; this is its implementation.
 //
-//   directory   per component, per frame of kRowsPerFrame block rows: 3 x uint32, the stored bytes of masks, values,
-//   escapes payload     the streams in the directory's order
+//   directory   per component, per frame of kRowsPerFrame block rows: 3 x uint32, the stored bytes of masks, values
+//               and escapes
+//   payload     the streams in the directory's order
 //
 // A frame is the unit that can be read alone. Its streams: masks (one uint64 per block, bit k = scan position k;
 // bit 0 stands for the DC difference), values (one int8 per set bit, -128 = see escapes), escapes (int16).
@@ -59,7 +60,7 @@ class Unpacker {
   Status begin(size_t component, BlockRange range);
   Status next_row(size_t component, int16_t* out);
 
-  // The next row dequantised, where the processor has instructions that make it one step: `can_dequantise` says so.
+  // The next row dequantised, where the processor has instructions that make it one step: `can_dequantise` reports it.
   bool can_dequantise() const { return expand_floats_ != nullptr; }
   Status next_row_dequantised(size_t component, const DequantisedRow& out);
 

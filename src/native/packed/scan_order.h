@@ -1,4 +1,4 @@
-// A block in the order its entropy coder visits it, with the places that hold something.
+// A block in the order its entropy coder visits it, with the positions that hold something.
 #pragma once
 #include <cstdint>
 

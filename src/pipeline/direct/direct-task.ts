@@ -6,14 +6,14 @@ import type { ViewOptions } from "../load/view.js";
 export interface DirectTask {
   /** Whole files. */
   readonly images: readonly Uint8Array[];
-  /** Where the views go, from which place on, and of how many. */
+  /** Where the views go, from which row on, and of how many. */
   readonly slot: SharedArrayBuffer;
-  readonly firstPlace: number;
-  readonly places: number;
+  readonly firstRow: number;
+  readonly rows: number;
   readonly view: ViewOptions;
   readonly form: ViewForm;
   readonly maxPixels: number;
 }
 
-/** By image: why there is no view of it. */
+/** The reason why there is no view, per image; undefined where there is one. */
 export type DirectAnswer = readonly (WireError | undefined)[];

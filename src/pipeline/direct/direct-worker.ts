@@ -1,4 +1,5 @@
-// Inside a worker thread: image files -> views, through their coefficients, exactly as if they had been stored in between.
+// Inside a worker thread: image files -> views, through their coefficients, exactly as if they had been stored in
+// between.
 import { toWire, type WireError } from "../../errors.js";
 import { type JpegRecord, readJpeg, renderForm, unchangedColor, type ViewArray } from "../../native/index.js";
 import { randomFor } from "../../shards/random.js";
@@ -22,18 +23,18 @@ function readImage(bytes: Uint8Array, maxPixels: number): Promise<JpegRecord> {
 export async function renderFiles({
   images,
   slot,
-  firstPlace,
-  places,
+  firstRow,
+  rows,
   view,
   form,
   maxPixels,
 }: DirectTask): Promise<DirectAnswer> {
-  const arrays = slotArrays(slot, form, places).map(({ data }) => data);
+  const arrays = slotArrays(slot, form, rows).map(({ data }) => data);
   const errors: (WireError | undefined)[] = new Array(images.length).fill(undefined);
   for (const [i, bytes] of images.entries()) {
     const out = arrays.map((data): ViewArray => {
-      const length = data.length / places;
-      return data.subarray((firstPlace + i) * length, (firstPlace + i + 1) * length);
+      const length = data.length / rows;
+      return data.subarray((firstRow + i) * length, (firstRow + i + 1) * length);
     });
     try {
       const record = await readImage(bytes, maxPixels);

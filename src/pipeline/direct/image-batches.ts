@@ -1,4 +1,5 @@
-// Image files -> batches of views, without shards in between: for looking at pictures once. Memory is bounded by the batches in flight.
+// Image files -> batches of views, without shards in between: for looking at pictures once. Memory is bounded by the
+// batches in flight.
 import { availableParallelism } from "node:os";
 import type { WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
@@ -24,7 +25,7 @@ export interface ImageBatchesOptions {
 /** Views of some files, `batchSize` of them at most. Its arrays are overwritten some time after `release`. */
 export interface ImageBatch {
   readonly names: readonly string[];
-  /** By file: why there is no view of it; its place in the arrays is zero. */
+  /** The reason why there is no view, per file; the file's row in the arrays is zero then. */
   readonly errors: readonly (WireError | undefined)[];
   readonly arrays: readonly NamedArray[];
   readonly samples: number;
@@ -54,13 +55,13 @@ export async function* imageBatches(
     const arrays = slotArrays(slot, form, batchSize);
     const share = Math.ceil(group.length / workers);
     const parts = Array.from({ length: Math.ceil(group.length / share) }, (_, i) => i * share);
-    const render = async (firstPlace: number) => {
-      const part = group.slice(firstPlace, firstPlace + share);
-      // An empty file is no image either: it keeps its place, and the error that it has already.
+    const render = async (firstRow: number) => {
+      const part = group.slice(firstRow, firstRow + share);
+      // An empty file is not an image either: it keeps its row, and the error that it has already.
       const images = part.map(({ bytes }) => bytes ?? new Uint8Array(0));
-      const task: DirectTask = { images, slot, firstPlace, places: batchSize, view, form, maxPixels };
+      const task: DirectTask = { images, slot, firstRow, rows: batchSize, view, form, maxPixels };
       const answer = await pool.run<DirectAnswer>(task, both);
-      for (const [i, error] of answer.entries()) errors[firstPlace + i] ??= error;
+      for (const [i, error] of answer.entries()) errors[firstRow + i] ??= error;
     };
     await Promise.all(parts.map(render));
     return {

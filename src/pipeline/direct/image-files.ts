@@ -1,4 +1,5 @@
-// What a user names to be looked at -> the image files in it, one after the other: files, folders, tars, and lists of those.
+// What a user names to be looked at -> the image files in it, one after the other: files, folders, tars, and lists of
+// those.
 import { asToolkitError, ToolkitError, toWire, type WireError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { publicUrl } from "../../public-url.js";
@@ -32,32 +33,32 @@ const readsInFlight = 16;
 /** Larger files are read one at a time, when it is their turn: sixteen of them would be a gigabyte. */
 const maxBytesAhead = 4 << 20;
 
-/** A place to read from: a single file, or a tar; or one that was named and cannot be looked at. */
-export type ImagePlace =
+/** A location to read from: a single file, or a tar; or one that was named and cannot be looked at. */
+export type ImageLocation =
   | { readonly url: string; readonly kind: "file" | "tar" }
   | { readonly url: string; readonly kind: "none"; readonly error: WireError };
 
 /**
- * The files and tars that a name stands for, in order; a folder for the images in it and below it. Braces and globs in it expand; `literal`:
- * they do not. A name that stands for nothing is a place too, with the reason.
+ * The files and tars that a name stands for, in order; a folder for the images in it and below it. Braces and globs in
+ * it expand; `literal`: they do not. A name that stands for nothing is a location too, with the reason.
  */
-export async function* findImages(name: string, literal: boolean, signal?: AbortSignal): AsyncGenerator<ImagePlace> {
+export async function* findImages(name: string, literal: boolean, signal?: AbortSignal): AsyncGenerator<ImageLocation> {
   try {
-    yield* findPlaces(name, literal || !isPattern(name), signal);
+    yield* findLocations(name, literal || !isPattern(name), signal);
   } catch (error) {
     signal?.throwIfAborted();
-    yield noPlace(name, error);
+    yield noLocation(name, error);
   }
 }
 
 /** Whether a name may stand for several files. */
 export const isPattern = (name: string) => /[*?{[]/.test(name);
 
-export function noPlace(url: string, error: unknown): ImagePlace {
+export function noLocation(url: string, error: unknown): ImageLocation {
   return { url, kind: "none", error: toWire(endsAll(error), { source: url }) };
 }
 
-async function* findPlaces(name: string, literal: boolean, signal?: AbortSignal): AsyncGenerator<ImagePlace> {
+async function* findLocations(name: string, literal: boolean, signal?: AbortSignal): AsyncGenerator<ImageLocation> {
   if (literal && isImageName(name)) {
     yield { url: name, kind: "file" }; // without a look: there may be millions, on a service
     return;
@@ -76,8 +77,8 @@ interface Walk {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A folder that was read already is left out, one that cannot be is a place with the reason. */
-async function* below(folder: ObjectInfo, { above, linked, signal }: Walk): AsyncGenerator<ImagePlace> {
+/** A folder that was read already is left out, one that cannot be is a location with the reason. */
+async function* below(folder: ObjectInfo, { above, linked, signal }: Walk): AsyncGenerator<ImageLocation> {
   const walk = { above: [...above, folder.url], linked, signal };
   let listed: readonly ObjectInfo[];
   try {
@@ -85,30 +86,33 @@ async function* below(folder: ObjectInfo, { above, linked, signal }: Walk): Asyn
     listed = await at(folder.url).list({ signal });
   } catch (error) {
     signal?.throwIfAborted();
-    yield noPlace(folder.url, error);
+    yield noLocation(folder.url, error);
     return;
   }
   for (const info of listed) {
     const { url, kind, problem, isLink } = info;
     const isTar = isTarUrl(url);
     if (problem !== undefined && (kind === "folder" || isTar || isImageName(url)))
-      yield noPlace(url, new ToolkitError(isLink ? "NOT_FOUND" : "UNSUPPORTED_ENTRY", problem));
+      yield noLocation(url, new ToolkitError(isLink ? "NOT_FOUND" : "UNSUPPORTED_ENTRY", problem));
     else if (kind === "folder") yield* below(info, walk);
     else if (isTar) yield { url, kind: "tar" };
     else if (isImageName(url)) yield { url, kind: "file" };
   }
 }
 
-/** The images at these places, in order, several being read at a time. What cannot be read is a value; a damaged tar ends with one. */
+/**
+ * The images at these locations, in order, several being read at a time. What cannot be read is a value; a damaged tar
+ * ends with one.
+ */
 export async function* readImages(
-  places: AsyncIterable<ImagePlace>,
+  locations: AsyncIterable<ImageLocation>,
   options: ImageFilesOptions,
 ): AsyncGenerator<ImageFile> {
-  const open = async (place: ImagePlace) => {
-    if (place.kind === "none") return { name: publicUrl(place.url), bytes: undefined, error: place.error };
-    return place.kind === "tar" ? place : readFile(place, options, maxBytesAhead);
+  const open = async (location: ImageLocation) => {
+    if (location.kind === "none") return { name: publicUrl(location.url), bytes: undefined, error: location.error };
+    return location.kind === "tar" ? location : readFile(location, options, maxBytesAhead);
   };
-  for await (const found of mapOrdered(places, open, { limit: readsInFlight, signal: options.signal })) {
+  for await (const found of mapOrdered(locations, open, { limit: readsInFlight, signal: options.signal })) {
     if (!("kind" in found)) yield found;
     else if (found.kind === "tar") yield* tarEntries(found.url, options);
     else yield (await readFile(found, options, options.maxImageBytes)) as ImageFile; // of any size that is allowed
@@ -122,18 +126,18 @@ function endsAll(error: unknown): unknown {
   return error;
 }
 
-/** The place itself for a file of more than `most` bytes that may be read all the same. */
+/** The location itself for a file of more than `most` bytes that may be read all the same. */
 async function readFile(
-  place: ImagePlace,
+  location: ImageLocation,
   { maxImageBytes, signal }: ImageFilesOptions,
   most: number,
-): Promise<ImageFile | ImagePlace> {
-  const { url } = place;
+): Promise<ImageFile | ImageLocation> {
+  const { url } = location;
   const name = publicUrl(url);
   try {
     const info = await at(url).stat(signal);
     if (info !== undefined && info.byteLength > maxImageBytes) throw tooLarge(info.byteLength, maxImageBytes);
-    if (info !== undefined && info.byteLength > most) return place;
+    if (info !== undefined && info.byteLength > most) return location;
     const bytes = info && (await readObject(url));
     if (bytes === undefined) throw new ToolkitError("NOT_FOUND", "no such file", { source: url });
     return { name, bytes, error: undefined };

@@ -1,9 +1,9 @@
-// The boxes of an AVIF file that say how it is to be shown. A decoder always turns the picture by them; here it is left as it is stored, and
-// the turn is told as EXIF has it, as for every other format.
+// The boxes of an AVIF file that describe how it is to be shown. A decoder always turns the picture by them; here it is
+// left as it is stored, and the turn is reported as EXIF has it, as for every other format.
 
 interface Box {
   readonly type: string;
-  /** Of its contents. */
+  /** The first byte of the box's contents. */
   readonly start: number;
   readonly end: number;
 }
@@ -12,7 +12,10 @@ interface Box {
 const maxBoxes = 4096;
 /** Major brands that stand for one picture, and that decoders know. */
 const plainBrand = "avif";
-/** By quarter turns anticlockwise, then by what is mirrored after it: nothing, top and bottom, left and right. */
+/**
+ * EXIF orientations by quarter turns anticlockwise, then by what is mirrored after the turn: nothing, top and bottom,
+ * left and right.
+ */
 const exifOrientations = [
   [1, 4, 2],
   [8, 5, 7],
@@ -21,8 +24,8 @@ const exifOrientations = [
 ] as const;
 
 /**
- * A copy that says to be one plain picture, which its major brand may not do; with `unturned`, its items are no longer turned or mirrored.
- * Boxes that cannot be read are left to the decoder to complain about.
+ * A copy that claims to be one plain picture, which its major brand may not do; with `unturned`, its items are no
+ * longer turned or mirrored. Boxes that cannot be read are left to the decoder to complain about.
  */
 export function plainAvif(bytes: Uint8Array, unturned: boolean): Buffer {
   const file = Buffer.from(bytes);
@@ -31,7 +34,7 @@ export function plainAvif(bytes: Uint8Array, unturned: boolean): Buffer {
   return file;
 }
 
-/** The turn of the primary picture as an EXIF orientation; 0 where the file says none. */
+/** The turn of the primary picture as an EXIF orientation; 0 where the file has none. */
 export function avifOrientation(bytes: Uint8Array): number {
   const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const turns = turnsOf(file).filter(({ isPrimary }) => isPrimary);
@@ -47,7 +50,7 @@ export function avifOrientation(bytes: Uint8Array): number {
 interface Turn {
   readonly property: Box;
   readonly isPrimary: boolean;
-  /** Of its number in the file; number 0 stands for no property. */
+  /** The index of the item's property in the file, from 1: number 0 stands for no property. */
   readonly at: number;
   readonly byteLength: number;
 }
@@ -67,7 +70,10 @@ function turnsOf(file: Buffer): Turn[] {
   return inProperties.filter(({ type }) => type === "ipma").flatMap((box) => turnsIn(file, box, known, primaryId));
 }
 
-/** Of one box of associations: per item its number, how many properties it has, and their numbers. */
+/**
+ * The turns in one box of associations: the box has, per item, its number, how many properties it has, and their
+ * numbers.
+ */
 function turnsIn(file: Buffer, box: Box, properties: readonly Box[], primaryId: number | undefined): Turn[] {
   const idBytes = file[box.start] === 0 ? 2 : 4;
   const byteLength = ((file[box.start + 3] ?? 0) & 1) === 1 ? 2 : 1;

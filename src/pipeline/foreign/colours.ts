@@ -1,9 +1,9 @@
-// Decoded samples of any kind -> 8-bit grey or RGB, by the one rule of docs/preprocess.md: the numbers that are stored, as Pillow's
-// convert("RGB") takes them. Profiles are ignored and alpha is dropped.
+// Decoded samples of any kind -> 8-bit grey or RGB, by the one rule of docs/preprocess.md: the numbers that are stored,
+// as Pillow's convert("RGB") takes them. Profiles are ignored and alpha is dropped.
 import { ToolkitError } from "../../errors.js";
 import type { GifFrame } from "./gif-frame.js";
 
-/** As libvips names them. */
+/** Sample types by libvips's names. */
 const sampleTypes = {
   uchar: Uint8Array,
   char: Int8Array,
@@ -16,7 +16,9 @@ const sampleTypes = {
 } as const;
 export type SampleType = keyof typeof sampleTypes;
 
-/** How the channels of an image are meant: "cmyk" with ink as large numbers. Alpha and other extra channels come last. */
+/**
+ * How the channels of an image are meant: "cmyk" with ink as large numbers. Alpha and other extra channels come last.
+ */
 export type ColourKind = "grey" | "rgb" | "cmyk";
 
 export interface DecodedImage {
@@ -30,7 +32,7 @@ export interface DecodedImage {
   readonly data: Buffer;
 }
 
-/** [height, width, channels], 8 bit: grey (1) or RGB (3). */
+/** Decoded pixels, [height, width, channels], 8 bit: grey (1 channel) or RGB (3). */
 export interface PlainPixels {
   readonly width: number;
   readonly height: number;
@@ -47,7 +49,10 @@ const kinds: Readonly<Record<string, ColourKind>> = {
   cmyk: "cmyk",
 };
 
-/** What libvips' name of a colour space means here. BAD_IMAGE for spaces and samples without a rule: CIE Lab, floating-point RGB. */
+/**
+ * What libvips' name of a colour space means here. BAD_IMAGE for spaces and samples without a rule: CIE Lab,
+ * floating-point RGB.
+ */
 export function colourKind(space: string, type: string): ColourKind {
   const kind = kinds[space];
   if (kind === undefined) throw new ToolkitError("BAD_IMAGE", `colours of the space ${space}, which are not converted`);
@@ -91,7 +96,7 @@ function takeChannels(samples: Uint8Array, channels: number, kept: 1 | 3, out: U
     for (let c = 0; c < kept; c++) out[to++] = samples[from + c] as number;
 }
 
-/** Without a profile: each of cyan, magenta and yellow takes its share of the light that black leaves. */
+/** Converts inks without a profile: each of cyan, magenta and yellow takes its share of the light that black leaves. */
 function inksToRgb(samples: Uint8Array, channels: number, out: Uint8Array): void {
   for (let from = 0, to = 0; to < out.length; from += channels) {
     const light = 255 - (samples[from + 3] as number);

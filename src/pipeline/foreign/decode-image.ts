@@ -1,5 +1,5 @@
-// A file of another format -> pixels, with sharp. Runs in the process that is kept for it: sharp's settings are a process's own, and its
-// decoders, once they are at work, cannot be interrupted.
+// A file of another format -> pixels, with sharp. Runs in the process that is kept for it: sharp's settings are a
+// process's own, and its decoders, once they are at work, cannot be interrupted.
 import sharp, { type Sharp } from "sharp";
 import { ToolkitError } from "../../errors.js";
 import { avifOrientation, plainAvif } from "./avif-boxes.js";
@@ -22,7 +22,10 @@ const loaders: Readonly<Record<ForeignFormat, string>> = {
 sharp.concurrency(1);
 sharp.cache(false);
 
-/** The first frame as 8-bit pixels; `onSize` is told how many there are before they are decoded. BAD_IMAGE, TOO_MANY_PIXELS. */
+/**
+ * The first frame as 8-bit pixels; `onSize` gets their number before they are decoded. Throws BAD_IMAGE,
+ * TOO_MANY_PIXELS.
+ */
 export async function decodeImage(task: ForeignTask, onSize: (pixels: number) => void): Promise<ForeignImage> {
   const { format, maxPixels, upright } = task;
   sharp.block({ operation: ["VipsForeignLoad"] });

@@ -20,11 +20,11 @@ export interface LimitedTask {
 }
 
 export interface ForeignImage extends PlainPixels {
-  /** EXIF's number, 1 to 8, of how the pixels are to be turned yet; 0 where the file says none, or it has been done. */
+  /** EXIF's number, 1 to 8, of how the pixels are to be turned yet; 0 where the file has none, or it has been done. */
   readonly orientation: number;
 }
 
-/** What the process says: that it is there, what it made of a file, why it made nothing. `last`: it takes no other. */
+/** What the process sends: that it is there, what it made of a file, why it made nothing. `last`: it takes no other. */
 export type DecoderMessage =
   | { readonly kind: "ready" }
   | { readonly kind: "image"; readonly image: ForeignImage; readonly last: boolean }

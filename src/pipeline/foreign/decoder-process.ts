@@ -1,5 +1,6 @@
-// A process that decodes images of other formats for one thread, one after the other. It watches itself: where an image costs more than one of
-// its size may, it says so and ends at once, which is the only way to stop a decoder that has gone astray.
+// A process that decodes images of other formats for one thread, one after the other. It watches itself: where an image
+// costs more than one of its size may, it reports that and ends at once, which is the only way to stop a decoder that
+// has gone astray.
 import { toWire } from "../../errors.js";
 import { decodeImage } from "./decode-image.js";
 import type { DecoderMessage, LimitedTask } from "./decode-task.js";
@@ -28,7 +29,7 @@ function memoryFor(limits: DecodeLimits, pixels: number, fileBytes: number): num
   return limits.baseBytes + limits.bytesPerFileByte * fileBytes + limits.bytesPerPixel * pixels;
 }
 
-/** Ends the process with an answer that says why when the image at hand becomes too costly. */
+/** Ends the process with an answer that names the reason when the image at hand becomes too costly. */
 function watch(fileBytes: number, limits: DecodeLimits) {
   const [cpuBefore, memoryBefore] = [process.cpuUsage(), process.memoryUsage.rss()];
   let pixels = 0;
@@ -49,7 +50,7 @@ function watch(fileBytes: number, limits: DecodeLimits) {
   return { tellSize, stop: () => clearInterval(timer) };
 }
 
-/** Whether a large image left more memory than a process should go on with. */
+/** Whether a large image left more memory than a process should keep. */
 const isSwollen = () => process.memoryUsage.rss() - idleMemory > keptBytes;
 
 process.on("message", async ({ task, limits }: LimitedTask) => {

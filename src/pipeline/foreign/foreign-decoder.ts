@@ -1,5 +1,6 @@
-// Decodes images of other formats in a process of the calling thread's own: started with the first one, used for all that follow, and replaced
-// when an image was too much for it. Decoders run in native code that no thread can stop, so a process is what can be ended.
+// Decodes images of other formats in a process of the calling thread's own: started with the first one, used for all
+// that follow, and replaced when an image was too much for it. Decoders run in native code that no thread can stop, so
+// a process is what can be ended.
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { fromWire, ToolkitError } from "../../errors.js";
@@ -8,10 +9,13 @@ import { decodeLimits } from "./limits.js";
 
 const program = fileURLToPath(new URL("./decoder-process.js", import.meta.url));
 
-/** What a process that reads strangers' files is told of our environment: no credentials. */
+/** The part of our environment that a process gets which reads strangers' files: no credentials. */
 const environmentNames = ["PATH", "HOME", "TMPDIR", "LANG", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "MALLOC_ARENA_MAX"];
 
-/** A decoder that ends without a word is given the same image once more: what ended it may have been no fault of the image. */
+/**
+ * A decoder that ends without a word is given the same image once more: what ended it may have been no fault of the
+ * image.
+ */
 const attempts = 2;
 
 /** Ended without an answer. */
@@ -20,12 +24,15 @@ class DecoderEnded extends Error {}
 let decoder: ChildProcess | undefined;
 let queue: Promise<unknown> = Promise.resolve();
 
-/** Pixels of an image, one image of this thread at a time. BAD_IMAGE, TOO_MANY_PIXELS, and what starting a process throws. */
+/**
+ * Pixels of an image, one image of this thread at a time. BAD_IMAGE, TOO_MANY_PIXELS, and what starting a process
+ * throws.
+ */
 export function decodeForeign(task: ForeignTask, limits = decodeLimits): Promise<ForeignImage> {
   // A copy: shared memory cannot be sent to a process.
   const message = { task: { ...task, bytes: Buffer.from(task.bytes) }, limits };
   const answer = queue.then(() => decodeNow(message));
-  queue = answer.catch(() => {}); // its caller hears of it
+  queue = answer.catch(() => {}); // its caller gets the error
   return answer;
 }
 
@@ -59,7 +66,7 @@ async function runningDecoder(): Promise<ChildProcess> {
     serialization: "advanced",
     stdio: ["ignore", "ignore", "ignore", "ipc"],
   });
-  child.on("error", () => {}); // heard where something is asked of it; between, its end says enough
+  child.on("error", () => {}); // noticed where something is asked of it; between, its end is enough
   decoder = child;
   const answer = await ask(child, undefined).catch((error: unknown) => {
     decoder = undefined;

@@ -1,5 +1,5 @@
-// Which format a file that is not a JPEG is of: by its first bytes and the structure behind them, never by its name, and never by what a
-// decoder makes of it.
+// Which format a file that is not a JPEG is of: by its first bytes and the structure behind them, never by its name,
+// and never by what a decoder makes of it.
 import { ToolkitError } from "../../errors.js";
 import { begins, signatures } from "../signatures.js";
 
@@ -32,7 +32,10 @@ const unreadFormats: readonly (readonly [signature: readonly string[], name: str
   [signatures.jng, "a JNG file"],
 ];
 
-/** The format of a file that we can convert; undefined for a JPEG and for what is not known. UNSUPPORTED_IMAGE for a known one that is not read. */
+/**
+ * The format of a file that we can convert; undefined for a JPEG and for what is not known. UNSUPPORTED_IMAGE for a
+ * known one that is not read.
+ */
 export function foreignFormat(bytes: Uint8Array): ForeignFormat | undefined {
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return undefined;
   if (begins(bytes, signatures.png, "....IHDR")) return "PNG";
@@ -56,7 +59,7 @@ function brandsOf(bytes: Uint8Array): string[] {
   return starts.map((at) => file.toString("latin1", at, at + 4));
 }
 
-/** Files of other major brands are AVIF too where they say so among the compatible ones; a HEIC file is not. */
+/** Files of other major brands are AVIF too where the compatible ones contain it; a HEIC file is not. */
 function formatOfBrands(brands: readonly string[]): ForeignFormat {
   const [major = ""] = brands;
   if (!hevcBrands.has(major) && (brands.includes("avif") || brands.includes("avis"))) return "AVIF";

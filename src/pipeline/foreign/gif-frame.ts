@@ -1,12 +1,16 @@
-// What a GIF says of its first frame: where it lies on the canvas, and the colour of what shows through. Decoders make that black.
+// What a GIF contains about its first frame: where it lies on the canvas, and the colour of what shows through.
+// Decoders make that black.
 
-/** In pixels of the canvas. */
+/** A rectangle in pixels of the canvas. */
 export interface GifFrame {
   readonly left: number;
   readonly top: number;
   readonly right: number;
   readonly bottom: number;
-  /** Of transparent pixels and of the canvas beside the frame: the transparent entry of the palette, or its first. */
+  /**
+   * The colour of transparent pixels and of the canvas beside the frame: the transparent entry of the palette, or its
+   * first.
+   */
   readonly background: readonly [number, number, number];
 }
 
@@ -15,7 +19,9 @@ const graphicControl = 0xf9;
 const imageDescriptor = 0x2c;
 const headerBytes = 13;
 
-/** Undefined where the file ends before a frame begins; whether the frame itself is whole is the decoder's to say. */
+/**
+ * Undefined where the file ends before a frame begins; whether the frame itself is whole is for the decoder to find.
+ */
 export function firstGifFrame(bytes: Uint8Array): GifFrame | undefined {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const globalPalette = paletteBytes(bytes[10]);
@@ -41,7 +47,7 @@ export function firstGifFrame(bytes: Uint8Array): GifFrame | undefined {
   };
 }
 
-/** Of the colour table that a byte of flags announces. */
+/** The length of the colour table that a byte of flags announces. */
 function paletteBytes(flags = 0): number {
   return (flags & 0x80) === 0 ? 0 : 3 * (2 << (flags & 7));
 }

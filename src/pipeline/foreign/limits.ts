@@ -4,7 +4,10 @@ export interface DecodeLimits {
   /** Seconds of a processor for any image, and more per million pixels. */
   readonly baseSeconds: number;
   readonly secondsPerMegapixel: number;
-  /** Memory beside an idle process's: for any image, per byte of the file, and per pixel for the decoder's planes and buffers. */
+  /**
+   * Memory beside an idle process's: for any image, per byte of the file, and per pixel for the decoder's planes and
+   * buffers.
+   */
   readonly baseBytes: number;
   readonly bytesPerFileByte: number;
   readonly bytesPerPixel: number;

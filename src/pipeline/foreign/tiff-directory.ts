@@ -1,8 +1,12 @@
-// A TIFF reduced to its first directory, and that to the tags which say how pixels are stored: whatever else such a file may hold (directories
-// in a circle, a million pages, private tags that a decoder does not like) nobody has to read.
+// A TIFF reduced to its first directory, and that to the tags which describe how pixels are stored: whatever else such
+// a file may hold (directories in a circle, a million pages, private tags that a decoder does not like) nobody has to
+// read.
 import { ToolkitError } from "../../errors.js";
 
-/** By tag: sizes, compression, colours, strips and tiles, orientation, and what the compressions keep in tags. */
+/**
+ * The tags that decoding needs: sizes, compression, colours, strips and tiles, orientation, and what the compressions
+ * keep in tags.
+ */
 const pixelTags = new Set([
   256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 284, 292, 293, 317, 320, 322, 323, 324, 325, 332, 334, 338,
   339, 347, 512, 513, 514, 515, 517, 518, 519, 520, 521, 529, 530, 531, 532,

@@ -1,5 +1,6 @@
-// Photometric augmentation: what is done to the values of a training view. Everything here is linear, so it is exact on coefficients: equal to
-// the pixel operation before clipping to [0, 255]. Drawn per sample; the kernels apply it while they scale.
+// Photometric augmentation: what is done to the values of a training view. Everything here is linear, so it is exact on
+// coefficients: equal to the pixel operation before clipping to [0, 255]. Drawn per sample; the kernels apply it while
+// they scale.
 import { type ColorChange, type MixedPair, type PixelBox, unchangedColor } from "../../native/index.js";
 import { integers, numbers, probabilities } from "../../options/kinds.js";
 import { type Given, optionTable } from "../../options/table.js";
@@ -24,7 +25,10 @@ export const policyOptions = optionTable({
   grey: { kind: probabilities, flag: false, describe: "Probability that a view loses its colour" },
   /** Probability that a box of 2 to 33 % of the view is made mid-grey (random erasing). Default 0. */
   erase: { kind: probabilities, describe: "Probability that a box of a view is erased", group: "Augmentation" },
-  /** `operations` of {none, brightness, contrast, saturation, grey} in a row, as strong as `magnitude` says (after RandAugment). */
+  /**
+   * `operations` of {none, brightness, contrast, saturation, grey} in a row, as strong as `magnitude` says (after
+   * RandAugment).
+   */
   randAugment: {
     options: {
       operations: { kind: integers(0, 100), required: true, flag: false, describe: "How many in a row" },

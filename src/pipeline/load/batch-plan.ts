@@ -8,11 +8,11 @@ export interface BatchShape {
   readonly globalBatch: number;
   readonly rank: number;
   readonly worldSize: number;
-  /** Leave out the last, incomplete step of an epoch; otherwise its missing places are padding. */
+  /** Leave out the last, incomplete step of an epoch; otherwise its missing rows are padding. */
   readonly dropLast: boolean;
 }
 
-/** Samples of one rank's part of a step, in order; fewer than its places in the last step only. */
+/** Samples of one rank's part of a step, in order; fewer than its rows in the last step only. */
 export interface BatchPlan {
   readonly step: number;
   readonly source: Uint16Array;

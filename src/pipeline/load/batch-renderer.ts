@@ -22,7 +22,9 @@ import type { LoaderState } from "./state.js";
 import { trainingPolicy, viewUnit } from "./view.js";
 import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings, WorkerSource } from "./view-task.js";
 
-/** Of a view thread. All threads together take half of what the process may have at most. */
+/**
+ * The most files that a view thread keeps open. All threads together take at most half of what the process may have.
+ */
 const mostOpenFiles = 1000;
 
 export interface BatchRendererOptions {
@@ -35,14 +37,14 @@ export interface BatchRendererOptions {
   readonly clock: LoadClock;
   /** Where a loader stands before a step of an epoch. */
   readonly stateAt: (epoch: number, step: number) => LoaderState;
-  /** When it aborts nobody wants a batch any more. */
+  /** An abort means that no batch is wanted any more. */
   readonly signal: AbortSignal | undefined;
 }
 
 export class BatchRenderer {
   /** Damaged samples so far, by code. */
   readonly skipped: Record<string, number> = {};
-  /** Of a finished view. */
+  /** Bytes of a finished view. */
   readonly viewBytes: number;
   /** Batches that may be held at a time, the one in use with them. */
   readonly batchesAhead: number;
@@ -76,7 +78,8 @@ export class BatchRenderer {
       entry: new URL("./view-entry.cjs", import.meta.url),
       what: "view",
       threads: workers,
-      // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it begins.
+      // A training step blocks this thread for long: all tasks of the batches ahead must be at the workers before it
+      // begins.
       tasksPerThread: (this.batchesAhead + 1) * Math.ceil(batchSize / taskSamples),
       workerData: { settings: workerSettings },
     });
@@ -124,21 +127,21 @@ export class BatchRenderer {
     read: ReadBatch | undefined,
     slot: SharedArrayBuffer,
     pairs: readonly Pair[],
-    firstPlace: number,
+    firstRow: number,
   ): Promise<TaskFailures> {
-    const end = Math.min(firstPlace + taskSamples, plan.sample.length);
+    const end = Math.min(firstRow + taskSamples, plan.sample.length);
     const task: ViewTask = {
       epoch,
-      source: plan.source.slice(firstPlace, end),
-      sample: plan.sample.slice(firstPlace, end),
-      pass: plan.pass.slice(firstPlace, end),
-      memory: read && partOf(read.memory, firstPlace, end),
+      source: plan.source.slice(firstRow, end),
+      sample: plan.sample.slice(firstRow, end),
+      pass: plan.pass.slice(firstRow, end),
+      memory: read && partOf(read.memory, firstRow, end),
       slot,
-      firstPlace,
-      pairs: pairs.filter(({ a }) => a >= firstPlace && a < end),
+      firstRow,
+      pairs: pairs.filter(({ a }) => a >= firstRow && a < end),
     };
     this.options.clock.taskSent();
-    const samples = end - firstPlace;
+    const samples = end - firstRow;
     let work: ViewAnswer["work"];
     let answer: ViewAnswer;
     try {
@@ -150,8 +153,8 @@ export class BatchRenderer {
     if ("error" in answer) throw fromWire(answer.error);
     return (answer.failures ?? []).map((failure) => ({
       ...failure,
-      place: firstPlace + failure.sample,
-      copyOf: failure.copyOf < 0 ? -1 : firstPlace + failure.copyOf,
+      row: firstRow + failure.sample,
+      copyOf: failure.copyOf < 0 ? -1 : firstRow + failure.copyOf,
     }));
   }
 
@@ -180,20 +183,20 @@ export class BatchRenderer {
     const labels = new Int32Array(this.options.batchSize).fill(-1);
     const mask = new Float32Array(this.options.batchSize);
     for (const failure of failures) this.judge(failure, plan);
-    for (const { place, copyOf } of failures) {
+    for (const { row, copyOf } of failures) {
       if (copyOf < 0) continue;
-      shown.source[place] = plan.source[copyOf] as number;
-      shown.sample[place] = plan.sample[copyOf] as number;
+      shown.source[row] = plan.source[copyOf] as number;
+      shown.sample[row] = plan.sample[copyOf] as number;
     }
     for (let i = 0; i < plan.sample.length; i++) {
       const { labels: known } = this.options.sources[shown.source[i] as number] as OpenedSource;
       labels[i] = known[shown.sample[i] as number] as number;
       mask[i] = 1;
     }
-    for (const { place, copyOf } of failures) {
+    for (const { row, copyOf } of failures) {
       if (copyOf >= 0) continue;
-      labels[place] = -1;
-      mask[place] = 0;
+      labels[row] = -1;
+      mask[row] = 0;
     }
     const samples = plan.sample.length;
     const arrays = slotArrays(slot, this.form, this.options.batchSize);
@@ -227,13 +230,13 @@ export class BatchRenderer {
 
   /** Counts a damaged sample, or ends the epoch with its error. */
   private judge(failure: TaskFailures[number], plan: BatchPlan): void {
-    const { place, message, copyOf } = failure;
+    const { row, message, copyOf } = failure;
     const code = isErrorCode(failure.code) ? failure.code : "INTERNAL";
-    const source = plan.source[place] as number;
+    const source = plan.source[row] as number;
     const { dataset } = this.options.sources[source] as OpenedSource;
     const nothingLeft = this.options.settings.dropLast && copyOf < 0;
     if (this.options.settings.onBadSample === "fail" || ofTheMachine.has(code) || nothingLeft) {
-      const sample = plan.sample[place] as number;
+      const sample = plan.sample[row] as number;
       const shard = dataset.manifest.shards[placeOf(dataset.firstSamples, sample)]?.name ?? "";
       const facts = { source: joinUrl(dataset.manifest.folder, shard), key: dataset.index.key(sample) };
       throw new ToolkitError(code, message, facts);
@@ -262,7 +265,7 @@ function workerSource({ manifest, indexBytes, offsets, firstSamples }: Dataset, 
 }
 
 type Pair = MixedPair & { readonly share: number };
-type TaskFailures = (BatchFailure & { readonly place: number })[];
+type TaskFailures = (BatchFailure & { readonly row: number })[];
 
 /** All results, once nothing works on the slot any more; the first error otherwise. */
 async function settled<T>(tasks: readonly Promise<T>[]): Promise<T[]> {
@@ -282,12 +285,12 @@ function mixedLabels(labels: Int32Array, pairs: readonly Pair[]) {
 
 function partOf(memory: ReadBatch["memory"], first: number, end: number): ReadBatch["memory"] {
   const used = [...new Set(memory.buffer.subarray(first, end))];
-  const places = new Map(used.map((buffer, i) => [buffer, i]));
+  const positions = new Map(used.map((buffer, i) => [buffer, i]));
   return {
     buffers: used.map((i) => memory.buffers[i] as Uint8Array),
     codecs: used.map((i) => memory.codecs[i] as Codec),
     damaged: used.map((i) => memory.damaged[i] as boolean),
-    buffer: memory.buffer.slice(first, end).map((buffer) => places.get(buffer) as number),
+    buffer: memory.buffer.slice(first, end).map((buffer) => positions.get(buffer) as number),
     offset: memory.offset.slice(first, end),
     byteLength: memory.byteLength.slice(first, end),
   };

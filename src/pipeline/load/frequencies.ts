@@ -1,8 +1,12 @@
-// Which of a block's 64 frequencies a network is fed: learning in the frequency domain needs few of them (Xu et al., CVPR 2020).
+// Which of a block's 64 frequencies a network is fed: learning in the frequency domain needs few of them (Xu et al.,
+// CVPR 2020).
 import { invalidOption } from "../../errors.js";
 import type { Kind } from "../../options/kinds.js";
 
-/** Frequencies kept per component, as places in natural (row by row) order; or how many of all 192, the lowest of each component. */
+/**
+ * Frequencies kept per component, as indices in natural (row by row) order; or how many of all 192, the lowest of each
+ * component.
+ */
 export type Frequencies =
   | 24
   | 48
@@ -21,14 +25,14 @@ export const frequencySelections: Kind<Frequencies> = {
 /** How many of the lowest frequencies each preset keeps: Y, Cb and Cr. */
 const presets = { 24: [14, 5, 5], 48: [32, 8, 8], 64: [44, 10, 10] } as const;
 
-/** Places in natural order of the n lowest frequencies, in zigzag order. */
+/** Indices in natural order of the n lowest frequencies, in zigzag order. */
 function lowest(count: number): Uint8Array {
-  const places = Array.from({ length: 64 }, (_, place) => place);
-  const diagonal = (place: number) => (place >> 3) + (place & 7);
+  const indices = Array.from({ length: 64 }, (_, index) => index);
+  const diagonal = (index: number) => (index >> 3) + (index & 7);
   // Odd diagonals run downwards, even ones upwards: ITU-T T.81, figure 5.
-  const along = (place: number) => (diagonal(place) % 2 === 1 ? place >> 3 : place & 7);
-  places.sort((a, b) => diagonal(a) - diagonal(b) || along(a) - along(b));
-  return Uint8Array.from(places.slice(0, count));
+  const along = (index: number) => (diagonal(index) % 2 === 1 ? index >> 3 : index & 7);
+  indices.sort((a, b) => diagonal(a) - diagonal(b) || along(a) - along(b));
+  return Uint8Array.from(indices.slice(0, count));
 }
 
 /** The kept frequencies of Y, Cb and Cr; undefined: all. INVALID_OPTION. */
@@ -42,11 +46,11 @@ export function keptFrequencies(
     return [lowest(counts[0]), lowest(counts[1]), lowest(counts[2])];
   }
   const list = (name: "y" | "cb" | "cr") => {
-    const places = frequencies[name];
-    const good = places.length > 0 && places.every((place) => Number.isInteger(place) && place >= 0 && place < 64);
-    if (!good || new Set(places).size !== places.length)
-      throw invalidOption("frequencies", `different places from 0 to 63 for ${name}`, places);
-    return Uint8Array.from(places);
+    const indices = frequencies[name];
+    const good = indices.length > 0 && indices.every((index) => Number.isInteger(index) && index >= 0 && index < 64);
+    if (!good || new Set(indices).size !== indices.length)
+      throw invalidOption("frequencies", `different indices from 0 to 63 for ${name}`, indices);
+    return Uint8Array.from(indices);
   };
   return [list("y"), list("cb"), list("cr")];
 }

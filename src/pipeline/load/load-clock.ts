@@ -1,4 +1,5 @@
-// The stages of a loader: storage (where shards are not read by the view threads themselves), views, collate, and whoever uses the batches.
+// The stages of a loader: storage (where shards are not read by the view threads themselves), views, collate, and the
+// consumer of the batches.
 import { PipelineClock, type PipelineCounters, type Recorder, type StageClock, type Work } from "../stage-clock.js";
 
 export interface LoadClockOptions {
@@ -11,7 +12,7 @@ export interface LoadClockOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** What a view thread tells of a task. */
+/** What a view thread reports of a task. */
 export interface ViewWork extends Work {
   /** Milliseconds of it, by what they were spent on. */
   readonly parts: Readonly<Record<string, number>>;
@@ -24,7 +25,10 @@ export class LoadClock {
   private readonly clock: PipelineClock;
   private readonly views: StageClock;
   private readonly consumer: StageClock;
-  /** Somebody waits for a batch; the next batch's data is waited for: without either, whatever may be made ahead is made or being made. */
+  /**
+   * Somebody waits for a batch; the next batch's data is waited for: without either, whatever may be made ahead is made
+   * or being made.
+   */
   private asked = false;
   private wantsData = false;
   private ready = 0;

@@ -1,4 +1,5 @@
-// The read half, wired: plan -> (for data far away: bytes in memory, ahead of their use) -> view workers -> batches in shared memory.
+// The read half, wired: plan -> (for data far away: bytes in memory, ahead of their use) -> view workers -> batches in
+// shared memory.
 import { invalidOption } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import type { ClassList, ClassMap } from "../../shards/class-list.js";
@@ -27,6 +28,23 @@ interface PlannedBatch {
   readonly item: BatchPlan | ReadBatch;
 }
 
+/**
+ * The loader without a loop of its own: epochs and steps in any order, batches that are kept until they are released,
+ * threads and open shards that last until `close`. `loadBatches` is this in a loop.
+ *
+ * @example
+ * ```ts
+ * import { Loader } from "dctstream";
+ *
+ * const view = { kind: "rgb", size: 224, augment: "train" } as const;
+ * await using loader = await Loader.open("shards/train", { view, batchSize: 256 });
+ * for (let epoch = 0; epoch < 90; epoch++)
+ *   for await (const batch of loader.epoch(epoch)) {
+ *     const [rgb] = batch.arrays; // rgb.data: Float32Array, rgb.shape: [256, 224, 224, 3]
+ *     batch.release();
+ *   }
+ * ```
+ */
 export class Loader {
   /** Samples of this rank per step. */
   readonly batchSize: number;
@@ -73,7 +91,12 @@ export class Loader {
     this.renderer = new BatchRenderer({ sources, settings, batchSize, readsFiles, clock, stateAt, signal });
   }
 
-  /** NOT_FOUND, BAD_MANIFEST, CORRUPT_INDEX, CLASSES_DIFFER, BAD_LABEL, BAD_CLASSES, INVALID_OPTION. */
+  /**
+   * Opens the data sets and starts the view threads.
+   *
+   * Errors: NOT_FOUND, BAD_MANIFEST, CHECKSUM_MISMATCH, CORRUPT_INDEX, CLASSES_DIFFER, BAD_LABEL, BAD_CLASSES,
+   * INVALID_OPTION.
+   */
   static async open(data: LoaderData, options: LoaderOptions): Promise<Loader> {
     const settings = resolveOptions(options);
     const loader = new Loader(await openSources(data, options.classList), settings, options.cache, options.signal);
@@ -96,7 +119,7 @@ export class Loader {
     return this.sources.map(({ classMap }) => classMap);
   }
 
-  /** Of the disk cache; undefined without one. */
+  /** What the disk cache has done; undefined without one. */
   get cacheCounters(): CacheCounters | undefined {
     return this.disk?.counters;
   }
@@ -132,12 +155,20 @@ export class Loader {
     return { epoch, step };
   }
 
-  /** The rank's batches of an epoch, from a step on. CHECKSUM_MISMATCH, CORRUPT_RECORD, NOT_FOUND, IO_ERROR and what stores throw. */
+  /**
+   * The rank's batches of an epoch, from a step on.
+   *
+   * Errors: CHECKSUM_MISMATCH and CORRUPT_RECORD unless `onBadSample` is "skip"; NOT_FOUND, IO_ERROR and what stores
+   * throw.
+   */
   epoch(epoch: number, fromStep = 0): AsyncGenerator<LoadedBatch> {
     return this.epochs(epoch, epoch + 1, fromStep);
   }
 
-  /** The same of the epochs `[first, end)`, one after the other; an epoch's first batches are made while the last ones of the one before are used. */
+  /**
+   * The rank's batches of the epochs `[first, end)`, one after the other; an epoch's first batches are made while the
+   * last ones of the epoch before are used.
+   */
   async *epochs(first: number, end: number, fromStep = 0): AsyncGenerator<LoadedBatch> {
     const planned = (signal: AbortSignal) =>
       watched(this.planned(first, end, fromStep, signal), (waiting) => this.clock.waitsForData(waiting));

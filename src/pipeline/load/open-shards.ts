@@ -1,13 +1,14 @@
-// The shards that a view thread has open. Every thread opens its own: files belong to the thread that opened them, and end with it.
+// The shards that a view thread has open. Every thread opens its own: files belong to the thread that opened them, and
+// end with it.
 import { closeSync, openSync } from "node:fs";
 import { systemError, ToolkitError } from "../../errors.js";
 import { localPath, readOnly } from "../../storage/disk/store.js";
 import { isMissing, isOutOfFiles } from "../../system-errors.js";
 
 export class OpenShards {
-  /** By URL, the one not used for longest first. */
+  /** Open files by URL, the least recently used first. */
   private readonly files = new Map<string, number>();
-  /** Of the task at hand: they stay open, however many they are. */
+  /** The files of the task at hand: they stay open, however many they are. */
   private readonly inUse = new Set<string>();
 
   /** `limit`: files that stay open between tasks. */
@@ -41,7 +42,7 @@ export class OpenShards {
     }
   }
 
-  /** False when all are in use. */
+  /** Closes the least recently used file; false when all are in use. */
   private closeOldest(): boolean {
     for (const [url, file] of this.files) {
       if (this.inUse.has(url)) continue;

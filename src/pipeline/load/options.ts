@@ -48,13 +48,22 @@ export const loaderOptions = optionTable({
   seed: { kind: finite, default: 0, describe: "Decides order and augmentation" },
   /** False: manifest order. Default true. */
   shuffle: { kind: flag, default: true, describe: "Permute the samples of every epoch" },
-  /** Samples are permuted within groups of so many stored bytes; a smaller data set is permuted as a whole. Default 1 GiB. */
+  /**
+   * Samples are permuted within groups of so many stored bytes; a smaller data set is permuted as a whole. Default 1
+   * GiB.
+   */
   shuffleBytes: { kind: bytes(), default: defaultShuffleBytes, describe: "Bytes that samples are permuted within" },
-  /** The last, incomplete step of an epoch is left out; otherwise its missing slots are padding. Default true when shuffling. */
+  /**
+   * The last, incomplete step of an epoch is left out; otherwise its missing slots are padding. Default true when
+   * shuffling.
+   */
   dropLast: { kind: flag, otherwise: "true when shuffling", describe: "Leave out an epoch's last, incomplete batch" },
   /** View threads. Default: one less than the cores, at least 1. Never changes what is produced. */
   workers: { kind: integers(1), otherwise: "one less than the cores", describe: "View threads", group: "Input" },
-  /** Batches that are held, the one in use with them. Default: enough to give every view thread four tasks ahead, at least 3. */
+  /**
+   * Batches that are held, the one in use with them. Default: enough to give every view thread four tasks ahead, at
+   * least 3.
+   */
   prefetchBatches: { kind: integers(1), otherwise: "enough for all view threads", describe: "Batches made ahead" },
   /** Bytes that are held ahead of their use, finished batches and what they are made from. Default 1 GiB. */
   prefetchBytes: {
@@ -63,7 +72,10 @@ export const loaderOptions = optionTable({
     describe: "Memory for batches made ahead and what they are made from, such as 512MiB",
     group: "Input",
   },
-  /** A damaged sample ends the epoch with an error, or its neighbour (in a padded epoch: padding) takes its slot and it is counted. Default "fail". */
+  /**
+   * A damaged sample ends the epoch with an error, or its neighbour (in a padded epoch: padding) takes its slot and it
+   * is counted. Default "fail".
+   */
   onBadSample: {
     kind: oneOf(["fail", "skip"]),
     default: "fail",
@@ -80,8 +92,8 @@ export const loaderOptions = optionTable({
 export interface LoaderOptions extends Given<typeof loaderOptions> {
   readonly view: ViewOptions;
   /**
-   * What labels are numbers of: sources that number the same classes otherwise are mapped by synset or name. Default: the first source's
-   * classes, of which the others may have a part.
+   * What labels are numbers of: sources that number the same classes otherwise are mapped by synset or name. Default:
+   * the first source's classes, of which the others may have a part.
    */
   readonly classList?: ClassList | undefined;
   /** Receives everything that the loader's stages do. */

@@ -1,11 +1,12 @@
-// The bytes of samples that live far away, ahead of their use: a range read for each run, or for each sample where a run would be held for too
-// few of them; from the disk cache where that has them. Everything is checked when it arrives, and read again when it is wrong.
+// The bytes of samples that live far away, ahead of their use: a range read for each run, or for each sample where a
+// run would be held for too few of them; from the disk cache where that has them. Everything is checked when it
+// arrives, and read again when it is wrong.
 import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../errors.js";
 import { type Codec, crc32c, plainCodec } from "../../native/index.js";
 import { checkIsThere, maxReads, readChecked } from "../../shards/checked-read.js";
 import type { Dataset } from "../../shards/dataset.js";
-import { expandedPlaces, joinExpanded } from "../../shards/expanded.js";
+import { expandedLocations, joinExpanded } from "../../shards/expanded.js";
 import type { EpochPlan } from "../../shards/plan.js";
 import { hex } from "../../shards/record-view.js";
 import { placeOf } from "../../shards/search.js";
@@ -36,7 +37,7 @@ export interface RunReaderOptions {
   readonly expand: ((task: ExpandTask) => Promise<ExpandAnswer>) | undefined;
   /** Hand bytes that stay wrong on, marked, instead of ending with an error. */
   readonly keepDamaged: boolean;
-  /** Hears of reads. */
+  /** Gets every read. */
   readonly clock?: StageClock | undefined;
   readonly signal: AbortSignal;
 }
@@ -60,8 +61,8 @@ interface LoadedUnit {
   readonly codec: Codec;
   /** Some of its samples are not what was written. */
   readonly damaged: boolean;
-  /** Of every sample. */
-  readonly places: readonly { readonly offset: number; readonly byteLength: number }[];
+  /** The location of every sample. */
+  readonly locations: readonly { readonly offset: number; readonly byteLength: number }[];
 }
 
 /** A batch whose samples are in memory, until `release`. */
@@ -86,7 +87,7 @@ export class RunReader {
   private ended = false;
   private readonly preparedGroups = new Set<number>();
 
-  /** Ends what is being read when nobody wants it any more. */
+  /** Ends what is being read when it is not wanted any more. */
   private readonly own = new AbortController();
   private readonly signal: AbortSignal;
 
@@ -115,7 +116,7 @@ export class RunReader {
         yield { plan: next.plan, memory: this.memoryOf(next, loaded), release: () => this.release(next.units) };
       }
     } finally {
-      // What is in use is freed by whoever uses it.
+      // What is in use is freed by its user.
       this.ended = true;
       this.own.abort();
       await Promise.all([...this.units.values()].map((unit) => this.freeUnused(unit)));
@@ -186,14 +187,14 @@ export class RunReader {
   private memoryOf({ plan, units }: Waiting, loaded: readonly LoadedUnit[]): SamplesInMemory {
     const distinct = [...new Set(loaded)];
     const numbers = new Map(distinct.map((unit, i) => [unit, i]));
-    const places = loaded.map((unit, i) => unit.places[(plan.sample[i] as number) - (units[i] as Unit).first]);
+    const locations = loaded.map((unit, i) => unit.locations[(plan.sample[i] as number) - (units[i] as Unit).first]);
     return {
       buffers: distinct.map(({ bytes }) => bytes),
       codecs: distinct.map(({ codec }) => codec),
       damaged: distinct.map(({ damaged }) => damaged),
       buffer: Uint32Array.from(loaded, (unit) => numbers.get(unit) as number),
-      offset: Uint32Array.from(places, (place) => place?.offset as number),
-      byteLength: Uint32Array.from(places, (place) => place?.byteLength as number),
+      offset: Uint32Array.from(locations, (location) => location?.offset as number),
+      byteLength: Uint32Array.from(locations, (location) => location?.byteLength as number),
     };
   }
 
@@ -268,14 +269,14 @@ export class RunReader {
         if (kept !== undefined) await cache.put(key, kept);
       }
       // What is here already is used as it is: the next epoch reads the other form.
-      return { buffer, bytes, codec, damaged, places: placesOf(lengths) };
+      return { buffer, bytes, codec, damaged, locations: locationsOf(lengths) };
     } catch (error) {
       buffers.giveBack(buffer);
       throw error;
     }
   }
 
-  /** Undefined when one of them cannot be expanded, which is told of it when its view is made. */
+  /** Undefined when one of them cannot be expanded, which is reported when its view is made. */
   private async expanded(
     unit: Unit,
     bytes: Uint8Array,
@@ -296,14 +297,17 @@ export class RunReader {
     if (bytes !== undefined && buffer !== undefined) {
       const dataset = datasets[unit.source] as Dataset;
       const stored = codec === dataset.manifest.codec;
-      const places = stored ? placesOf(lengthsOf(unit, dataset)) : expandedPlaces(bytes, unit.count);
-      if (places !== undefined) return { buffer, bytes, codec, damaged: false, places };
+      const locations = stored ? locationsOf(lengthsOf(unit, dataset)) : expandedLocations(bytes, unit.count);
+      if (locations !== undefined) return { buffer, bytes, codec, damaged: false, locations };
     }
     if (buffer !== undefined) buffers.giveBack(buffer);
     return undefined;
   }
 
-  /** Whether bytes stay wrong however often they are read; unless such are to be kept, CHECKSUM_MISMATCH, naming the first damaged sample. */
+  /**
+   * Whether bytes stay wrong however often they are read; unless such are to be kept, CHECKSUM_MISMATCH, naming the
+   * first damaged sample.
+   */
   private async readDamaged(
     unit: Unit,
     { index }: Dataset,
@@ -323,7 +327,7 @@ function lengthsOf(unit: Unit, { index }: Dataset): number[] {
   return Array.from({ length: unit.count }, (_, i) => index.byteLength[unit.first + i] as number);
 }
 
-function placesOf(lengths: readonly number[]) {
+function locationsOf(lengths: readonly number[]) {
   let offset = 0;
   return lengths.map((byteLength) => {
     offset += byteLength;
@@ -342,7 +346,10 @@ function firstDamaged(unit: Unit, index: Dataset["index"], bytes: Uint8Array) {
   return undefined;
 }
 
-/** Units differ in size by some per cent: rounded up to one of four sizes per power of two, their buffers fit each other. */
+/**
+ * Units differ in size by some per cent: rounded up to one of four sizes per power of two, their buffers fit each
+ * other.
+ */
 function sizeClass(byteLength: number): number {
   const step = 2 ** Math.max(12, Math.floor(Math.log2(Math.max(1, byteLength))) - 2);
   return Math.max(step, Math.ceil(byteLength / step) * step);

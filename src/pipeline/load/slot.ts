@@ -1,4 +1,5 @@
-// The memory of a batch: one shared buffer that workers fill and the trainer reads without copying; and the form of what is in it.
+// The memory of a batch: one shared buffer that workers fill and the trainer reads without copying; and the form of
+// what is in it.
 import { misalignment, type PixelScaling, type ViewArray, type ViewForm } from "../../native/index.js";
 import type { FrequencyStatistics } from "../../shards/statistics.js";
 import { keptFrequencies } from "./frequencies.js";
@@ -26,18 +27,21 @@ export interface NamedArray {
   /** "y", "cb", "cr", "rgb" or "ycbcr". */
   readonly name: string;
   readonly data: ViewArray;
-  /** As many numbers as axes. */
+  /** One number per axis. */
   readonly shape: readonly number[];
   readonly axes: readonly ["sample", "row", "column", "frequency" | "channel"];
 }
 
-/** Tensor libraries take 64-byte aligned memory as it is and copy everything else; and whole cache lines are written twice as fast. */
+/**
+ * Tensor libraries take 64-byte aligned memory as it is and copy everything else; and whole cache lines are written
+ * twice as fast.
+ */
 const alignment = 64;
 const aligned = (bytes: number) => Math.ceil(bytes / alignment) * alignment;
 
 const typedArrays = { float32: Float32Array, int16: Int16Array, uint8: Uint8Array } as const;
 
-/** What the kernels are told of a batch; `frequencies` are the statistics of its data set. */
+/** What the kernels must know of a batch; `frequencies` are the statistics of its data set. */
 export function formOf(view: ViewOptions, frequencies: readonly FrequencyStatistics[]): ViewForm {
   const { kind, size, type = "float32", chroma = "half" } = view;
   const normalize = view.normalize ?? (kind === "rgb" && type === "float32" ? "imagenet" : "none");
@@ -55,7 +59,7 @@ export function formOf(view: ViewOptions, frequencies: readonly FrequencyStatist
   return { ...form, kind: "pixels", color: kind, scaling };
 }
 
-/** [scale, bias][3][64]; frequencies that never vary are only shifted. */
+/** Tables [scale, bias][3][64]; frequencies that never vary are only shifted. */
 function tablesOf(
   normalize: NonNullable<ViewOptions["normalize"]>,
   frequencies: readonly FrequencyStatistics[],
@@ -82,7 +86,7 @@ interface Plane {
   readonly depth: number;
 }
 
-/** The arrays of a view, one place of a row and column of which is `depth` values. */
+/** The arrays of a view; each row and column of one holds `depth` values. */
 function planesOf({ kind, width, chromaStep, color, kept }: ViewForm): Plane[] {
   if (kind === "pixels") return [{ name: color, rows: width, depth: 3 }];
   return ["y", "cb", "cr"].map((name, i) => ({

@@ -24,7 +24,10 @@ export interface OpenedSource {
   readonly dataset: Dataset;
   readonly selection: Selection | undefined;
   readonly repeat: number;
-  /** By sample, as numbers of the loader's class list: the index has them as its own manifest numbers classes. */
+  /**
+   * One label per sample, as numbers of the loader's class list; the index has them as its own manifest numbers
+   * classes.
+   */
   readonly labels: Int32Array;
   readonly classMap: ClassMap;
 }
@@ -35,7 +38,10 @@ export interface OpenedSources {
   readonly classes: ClassList;
 }
 
-/** `classes`: what labels are to be numbers of. Default: the first source's. What openDataset and labelsIn throw, and INVALID_OPTION. */
+/**
+ * `classes`: what labels are to be numbers of. Default: the first source's. What openDataset and labelsIn throw, and
+ * INVALID_OPTION.
+ */
 export async function openSources(data: LoaderData, classes?: ClassList): Promise<OpenedSources> {
   const list = Array.isArray(data)
     ? (data as readonly LoaderSource[])
@@ -75,7 +81,7 @@ export interface FingerprintedSource extends Partial<Pick<OpenedSource, "selecti
   readonly repeat: number;
 }
 
-/** Of what decides which samples there are, and their labels: a state must not go on with other data. */
+/** A hash of what decides which samples there are, and their labels: a state must not continue with other data. */
 export function fingerprint(sources: readonly FingerprintedSource[]): string {
   const hash = createHash("sha256");
   for (const { manifest, selection, repeat, classMap } of sources) {

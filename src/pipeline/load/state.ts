@@ -1,4 +1,5 @@
-// Where a loader stands, as one small JSON object: with the same data and options, another loader goes on from there exactly.
+// Where a loader stands, as one small JSON object: with the same data and options, another loader resumes from there
+// exactly.
 import { z } from "zod";
 import { ToolkitError } from "../../errors.js";
 import { checkDocument } from "../../shards/document.js";
@@ -16,11 +17,12 @@ const stateSchema = z.object({
     shuffle: z.boolean(),
     dropLast: z.boolean(),
     shuffleBytes: z.number().positive(),
-    /** Of the sources' samples, selections and repeats. */
+    /** A fingerprint of the sources' samples, selections and repeats. */
     data: z.string(),
   }),
 });
 
+/** Where a loader stands, as a small JSON object: epoch, next step, and what decides the order. */
 export type LoaderState = z.infer<typeof stateSchema>;
 export type OrderState = LoaderState["order"];
 
@@ -28,7 +30,10 @@ export function makeState(epoch: number, step: number, order: OrderState): Loade
   return { format: "dctstream-loader-state", version: 1, epoch, step, order };
 }
 
-/** BAD_STATE when it is none, STATE_MISMATCH, naming what differs, when it is of another order. */
+/**
+ * Parses a saved state. Throws BAD_STATE when it is not one, STATE_MISMATCH, naming what differs, when it belongs to
+ * another order.
+ */
 export function checkState(value: unknown, order: OrderState): LoaderState {
   const state = checkDocument(stateSchema, value, "loader state", "BAD_STATE");
   for (const name of Object.keys(order) as (keyof OrderState)[]) {

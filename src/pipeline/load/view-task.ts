@@ -25,11 +25,14 @@ export interface WorkerSettings {
   readonly batchSize: number;
   /** Files that each worker may keep open. */
   readonly openFiles: number;
-  /** A sample that fails is replaced by a neighbour of its task; otherwise its place is cleared. */
+  /** A sample that fails is replaced by a neighbour of its task; otherwise its row is cleared. */
   readonly replace: boolean;
 }
 
-/** Samples in memory: which of `buffers` each lies in, and where. They were checked when they were read; `damaged` buffers are to be again. */
+/**
+ * Samples in memory: which of `buffers` each lies in, and where. They were checked when they were read; `damaged`
+ * buffers are to be again.
+ */
 export interface SamplesInMemory {
   readonly buffers: readonly Uint8Array[];
   readonly codecs: readonly Codec[];
@@ -39,22 +42,25 @@ export interface SamplesInMemory {
   readonly byteLength: Uint32Array;
 }
 
-/** A part of a batch: consecutive places of it. */
+/** A part of a batch: consecutive rows of it. */
 export interface ViewTask {
   readonly epoch: number;
-  /** Per place: the source, the sample's number in it, and the pass. */
+  /** The source of every row, the sample's number in it, and the pass. */
   readonly source: Uint16Array;
   readonly sample: Uint32Array;
   readonly pass: Uint16Array;
   readonly memory: SamplesInMemory | undefined;
   readonly slot: SharedArrayBuffer;
   /** Where the task's first sample goes in the slot. */
-  readonly firstPlace: number;
-  /** Places of the batch. */
+  readonly firstRow: number;
+  /** Two rows of the batch. */
   readonly pairs: readonly MixedPair[];
 }
 
-/** Samples that failed, numbered within their task. An error that concerns no sample alone is data too: a thrown one would lose its code. */
+/**
+ * Samples that failed, numbered within their task. An error that concerns no sample alone is data too: a thrown one
+ * would lose its code.
+ */
 export type ViewAnswer = (
   | { readonly failures?: readonly BatchFailure[] | undefined }
   | { readonly error: WireError }

@@ -1,5 +1,5 @@
-// Inside a worker thread: samples -> finished views in the batch's slot. Samples of local shards are read here, straight into the processor's
-// caches; those of services and disk caches come in shared memory.
+// Inside a worker thread: samples -> finished views in the batch's slot. Samples of local shards are read here,
+// straight into the processor's caches; those of services and disk caches come in shared memory.
 import { workerData } from "node:worker_threads";
 import { asToolkitError, ToolkitError, toWire } from "../../errors.js";
 import {
@@ -80,7 +80,7 @@ function addSample(task: ViewTask, i: number): void {
   entry.layout = index.layout[sample] as number;
   entry.grids = index.grid;
   entry.gridAt = 6 * sample;
-  entry.place = task.firstPlace + i;
+  entry.place = task.firstRow + i;
   locate(task, i, source);
   const random = trains ? randomOf(task.epoch, number, sample, task.pass[i] as number) : fixed;
   const { x, y } = planView(entry.width, entry.height, settings.view, random);
@@ -117,7 +117,7 @@ function locate({ memory, sample: numbers }: ViewTask, i: number, source: (typeo
 /** Nanoseconds that some of the samples took: to be read, to be unpacked, in all. */
 const times = new Float64Array(3);
 
-/** What a task's time was spent on, told from the samples that were timed. */
+/** What a task's time was spent on, estimated from the samples that were timed. */
 function partsOf(busyMs: number): ViewWork["parts"] {
   const [read, unpack, all] = times as unknown as [number, number, number];
   if (all === 0) return {};

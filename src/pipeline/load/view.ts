@@ -6,25 +6,38 @@ import type { Random } from "../../shards/random.js";
 import { type AugmentPolicy, policyOptions } from "./augment.js";
 import { type Frequencies, keptFrequencies } from "./frequencies.js";
 
+/** What a view shows of an image, and in which form. */
 export interface ViewOptions {
   /** "dct": y [s/8, s/8, 64], cb and cr [s/16, s/16, 64], dequantised; "rgb" and "ycbcr": pixels [s, s, 3]. */
   readonly kind: "dct" | "rgb" | "ycbcr";
   /** Side of the view in luma pixels; whole MCUs for "dct". 224 is the paper's. */
   readonly size: number;
-  /** "train": random resized crop and flip; "eval": shorter side to size / 0.875, centre crop; "none": the whole image, squeezed to size. */
+  /**
+   * "train": random resized crop and flip; "eval": shorter side to size / 0.875, centre crop; "none": the whole image,
+   * squeezed to size.
+   */
   readonly augment: "train" | "eval" | "none";
   /** "dct": chroma at half of luma's resolution, or at the same. Default "half". */
   readonly chroma?: "half" | "full" | undefined;
-  /** "float32", or values to be widened on the device: "int16" coefficients, in sixteenths, or "uint8" pixels. Default "float32". */
+  /**
+   * "float32", or values to be widened on the device: "int16" coefficients, in sixteenths, or "uint8" pixels. Default
+   * "float32".
+   */
   readonly type?: "float32" | "int16" | "uint8" | undefined;
-  /** "dct": which frequencies are kept, of all three components together a number of 24, 48 or 64, or lists. Default: all 192. */
+  /**
+   * "dct": which frequencies are kept, of all three components together a number of 24, 48 or 64, or lists. Default:
+   * all 192.
+   */
   readonly frequencies?: Frequencies | undefined;
   /**
-   * (value - mean) / std. "imagenet": of RGB pixels, by ImageNet's channel statistics, the default for float32 "rgb". "dataset": of
-   * coefficients, by the manifest's per-frequency statistics. Numbers: per channel or component. "none", the default otherwise: as they are.
+   * (value - mean) / std. "imagenet": of RGB pixels, by ImageNet's channel statistics, the default for float32 "rgb".
+   * "dataset": of coefficients, by the manifest's per-frequency statistics. Numbers: per channel or component. "none",
+   * the default otherwise: as they are.
    */
   readonly normalize?: "none" | "imagenet" | "dataset" | Normalization | undefined;
-  /** Area of a random crop relative to the image, and its aspect ratio. Default: torchvision's [0.08, 1] and [3/4, 4/3]. */
+  /**
+   * Area of a random crop relative to the image, and its aspect ratio. Default: torchvision's [0.08, 1] and [3/4, 4/3].
+   */
   readonly scale?: readonly [number, number] | undefined;
   readonly ratio?: readonly [number, number] | undefined;
   /** Probability of a horizontal flip, with "train". Default 0.5. */
@@ -33,6 +46,7 @@ export interface ViewOptions {
   readonly policy?: AugmentPolicy | undefined;
 }
 
+/** Mean and deviation per channel or component; a value becomes (value - mean) / std. */
 export interface Normalization {
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
@@ -56,7 +70,7 @@ export function trainingPolicy({ augment, policy }: ViewOptions): AugmentPolicy 
   return augment === "train" ? policy : undefined;
 }
 
-/** INVALID_OPTION for what fits no view. */
+/** Throws INVALID_OPTION for what fits no view. */
 export function checkViewOptions(options: ViewOptions): void {
   const { kind, size, type = "float32", normalize = "none", scale = [0.08, 1], ratio = [3 / 4, 4 / 3] } = options;
   const unit = viewUnit(options);
@@ -97,7 +111,10 @@ function wholeBox(boxStart: number, boxEnd: number, size: number, flip: boolean)
   return { boxStart, boxEnd, scaledSize: size, outStart: 0, outCount: size, flip };
 }
 
-/** torchvision's RandomResizedCrop: ten tries for a box that fits, else the largest centred one of allowed ratio; a flip is drawn first. */
+/**
+ * torchvision's RandomResizedCrop: ten tries for a box that fits, else the largest centred one of allowed ratio; a flip
+ * is drawn first.
+ */
 function randomResizedCrop(width: number, height: number, options: ViewOptions, random: Random): ViewGeometry {
   const { size, scale = [0.08, 1], ratio: ratios = [3 / 4, 4 / 3], flip: flipShare = 0.5 } = options;
   const flip = random.next() < flipShare;
@@ -127,8 +144,8 @@ function roundToEven(value: number): number {
 }
 
 /**
- * The usual evaluation view, 256 and 224 in the paper's proportion: torchvision's Resize and CenterCrop. The crop is never the larger one, so
- * that nothing is padded.
+ * The usual evaluation view, 256 and 224 in the paper's proportion: torchvision's Resize and CenterCrop. The crop is
+ * never the larger one, so that nothing is padded.
  */
 function resizeAndCentreCrop(width: number, height: number, size: number): ViewGeometry {
   const shorter = Math.round(size / 0.875);

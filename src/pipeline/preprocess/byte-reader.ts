@@ -1,5 +1,6 @@
-// Chunks of a stream -> the bytes a parser asks for, at a known position. A parser is a plain generator that yields `waiting` when a chunk
-// has run out, and is continued when `fill` has brought the next: thousands of small entries a second would not bear a promise for each.
+// Chunks of a stream -> the bytes a parser asks for, at a known position. A parser is a plain generator that yields
+// `waiting` when a chunk has run out, and is continued when `fill` has brought the next: thousands of small entries a
+// second would not bear a promise for each.
 import { copyBytes } from "../../native/index.js";
 
 /** Skipping less than this reads on instead of opening the stream anew. */
@@ -99,7 +100,7 @@ export class ByteReader {
     this.position += count;
   }
 
-  /** False when the stream has ended. */
+  /** Reads on; false when the stream has ended. */
   private *more(): Waits<boolean> {
     while (!this.ended && this.at === this.chunk.length) yield waiting;
     return !this.ended;

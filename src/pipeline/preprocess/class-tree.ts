@@ -1,5 +1,5 @@
-// A folder of class folders, walked as torchvision's ImageFolder does: `root/class/**/image.jpg`, links followed, every file told of in a
-// stable order. Reading the files is left to others.
+// A folder of class folders, walked as torchvision's ImageFolder does: `root/class/**/image.jpg`, links followed, every
+// file reported in a stable order. Reading the files is left to others.
 import type { ErrorCode } from "../../error-codes.js";
 import { asToolkitError } from "../../errors.js";
 import { at } from "../../storage/at.js";
@@ -16,7 +16,7 @@ import {
 } from "./entry-names.js";
 import { headBytes, looksLikeImage } from "./image-content.js";
 
-/** A file of the tree, or a folder that cannot be read or is not; `kind` is what its name and its kind say. */
+/** A file of the tree, or a folder that cannot be read or is not; `kind` follows from its name and its type. */
 export interface TreeEntry {
   /** Below the root, with slashes; escaped where it is not text. */
   readonly path: string;
@@ -26,14 +26,17 @@ export interface TreeEntry {
 
 type EntryKind =
   | { readonly is: "image" }
-  /** An image if its first bytes say so. */
+  /** An image if its first bytes are an image's. */
   | { readonly is: "unknown" }
   | { readonly is: "failure"; readonly code: ErrorCode; readonly message: string }
   | { readonly is: "ignored"; readonly reason: IgnoreReason };
 
 /** What lies below a folder of the root, or the files beside these. */
 export interface TreePart {
-  /** The class: the name of the folder. Undefined for files beside the class folders, and below a folder that is not one. */
+  /**
+   * The class: the name of the folder. Undefined for files beside the class folders, and below a folder that is not
+   * one.
+   */
   readonly division: string | undefined;
   readonly entries: readonly TreeEntry[];
 }
@@ -42,8 +45,8 @@ export interface TreePart {
 const maxDepth = 64;
 
 /**
- * The files beside the class folders, then each folder with everything below it, in name order. A folder without an image is not a class,
- * and has an entry that says so.
+ * The files beside the class folders, then each folder with everything below it, in name order. A folder without an
+ * image is not a class, and has an entry that reports it.
  */
 export async function* walkClassFolders(root: string, signal?: AbortSignal): AsyncGenerator<TreePart> {
   const listed = await at(root).list({ signal });
@@ -143,7 +146,7 @@ class FolderWalk {
   }
 }
 
-/** What a system says of one file or folder, as opposed to the whole machine, the disk or a service. */
+/** What a system reports of one file or folder, as opposed to the whole machine, the disk or a service. */
 const ownFaults = new Set([
   "EACCES",
   "EPERM",

@@ -1,5 +1,5 @@
-// The classes of a data set while it is made: from --classes, or the sorted names of what the sources are divided into; and what the samples
-// say of them, which must not contradict itself.
+// The classes of a data set while it is made: from --classes, or the sorted names of what the sources are divided into;
+// and what the samples contain about them, which must not contradict itself.
 import { type ErrorFacts, invalidOption, ToolkitError } from "../../errors.js";
 import { ClassList, isSynset, maxClasses, strayLabel } from "../../shards/class-list.js";
 import type { ClassEntry } from "../../shards/manifest.js";
@@ -8,8 +8,9 @@ import { readText } from "../../storage/objects.js";
 export { ClassList, isSynset } from "../../shards/class-list.js";
 
 /**
- * The classes that --classes gives: a number of them, which have no names, or a file: JSON (a list of names or of [synset, name], or Keras's {"0": ["n01440764", "tench"]}) or text, one class per line
- * in index order: a synset, a synset and a name, or a name. BAD_CLASSES when it is neither, names a class twice or leaves absurd gaps.
+ * The classes that --classes gives: a number of them, which have no names, or a file: JSON (a list of names or of
+ * [synset, name], or Keras's {"0": ["n01440764", "tench"]}) or text, one class per line in index order: a synset, a
+ * synset and a name, or a name. BAD_CLASSES when it is neither, names a class twice or leaves absurd gaps.
  */
 export async function readClasses(given: string | number): Promise<ClassList> {
   if (typeof given === "number" || /^\d+$/.test(given)) return numberedClasses(Number(given));
@@ -80,19 +81,23 @@ interface Seen {
 }
 
 /**
- * What is known of the classes that occur. A number must not stand for two classes, whichever sample or part of the data set says so, nor may
- * some samples have it from their folder and others as a bare number: that would be a number of another list.
+ * What is known of the classes that occur. A number must not stand for two classes, whichever sample or part of the
+ * data set does it, nor may some samples have it from their folder and others as a bare number: that would be a number
+ * of another list.
  */
 export class ClassRegister {
   private readonly seen = new Map<number, Seen>();
   private readonly bySynset = new Map<string, number>();
-  /** Where classes may be folders and tars: the first sample whose class is one, and the first whose class is only a number. */
+  /**
+   * Where classes may be folders and tars: the first sample whose class is one, and the first whose class is only a
+   * number.
+   */
   private divided: Seen | undefined;
   private numbered: Seen | undefined;
 
   constructor(private readonly rules: ClassRules) {}
 
-  /** BAD_CLASSES when it contradicts what was noted before. */
+  /** Notes a class that a sample names; throws BAD_CLASSES when it contradicts what was noted before. */
   note(entry: ClassEntry, source: string, key?: string): void {
     const before = this.seen.get(entry.index);
     if (before !== undefined && before.entry === entry) return;
@@ -107,7 +112,10 @@ export class ClassRegister {
     this.noteOrigin(entry, place, { source, key });
   }
 
-  /** Every class seen or named, also those without a single good image: indices mean the same in every part of a data set. */
+  /**
+   * Every class seen or named, also those without a single good image: indices mean the same in every part of a data
+   * set.
+   */
   settle(): ClassEntry[] {
     const { classes, classesAreGiven } = this.rules;
     // Where all samples have numbers of their own, what the folders and tars are called is not the name of any.
@@ -165,7 +173,10 @@ function contradiction(before: Seen, entry: ClassEntry, facts: ErrorFacts): Tool
   return new ToolkitError("BAD_CLASSES", message, facts);
 }
 
-/** BAD_LABEL, naming a sample, when a label leaves absurd gaps: everything that is kept for every class would grow with it. */
+/**
+ * Throws BAD_LABEL, naming a sample, when a label leaves absurd gaps: everything that is kept for every class would
+ * grow with it.
+ */
 export function checkGaps(entries: readonly ClassEntry[], placeOf: (label: number) => ErrorFacts): void {
   const list = new ClassList(entries);
   const { stray } = list;

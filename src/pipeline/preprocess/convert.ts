@@ -17,7 +17,10 @@ function convertJpeg(bytes: Uint8Array, maxPixels: number, orientation: number) 
   return { file: encode(pixels), warnings: pixels.warnings };
 }
 
-/** Throws `refusal` where there is one: why a file's coefficients cannot be read says more than why its pixels cannot. */
+/**
+ * Throws `refusal` where there is one: why a file's coefficients cannot be read is more useful than why its pixels
+ * cannot.
+ */
 function convertOrRefuse(bytes: Uint8Array, maxPixels: number, orientation: number, refusal: unknown) {
   try {
     return convertJpeg(bytes, maxPixels, orientation);
@@ -37,7 +40,10 @@ function mayStillDecode(error: unknown): boolean {
   return code === "BAD_JPEG" || code === "UNSUPPORTED_JPEG";
 }
 
-/** The first frame of another format, and the EXIF orientation that it is still to be turned by. BAD_IMAGE, TOO_MANY_PIXELS. */
+/**
+ * The first frame of another format, and the EXIF orientation that it is still to be turned by. BAD_IMAGE,
+ * TOO_MANY_PIXELS.
+ */
 async function convertForeign(task: ForeignTask) {
   const { orientation, ...pixels } = await decodeForeign(task);
   return { file: encode(pixels), orientation };
@@ -48,7 +54,7 @@ export interface Origin {
   /** EXIF orientation that it is still to be turned by. */
   readonly orientation: number;
   readonly converted: boolean;
-  /** Of the file itself, where what is stored is a converted one. */
+  /** Warnings about the file itself, where what is stored is a converted one. */
   readonly warnings: number;
 }
 
@@ -59,8 +65,9 @@ export interface StorableOptions {
 }
 
 /**
- * What `read` makes of an image: of the file itself, or of a JPEG that it was converted to, where it is of another format, is to be turned, or
- * `read` returns undefined because its colours cannot be stored. The codes of the addon and of foreign decoders.
+ * What `read` makes of an image: of the file itself, or of a JPEG that it was converted to, where it is of another
+ * format, is to be turned, or `read` returns undefined because its colours cannot be stored. The codes of the addon and
+ * of foreign decoders.
  */
 export async function readStorable<T>(
   bytes: Uint8Array,

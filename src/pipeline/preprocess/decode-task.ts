@@ -22,9 +22,9 @@ export interface DecodeTask {
 }
 
 export interface DecodeAnswer {
-  /** By image: why it could not be decoded. */
+  /** The reason why an image could not be decoded, per image. */
   readonly errors: readonly (WireError | undefined)[];
-  /** By image: the bytes that the slab had no room for. */
+  /** The bytes that the slab had no room for, per image. */
   readonly overflow: (ArrayBuffer | undefined)[];
   /** When the thread worked on it; undefined where there was nothing to do. */
   readonly work: Work | undefined;

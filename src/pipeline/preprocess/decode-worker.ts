@@ -1,4 +1,5 @@
-// Inside a worker thread: image bytes -> packed coefficients, many images per task. A bad image is a value, not a failure of the task.
+// Inside a worker thread: image bytes -> packed coefficients, many images per task. A bad image is a value, not a
+// failure of the task.
 import { move, transferableSymbol, valueSymbol } from "piscina";
 import { toWire } from "../../errors.js";
 import { copyBytes, crc32c, parseFacts, readJpegFacts, takeFile, takePacked } from "../../native/index.js";
@@ -19,7 +20,7 @@ async function decodeImage(bytes: Uint8Array, settings: DecodeSettings, place: P
   await readStorable(bytes, options, (file, origin) => store(file, settings, origin, place) || undefined);
 }
 
-/** False when its colours are no luma and chroma. */
+/** Stores a JPEG's coefficients; false when its colours are not luma and chroma. */
 function store(original: Uint8Array, settings: DecodeSettings, origin: Origin, { slab, index }: Place): boolean {
   const numbers = slab.facts(index);
   readJpegFacts(original, settings, numbers);

@@ -1,4 +1,4 @@
-// What the name of a file or tar entry says: an image, a label, an archive, or what operating systems leave lying about.
+// What the name of a file or tar entry means: an image, a label, an archive, or what operating systems leave behind.
 
 const jpegExtensions = new Set([".jpg", ".jpeg", ".jpe", ".jfif"]);
 
@@ -96,7 +96,7 @@ const kinds = new Map<string, "image" | "label">([
   ...[...labelExtensions].map((extension) => [extension, "label"] as const),
 ]);
 
-/** What a file of that name is in a sample: meant as an image, readable or not, or what may say the label. */
+/** What a file of that name is in a sample: meant as an image, readable or not, or what may contain the label. */
 export function sampleKindOf(path: string): "image" | "label" | undefined {
   const dot = path.lastIndexOf(".");
   if (dot <= path.lastIndexOf("/") + 1) return undefined;
@@ -107,10 +107,10 @@ export function sampleKindOf(path: string): "image" | "label" | undefined {
 /** Whether a file of that name is meant as an image, readable or not. */
 export const isImageName = (path: string) => sampleKindOf(path) === "image";
 
-/** Whether a file of that name may say a sample's label. */
+/** Whether a file of that name may contain a sample's label. */
 export const isLabelName = (path: string) => sampleKindOf(path) === "label";
 
-/** Whether a file's first bytes may say that it is an image, although its name does not. */
+/** Whether a file may be an image by its first bytes, although its name is not an image's. */
 export function mayHoldImage(path: string): boolean {
   const { extension } = splitName(path);
   return !dataExtensions.has(extension.toLowerCase()) && !archiveName.test(path) && systemReason(path) === undefined;

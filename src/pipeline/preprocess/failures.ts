@@ -4,7 +4,7 @@ import { fromWire, ToolkitError } from "../../errors.js";
 import type { Failure } from "../../shards/manifest.js";
 import type { Settings } from "./options.js";
 
-/** Samples seen before a share of failures says anything. */
+/** Samples seen before a share of failures means anything. */
 const minSamplesForShare = 1000;
 
 /** Samples so far, those of earlier runs with them. */
@@ -17,7 +17,10 @@ export interface FailureCounts {
 export class FailureLimit {
   constructor(private readonly settings: Pick<Settings, "onBadSample" | "errorLimit">) {}
 
-  /** After every group of samples; `counts` has the group's `failures` in it. The failure's own error, or TOO_MANY_ERRORS. */
+  /**
+   * After every group of samples; `counts` has the group's `failures` in it. The failure's own error, or
+   * TOO_MANY_ERRORS.
+   */
   check(failures: readonly Failure[], counts: FailureCounts): void {
     const [first] = failures;
     if (first === undefined) return;

@@ -7,8 +7,8 @@ import type { SkippedRun } from "./skipped-run.js";
 import type { TarEntry } from "./tar-entry.js";
 
 /**
- * Every entry becomes a sample or part of one, a problem, or is ignored for a reason. `skipped` are the files before the
- * first entry, where reading goes on.
+ * Every entry becomes a sample or part of one, a problem, or is ignored for a reason. `skipped` are the files before
+ * the first entry, where reading continues.
  */
 export async function* groupByKey(
   entries: AsyncIterable<readonly TarEntry[]>,
@@ -54,7 +54,7 @@ function divisionOf({ archive }: TarEntry, division: string | undefined): string
   return archive === undefined ? division : divisionOfInnerTar(archive);
 }
 
-/** What an entry is that can be no part of a sample. */
+/** What an entry is that cannot be part of a sample. */
 function asideOf(entry: TarEntry, { imageField }: LabelRules): IgnoredEntry | SourceProblem | undefined {
   const { name, path, offset, kind, bytes, problem } = entry;
   if (bytes !== undefined) return undefined;

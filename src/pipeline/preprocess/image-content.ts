@@ -1,4 +1,4 @@
-// Whether bytes are an image's, by what its format begins with: for files whose names do not say so.
+// Whether bytes are an image's, by what its format begins with: for files whose names do not tell.
 import { begins, signatures } from "../signatures.js";
 
 /** First bytes that looksLikeImage wants; fewer of a shorter file. */

@@ -1,6 +1,10 @@
-// JSON as data sets have it: Python's, which writes NaN and Infinity; and where a text stops being JSON, which V8 does not say.
+// JSON as data sets have it: Python's, which writes NaN and Infinity; and where a text stops being JSON, which V8 does
+// not report.
 
-/** The value, or where in the text, in bytes, it is not JSON. Python's NaN and Infinity, which JSON does not have, are null. */
+/**
+ * The value, or where in the text, in bytes, it is not JSON. Python's NaN and Infinity, which JSON does not have, are
+ * null.
+ */
 export type JsonResult = { readonly value: unknown } | { readonly faultAt: number };
 
 export function parseJsonText(text: string): JsonResult {
@@ -28,7 +32,10 @@ function withoutNonFinite(text: string): string {
   return finite + text.slice(copied);
 }
 
-/** Where the string that begins at `start` ends, or the character that no JSON string could have there. One look at each character. */
+/**
+ * Where the string that begins at `start` ends, or the character that no JSON string could have there. One look at each
+ * character.
+ */
 function scanString(text: string, start: number): { readonly end: number; readonly isWhole: boolean } {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON allows none of them in a string.
   const special = /["\\\u0000-\u001f]/g;
@@ -49,7 +56,9 @@ const scalar = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null|-?(?
 /** What may come next. */
 type Expected = "value" | "value or ]" | "key" | "key or }" | ":" | ", or end";
 
-/** The index of the first character that no JSON could have there. Nesting takes memory of the heap, not of the stack. */
+/**
+ * The index of the first character that no JSON could have there. Nesting takes memory of the heap, not of the stack.
+ */
 function findFault(text: string): number {
   const open: string[] = [];
   let expected = "value" as Expected; // not only what it begins with

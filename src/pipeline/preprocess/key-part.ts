@@ -1,4 +1,4 @@
-// The files of one key: an image and what is said about it, on the way to becoming a sample, a failure, or ignored.
+// The files of one key: an image and what belongs to it, on the way to becoming a sample, a failure, or ignored.
 import type { ErrorCode } from "../../error-codes.js";
 import { keyProblem } from "../../shards/key.js";
 import { isJpegExtension } from "./entry-names.js";
@@ -9,9 +9,9 @@ import type { TarEntry } from "./tar-entry.js";
 /** One file of a key. */
 export interface Member {
   readonly entry: TarEntry;
-  /** The key that its name says. */
+  /** The key that follows from its name. */
   readonly stem: string;
-  /** With the dot; what follows the stem. */
+  /** What follows the stem, with the dot. */
   readonly extension: string;
   readonly isImage: boolean;
 }
@@ -23,7 +23,7 @@ export type Fate = "another field" | "several images" | "its labels are used up"
 export interface PartContext {
   readonly rules: LabelRules;
   readonly division: string | undefined;
-  /** Where reading goes on when everything before the part is done. */
+  /** Where reading continues when everything before the part is done. */
   readonly position: number;
 }
 
@@ -36,7 +36,7 @@ export class KeyPart {
   readonly stem: string;
   readonly position: number;
   readonly images: Member[] = [];
-  /** Of .cls, .txt and .json at most one each. */
+  /** At most one each of .cls, .txt and .json. */
   readonly labels: Member[] = [];
   /** Entries between its files that belong to no sample. */
   aside: (IgnoredEntry | SourceProblem)[] = none;
@@ -57,7 +57,7 @@ export class KeyPart {
     (member.isImage ? this.images : this.labels).push(member);
   }
 
-  /** An entry among its files that belongs to no sample, to be told of after it. */
+  /** An entry among its files that belongs to no sample, to be reported after it. */
   setAside(item: IgnoredEntry | SourceProblem): void {
     if (this.aside === none) this.aside = [];
     this.aside.push(item);

@@ -1,5 +1,6 @@
-// A run of neighbouring entries with the same base, as WebDataset splits names at the first dot: one sample with several fields, several
-// samples whose keys hold dots, or a key that stands there more than once. Which of these it is, is decided at its end.
+// A run of neighbouring entries with the same base, as WebDataset splits names at the first dot: one sample with
+// several fields, several samples whose keys hold dots, or a key that stands there more than once. Which of these it
+// is, is decided at its end.
 import { isLabelName, splitName } from "./entry-names.js";
 import { ignore, KeyPart, type Member, problemOf } from "./key-part.js";
 import type { LabelRules } from "./label-rules.js";
@@ -7,7 +8,10 @@ import type { IgnoredEntry, SourceItem, SourceProblem } from "./sample.js";
 import { maxFilesBetween, type SkippedRun } from "./skipped-run.js";
 import type { TarEntry } from "./tar-entry.js";
 
-/** Longer runs are not one sample: `img.0001.jpg` to `img.9999.jpg` are each by themselves. Until it is clear, they are held. */
+/**
+ * Longer runs are not one sample: `img.0001.jpg` to `img.9999.jpg` are each by themselves. Until it is clear, they are
+ * held.
+ */
 const maxRunFiles = 64;
 
 /** Fields that an error names. */
@@ -22,9 +26,9 @@ export class KeyRun {
   private between = 0;
   /** Where its first entry begins. */
   private readonly position: number;
-  /** Whether a key went on after another one began. */
+  /** Whether a key continued after another one began. */
   private isInterleaved = false;
-  /** Whether its parts were decided together: reading goes on before all of them or after. */
+  /** Whether its parts were decided together: reading continues before all of them or after. */
   private areTogether = false;
   /** The first image that `imageField` leaves out, and the names of such. */
   private other: { readonly entry: TarEntry; readonly item: IgnoredEntry; readonly fields: Set<string> } | undefined;
@@ -62,8 +66,8 @@ export class KeyRun {
   }
 
   /**
-   * An entry that is no part of it, to be told of after what came before it: where that is read again, this entry comes again. False when
-   * there were so many that the run is at its end.
+   * An entry that is not part of it, to be reported after what came before it: where that is read again, this entry
+   * comes again. False when there were so many that the run is at its end.
    */
   setAside(item: IgnoredEntry | SourceProblem): boolean {
     const part = this.parts.at(-1);
@@ -158,7 +162,7 @@ export class KeyRun {
   }
 }
 
-/** Which label is whose can be told where every repetition of a key has the same files. Whether there are repetitions. */
+/** Which label is whose is known where every repetition of a key has the same files. Whether there are repetitions. */
 function settleRepeats(parts: readonly KeyPart[]): boolean {
   const repeated = parts.filter((part) => part.repeats);
   for (const part of repeated) {
@@ -171,7 +175,7 @@ function settleRepeats(parts: readonly KeyPart[]): boolean {
 }
 
 /**
- * Where files of the base say something (`000.cls`), images that nothing of their own name is said about (`000.depth.png`) are fields of the
+ * Where the base has files of its own (`000.cls`), images whose own name has none (`000.depth.png`) are fields of the
  * base's sample: its only image, or another field beside its image. Whether that is so here.
  */
 function joinFields(parts: KeyPart[], base: string): boolean {

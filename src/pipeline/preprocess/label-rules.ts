@@ -7,7 +7,7 @@ import { type ClassList, isSynset } from "./classes.js";
 import { baseOf, lastPart } from "./entry-names.js";
 import { parseJsonText } from "./json-text.js";
 
-/** A label, or why there is none; `name` and `synset` where the source says them. */
+/** A label, or why there is none; `name` and `synset` where the source contains them. */
 export type LabelResult =
   | { readonly index: number; readonly name?: string | undefined; readonly synset?: string | undefined }
   | { readonly problem: "MISSING_LABEL" | "BAD_LABEL"; readonly message: string };
@@ -34,7 +34,9 @@ const classLists: Kind<string | number> = {
 };
 
 export const labelOptions = optionTable({
-  /** How many classes there are, or a file of them; see readClasses. Default: what the sources are divided into, sorted. */
+  /**
+   * How many classes there are, or a file of them; see readClasses. Default: what the sources are divided into, sorted.
+   */
   classes: {
     kind: classLists,
     otherwise: "the sources' synsets or folders, sorted",
@@ -54,7 +56,10 @@ export const labelOptions = optionTable({
     describe: "Field of each sample's .json that is the label, such as meta.class",
     group: "Labels",
   },
-  /** Which file of a sample of several is its image, such as left.jpg of 000.left.jpg. Default: the one image that it has. */
+  /**
+   * Which file of a sample of several is its image, such as left.jpg of 000.left.jpg. Default: the one image that it
+   * has.
+   */
   imageField: {
     kind: text,
     describe: "Which file of each sample is its image where it has several, such as left.jpg of 000.left.jpg",
@@ -74,7 +79,10 @@ export interface LabelRules {
   readonly labelField: string | undefined;
   /** From `labels`: the label of a file by its entry's name. It then replaces everything else. */
   readonly byName: ((entry: string) => string | undefined) | undefined;
-  /** Which file of a sample is its image, such as left.jpg of 000.left.jpg, in lower case. Undefined: the one image that it has. */
+  /**
+   * Which file of a sample is its image, such as left.jpg of 000.left.jpg, in lower case. Undefined: the one image that
+   * it has.
+   */
   readonly imageField?: string | undefined;
 }
 
@@ -103,7 +111,7 @@ function parseObject({ json, jsonName = "the .json" }: Companions): Parsed {
   return { object: value as Fields };
 }
 
-/** In an error: never the value of what may nest without end. */
+/** A value for an error message: the contents of what may nest without end are left out. */
 function describeValue(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object" && value !== null) return "an object";
@@ -112,7 +120,7 @@ function describeValue(value: unknown): string {
 
 const asText = (value: unknown) => (typeof value === "string" && value !== "" ? value : undefined);
 
-/** Only what the object itself says: every object has a `constructor`. */
+/** A field of the object's own: every object inherits a `constructor`. */
 function fieldOf(object: Fields | undefined, field: string): unknown {
   return field.split(".").reduce<unknown>((value, key) => {
     const isObject = typeof value === "object" && value !== null;
@@ -121,9 +129,10 @@ function fieldOf(object: Fields | undefined, field: string): unknown {
 }
 
 /**
- * The label by the first of these that says one: the `labels` file; `.cls`; the field `labelField` of `.json`; `.txt`; the usual fields of
- * `.json` (label, cls, class); the class folder or single-class tar. A label is a class index, a synset or a class name; a `.txt` that holds
- * something else (a caption) is passed over where another says more.
+ * The label by the first of these that contains one: the `labels` file; `.cls`; the field `labelField` of `.json`;
+ * `.txt`; the usual fields of `.json` (label, cls, class); the class folder or single-class tar. A label is a class
+ * index, a synset or a class name; a `.txt` that holds something else (a caption) is passed over where another contains
+ * one.
  */
 export function labelOf(sample: Companions, rules: LabelRules): LabelResult {
   const { object, fault } = parseObject(sample);
@@ -132,13 +141,14 @@ export function labelOf(sample: Companions, rules: LabelRules): LabelResult {
     if (value === undefined || value === null) continue;
     first ??= value;
     const named = typeof value === "string" ? indexOfName(value, rules.classes) : undefined;
-    // What a folder is called is a name, of digits too: ImageFolder sorts the folders 0 to 10 as text, and so 10 is not the class 10.
+    // What a folder is called is a name, of digits too: ImageFolder sorts the folders 0 to 10 as text, and so 10 is not
+    // the class 10.
     const number = isName && named !== undefined ? undefined : asIndex(value);
     const index = number ?? named;
     if (index === undefined) continue;
     const known = rules.classes?.at(index);
     if (rules.classesAreGiven && known === undefined) continue;
-    // A number is not one of the folders' numbers: only the sample itself can say what it means.
+    // A number is not one of the folders' numbers: only the sample itself can define what it means.
     if (number === undefined || rules.classesAreGiven) return { index, name: known?.name, synset: known?.synset };
     return { index, name: asText(object?.name ?? object?.class_name), synset: asText(object?.wnid ?? object?.synset) };
   }

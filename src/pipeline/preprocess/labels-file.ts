@@ -9,8 +9,8 @@ export type LabelsFile =
   | { readonly kind: "named"; readonly labels: ReadonlyMap<string, string> };
 
 /**
- * Reads a labels file: `name,label` on every line (a header line may stand first), or one label per line. Names match an image's file name,
- * with or without its extension. BAD_LABELS when it is empty or names an image twice.
+ * Reads a labels file: `name,label` on every line (a header line may stand first), or one label per line. Names match
+ * an image's file name, with or without its extension. BAD_LABELS when it is empty or names an image twice.
  */
 export async function readLabels(url: string): Promise<LabelsFile> {
   const text = await readText(url);
@@ -37,7 +37,9 @@ export async function readLabels(url: string): Promise<LabelsFile> {
   return { kind: "named", labels };
 }
 
-/** Labels by name for one per line, in the order of the names. BAD_LABELS when there are not as many labels as images. */
+/**
+ * Labels by name for one per line, in the order of the names. BAD_LABELS when there are not as many labels as images.
+ */
 export function assignLines(labels: readonly string[], url: string, entries: readonly string[]): Map<string, string> {
   const names = entries.map(lastPart).sort();
   if (labels.length !== names.length)

@@ -9,11 +9,14 @@ import { divisionsOf, listSourceImages, type Source } from "./sources.js";
 
 export interface SettledLabels {
   readonly rules: LabelRules;
-  /** Of all that decides labels: the same content gives the same text, wherever it was read from. */
+  /** A hash of everything that decides labels: the same content gives the same text, wherever it was read from. */
   readonly fingerprint: string;
 }
 
-/** BAD_CLASSES, BAD_LABELS, NOT_FOUND; the tar errors, when the names in the sources have to be listed. */
+/**
+ * Settles what labels mean. Throws BAD_CLASSES, BAD_LABELS, NOT_FOUND; the errors of tars, when the names in the
+ * sources have to be listed.
+ */
 export async function settleLabels(
   options: LabelOptions,
   sources: readonly Source[],
@@ -39,7 +42,10 @@ export async function settleLabels(
   return { rules, fingerprint: createHash("sha256").update(JSON.stringify(content)).digest("hex") };
 }
 
-/** In lower case, without the dot that it may be given with. INVALID_OPTION when no file of an image can be called so. */
+/**
+ * The field in lower case, without the dot that it may be given with. Throws INVALID_OPTION when no file of an image
+ * can have that name.
+ */
 function parseImageField(given: string | undefined): string | undefined {
   if (given === undefined) return undefined;
   const field = given.replace(/^\./, "").toLowerCase();

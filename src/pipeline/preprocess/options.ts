@@ -82,7 +82,10 @@ export const preprocessOptions = optionTable({
     describe: "Folder for the shards and the manifest, a path or s3://bucket/folder",
     group: "Output",
   },
-  /** How packed streams are stored. Default "zstd": about the size of the JPEGs; "none": twice that, and several times faster to read. */
+  /**
+   * How packed streams are stored. Default "zstd": about the size of the JPEGs; "none": twice that, and several times
+   * faster to read.
+   */
   codec: {
     kind: oneOf(codecs),
     default: defaultCodec,
@@ -138,7 +141,10 @@ export const preprocessOptions = optionTable({
     describe: "Skip and count bad samples, or stop at the first",
     group: "Failures",
   },
-  /** Failures after which to give up with TOO_MANY_ERRORS: a number, or a share of the samples seen ("1%"). Default: never. */
+  /**
+   * Failures after which to give up with TOO_MANY_ERRORS: a number, or a share of the samples seen ("1%"). Default:
+   * never.
+   */
   maxErrors: {
     kind: failureLimits,
     describe: "Stop after more failures than this: a number, or a share of the samples such as 0.1%",
@@ -150,11 +156,13 @@ export const preprocessOptions = optionTable({
     describe: "Tar to put the files of failed samples in, to be repaired and fed back",
     group: "Failures",
   },
-  /** Whatever data set is in `out` is replaced. Default false: it is resumed when it is the same, and refused when not. */
+  /**
+   * Whatever data set is in `out` is replaced. Default false: it is resumed when it is the same, and refused when not.
+   */
   overwrite: { kind: flag, default: false, describe: "Replace the data set that is in `out`", group: "Output" },
   /**
-   * Which of how many processes this is that share the work: each reads sources of its own, and the last to finish writes the manifest.
-   * Default 0 of 1.
+   * Which of how many processes this is that share the work: each reads sources of its own, and the last to finish
+   * writes the manifest. Default 0 of 1.
    */
   rank: {
     kind: integers(0),

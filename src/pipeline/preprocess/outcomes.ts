@@ -1,11 +1,12 @@
-// A source's items on their way to the decoder and back: grouped by the memory that they lie in, and what became of each.
+// A source's items on their way to the decoder and back: grouped by the memory that they lie in, and what became of
+// each.
 import type { WireError } from "../../errors.js";
 import type { ClassEntry, Failure } from "../../shards/manifest.js";
 import { isSample, type RawSample, type SourceItem, type SourceProblem } from "./sample.js";
 import type { Outcome } from "./shard-task.js";
 import type { Source } from "./sources.js";
 
-/** Of images there are fewer in a slab; this bounds runs of items without any. */
+/** The most items in a group. A slab holds fewer images than this; it bounds stretches of items without any. */
 const maxGroupItems = 256;
 
 /** Items whose images lie in the same slab; those without an image go with the ones before. */
@@ -29,7 +30,10 @@ export async function* bySlab(read: AsyncIterable<readonly SourceItem[]>): Async
 /** Images whose label is bad are not decoded: they are failures whatever their coefficients are. */
 export const isDecodable = (item: SourceItem): item is RawSample => isSample(item) && !("problem" in item.label);
 
-/** What becomes of an item: stored as image `index` of its slab, unless `error` says why it could not be decoded, or its own kind. */
+/**
+ * What becomes of an item: stored as image `index` of its slab, unless `error` is why it could not be decoded, or its
+ * own kind.
+ */
 export function outcomeOf(item: SourceItem, index: number, error: WireError | undefined, source: Source): Outcome {
   const at = { position: item.position, imageBytes: isSample(item) ? item.image.length : 0 };
   if ("ignored" in item) return { ...at, ignored: item.ignored };

@@ -1,4 +1,5 @@
-// The output folder's state: empty, ours and unfinished, ours and complete, or somebody else's. Nothing here reads samples.
+// The output folder's state: empty, ours and unfinished, ours and complete, or somebody else's. Nothing here reads
+// samples.
 import { ToolkitError } from "../../errors.js";
 import type { Codec } from "../../native/index.js";
 import {
@@ -15,7 +16,9 @@ import { at, writableAt } from "../../storage/at.js";
 import { putObject, readText } from "../../storage/objects.js";
 import { baseName, joinUrl } from "../../storage/url.js";
 
-/** Written first: which data set the folder is for. Its absence or difference is what makes a folder somebody else's. */
+/**
+ * Written first: which data set the folder is for. Its absence or difference is what makes a folder somebody else's.
+ */
 const jobName = "job.json";
 
 const ownFile = /^(shard-\d{5}-\d{5}\.(arrow|json)|manifest\.json|index\.arrow|job\.json|errors\.jsonl)$/;
@@ -31,8 +34,8 @@ export interface Job {
 export type OutputState = { readonly kind: "unfinished" } | { readonly kind: "complete"; readonly manifest: Manifest };
 
 /**
- * Claims `folder` for `job`, which several processes may do at once. OUTPUT_HOLDS_ANOTHER_DATASET, naming what differs, when it was made by
- * another job; `overwrite` clears it instead.
+ * Claims `folder` for `job`, which several processes may do at once. OUTPUT_HOLDS_ANOTHER_DATASET, naming what differs,
+ * when it was made by another job; `overwrite` clears it instead.
  */
 export async function claimOutput(folder: string, job: Job, overwrite: boolean): Promise<OutputState> {
   if (overwrite) await clearOutput(folder);
@@ -102,7 +105,10 @@ export async function clearOutput(folder: string): Promise<void> {
   for (const name of ordered) await writableAt(joinUrl(folder, name)).remove();
 }
 
-/** The sidecars of a source's parts that are done, from the first on; writing goes on after them unless the last is the source's end. */
+/**
+ * The sidecars of a source's parts that are done, from the first on; writing continues after them unless the last is
+ * the source's end.
+ */
 export async function readFinishedParts(folder: string, source: number): Promise<Sidecar[]> {
   const sidecars: Sidecar[] = [];
   const listed = await at(folder).list({ namePrefix: shardPrefix(source) });

@@ -1,5 +1,5 @@
-// The stages of preprocessing: storage, read (tars into samples, on the calling thread), decode, write (record batches and their checksums, on
-// a thread of its own), output.
+// The stages of preprocessing: storage, read (tars into samples, on the calling thread), decode, write (record batches
+// and their checksums, on a thread of its own), output.
 import { storageActivity } from "../../storage/remote/activity.js";
 import {
   epochMs,
@@ -18,9 +18,9 @@ export class PreprocessClock {
   private readonly decode: StageClock;
   private readonly write: StageClock;
   private readonly output: StageClock;
-  /** What the writing thread's stores did, as it told last. */
+  /** What the writing thread's stores did, as it reported last. */
   private outputTally = { busyMs: 0, bytes: 0 };
-  /** Since when samples are read, or bytes waited for. */
+  /** The time at which reading samples, or waiting for bytes, began. */
   private readSince = 0;
   private waitSince = 0;
 

@@ -42,7 +42,11 @@ export function summarise(sidecars: readonly SidecarBody[]): Counted {
   };
 }
 
-/** Writes errors.jsonl and the manifest; another process may do the same at the same time. NO_SAMPLES, NO_LABELS, EMPTY_TAR when there is nothing to publish; the folder is cleared then. BAD_CLASSES and BAD_LABEL when the parts do not agree on what labels mean, and when labels leave absurd gaps. */
+/**
+ * Writes errors.jsonl and the manifest; another process may do the same at the same time. NO_SAMPLES, NO_LABELS,
+ * EMPTY_TAR when there is nothing to publish; the folder is cleared then. BAD_CLASSES and BAD_LABEL when the parts do
+ * not agree on what labels mean, and when labels leave absurd gaps.
+ */
 export async function publishManifest(
   out: string,
   job: Job,
@@ -70,7 +74,8 @@ export async function publishManifest(
     await putObject(joinUrl(out, "errors.jsonl"), failures.map((failure) => `${printableJson(failure)}\n`).join(""));
   const url = joinUrl(out, manifestName);
   return writeManifest(url, body).catch((error: unknown) => {
-    if (error instanceof ToolkitError && error.code === "OBJECT_EXISTS") return readManifest(url); // of the same sidecars
+    // Of the same sidecars.
+    if (error instanceof ToolkitError && error.code === "OBJECT_EXISTS") return readManifest(url);
     throw error;
   });
 }
@@ -109,7 +114,7 @@ function countByCode(failures: readonly Failure[]): Record<string, number> {
   return counts;
 }
 
-/** By reason, in the order of the reasons; nothing where nothing was ignored. */
+/** Counts by reason, in the order of the reasons; no field where nothing was ignored. */
 function sumIgnored(sidecars: readonly SidecarBody[]): Pick<Counted, "ignored"> {
   const counts = new Map<string, number>();
   for (const { ignored = {} } of sidecars)

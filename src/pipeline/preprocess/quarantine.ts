@@ -21,8 +21,9 @@ const notOfImages = new Set([
 ]);
 
 /**
- * Writes the images among `failures` as they are in their sources, with a `.cls` where the label is known, to the tar `url`. The same failures
- * give the same bytes. Files that were too large or could not be read, and those of sources that have gone since, are left out.
+ * Writes the images among `failures` as they are in their sources, with a `.cls` where the label is known, to the tar
+ * `url`. The same failures give the same bytes. Files that were too large or could not be read, and those of sources
+ * that have gone since, are left out.
  */
 export async function writeQuarantine(
   url: string,
@@ -39,7 +40,7 @@ export async function writeQuarantine(
       if (own.length === 0) continue;
       for await (const { failure, bytes } of readAgain(source, own, maxEntryBytes, signal)) {
         const { key = "", entry = "", label } = failure;
-        // The name of what may have no such name is one that says so; errors.jsonl has the other.
+        // What may not have its own name gets one that shows it; errors.jsonl has its own.
         const name = keyProblem(key) === undefined ? key : `unnamed-${++unnamed}`;
         await tar.entry(name + extensionOf(entry), bytes);
         if (label !== undefined) await tar.entry(`${name}.cls`, String(label));
@@ -111,7 +112,7 @@ async function* readEntriesAgain(
       if (byOffset.size === 0) break;
     }
   } catch (error) {
-    // The end of a damaged tar is no news here: it failed the run, or stands among the failures.
+    // The end of a damaged tar needs no report here: it failed the run, or stands among the failures.
     if (!(error instanceof ToolkitError) || error.code !== "TRUNCATED_TAR") throw error;
   } finally {
     await reader.close();

@@ -19,11 +19,14 @@ export interface PreprocessReport {
   readonly inputBytes: number;
   readonly outputBytes: number;
   readonly seconds: number;
-  /** Of the samples that this run read. */
+  /** The speed over the samples that this process read. */
   readonly imagesPerSecond: number;
   /** True when an earlier run had finished the same work and nothing was left to do. */
   readonly alreadyDone: boolean;
-  /** False: this rank has done its part, other ranks have not. The counts are then of its part, and there is no manifest yet. */
+  /**
+   * Whether every rank has done its part. If not, the counts are those of this rank's part, and there is no manifest
+   * yet.
+   */
   readonly complete: boolean;
   /** Requests to storage services, and how many of them had to be made again. */
   readonly storage: StorageCounters;

@@ -177,13 +177,13 @@ export class PreprocessRun {
     }
   }
 
-  /** BAD_CLASSES as soon as two samples disagree on what a number means. */
+  /** Notes the classes of a group; throws BAD_CLASSES as soon as two samples disagree on what a number means. */
   private noteClasses({ source, outcomes }: DecidedGroup & { readonly source: number }): void {
     const { url } = this.sources[source] as Source;
     for (const outcome of outcomes) if ("entry" in outcome) this.classes.note(outcome.entry, url, outcome.key);
   }
 
-  /** Counts outcomes, and ends the run where the policy says so. */
+  /** Counts outcomes, and ends the run where the policy requires it. */
   private count(outcomes: readonly Outcome[]): void {
     const failures = outcomes.flatMap((outcome) => ("failure" in outcome ? [outcome.failure] : []));
     const ignored = outcomes.filter((outcome) => "ignored" in outcome).length;

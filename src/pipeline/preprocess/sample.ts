@@ -3,7 +3,9 @@ import type { ErrorCode } from "../../error-codes.js";
 import type { IgnoreReason } from "./entry-names.js";
 import type { LabelResult, LabelRules } from "./label-rules.js";
 
-/** Where something lies: the entry's name as the source has it, and its byte offset there; a file of a folder has none. */
+/**
+ * Where something lies: the entry's name as the source has it, and its byte offset there; a file of a folder has none.
+ */
 export interface Place {
   readonly entry: string;
   readonly offset: number | undefined;
@@ -11,13 +13,13 @@ export interface Place {
 
 export interface RawSample extends Place {
   readonly key: string;
-  /** With the dot, as in the source. */
+  /** The extension with its dot, as in the source. */
   readonly extension: string;
-  /** In shared memory: a slab's, or its own. */
+  /** The file's bytes in shared memory: a slab's, or its own. */
   readonly image: Uint8Array;
   readonly label: LabelResult;
   readonly json: string | undefined;
-  /** Where reading goes on when everything before this sample is done: a position for the source's reader. */
+  /** Where reading continues when everything before this sample is done: a position for the source's reader. */
   readonly position: number;
 }
 
@@ -39,7 +41,7 @@ export interface IgnoredEntry {
   readonly image?: Uint8Array | undefined;
 }
 
-/** Items of one position belong together: reading goes on before all of them or after. */
+/** Items of one position belong together: reading continues before all of them or after. */
 export type SourceItem = RawSample | SourceProblem | IgnoredEntry;
 
 export function isSample(item: SourceItem): item is RawSample {

@@ -14,11 +14,13 @@ import { joinUrl } from "../../storage/url.js";
 import type { DecidedGroup, Outcome, ShardSettings } from "./shard-task.js";
 import { ResultSlab } from "./slab.js";
 
-/** What a sidecar says beside its shard, while it is being gathered. */
+/** What a sidecar contains beside its shard, while it is being gathered. */
 class Gathered {
   failures: Failure[] = [];
   ignored: Record<string, number> = {};
-  /** By all that samples say of a class: parts that disagree are found when they are put together. */
+  /**
+   * Classes by everything that samples contain about them: parts that disagree are found when they are put together.
+   */
   classes = new Map<string, ClassEntry>();
   statistics = new StatisticSums();
   inputBytes = 0;
@@ -34,7 +36,7 @@ export class ShardSequence {
   /** The shard before the one in hand, on its way to the disk: flushing it takes long, and the next need not wait. */
   private publishing: Promise<void> = Promise.resolve();
 
-  /** `done` are the sidecars an earlier run left: writing goes on after them. */
+  /** `done` are the sidecars an earlier run left: writing continues after them. */
   constructor(
     private readonly settings: ShardSettings,
     private readonly source: number,
@@ -56,8 +58,8 @@ export class ShardSequence {
       ignored[outcome.ignored] = (ignored[outcome.ignored] ?? 0) + 1;
       return;
     }
-    // Rolled over before the sample that no longer fits, so that the last shard of a source is known as such when it ends; not within what
-    // has one position, which would be read again as a whole.
+    // Rolled over before the sample that no longer fits, so that the last shard of a source is known as such when it
+    // ends; not within what has one position, which would be read again as a whole.
     const isFull = this.writer !== undefined && this.writer.byteLength >= this.settings.maxShardBytes;
     if (isFull && outcome.position !== this.lastPosition) await this.finishShard(outcome.position, false);
     this.lastPosition = outcome.position;
@@ -78,7 +80,7 @@ export class ShardSequence {
     if (pieces.flags & recordFlags.converted) gathered.converted++;
   }
 
-  /** Publishes what is left; the sidecar says that the source is complete. */
+  /** Publishes what is left; the sidecar marks the source as complete. */
   async finish(): Promise<void> {
     await this.finishShard(0, true);
     await this.publishing;

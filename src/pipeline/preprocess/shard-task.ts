@@ -1,4 +1,5 @@
-// What passes between the pipeline and the thread that writes shards: the slab with the decoded images, and what belongs to each.
+// What passes between the pipeline and the thread that writes shards: the slab with the decoded images, and what
+// belongs to each.
 import type { WireError } from "../../errors.js";
 import type { Codec } from "../../native/index.js";
 import type { ClassEntry, Failure, Sidecar, SidecarBody } from "../../shards/manifest.js";
@@ -8,10 +9,13 @@ import type { StorageOptions } from "../../storage/store.js";
 import type { Work } from "../stage-clock.js";
 import type { IgnoreReason } from "./entry-names.js";
 
-/** One item of a source, decided: an image to store, a failure to note, or a file that is only counted. `position` is where it begins in its source. */
+/**
+ * One item of a source, decided: an image to store, a failure to note, or a file that is only counted. `position` is
+ * where it begins in its source.
+ */
 export type Outcome = { readonly position: number; readonly imageBytes: number } & (
   | {
-      /** Its place in the slab. */
+      /** Its index in the slab. */
       readonly index: number;
       readonly key: string;
       readonly extension: string;
@@ -37,7 +41,7 @@ export interface ShardSettings {
   readonly storage: StorageOptions;
 }
 
-/** To the thread, which handles them in order. */
+/** What is sent to the thread, which handles requests in order. */
 export type ShardRequest =
   | { readonly kind: "begin"; readonly source: number; readonly done: readonly Sidecar[] }
   | { readonly kind: "append"; readonly group: DecidedGroup }
@@ -53,14 +57,15 @@ export interface NumberedRequest {
 
 /** What the thread did for a request, and what its stores did so far. */
 export interface ShardWork extends Work {
-  /** Since the answer before, without what was waited for. */
+  /** Busy time since the answer before, without what was waited for. */
   readonly busyMs: number;
   readonly activity: StorageActivity;
 }
 
 /**
- * From the thread, one for every request; "end" is answered with the source's sidecars when they are on disk, maybe after later
- * requests, "close" with what the thread's stores did. */
+ * What the thread sends, one answer for every request; "end" is answered with the source's sidecars when they are on
+ * disk, maybe after later requests, "close" with what the thread's stores did.
+ */
 export type ShardAnswer = { readonly id: number; readonly done?: ShardWork } & (
   | { readonly error: WireError }
   | { readonly sidecars?: readonly SidecarBody[]; readonly counters?: StorageCounters }

@@ -54,8 +54,8 @@ export class ShardThread {
   }
 
   /**
-   * Resolves when there is room for more, not when these are written: `onWritten` is called then, and the group's memory is free. An earlier
-   * request's error surfaces here.
+   * Resolves when there is room for more, not when these are written: `onWritten` is called then, and the group's
+   * memory is free. An earlier request's error surfaces here.
    */
   async append(group: DecidedGroup, onWritten: () => void): Promise<void> {
     await this.room();
@@ -64,7 +64,10 @@ export class ShardThread {
     this.observe(this.request({ kind: "append", group }, buffers).finally(onWritten));
   }
 
-  /** Finishes the source. Resolves with its sidecars when they are on disk; nothing waits for that to begin the next source. */
+  /**
+   * Finishes the source. Resolves with its sidecars when they are on disk; nothing waits for that to begin the next
+   * source.
+   */
   async finish(): Promise<readonly SidecarBody[]> {
     await this.room();
     const { sidecars = [] } = await this.request({ kind: "end" });
@@ -95,7 +98,8 @@ export class ShardThread {
 
   /** Ends what the thread has open, and takes over what it counted. */
   private async stop(): Promise<void> {
-    const { counters } = await this.post({ kind: "close" }, []).catch((): Answered => ({ id: -1 })); // it died: nothing to count
+    // It died: nothing to count.
+    const { counters } = await this.post({ kind: "close" }, []).catch((): Answered => ({ id: -1 }));
     if (counters !== undefined) absorbCounters(counters);
   }
 

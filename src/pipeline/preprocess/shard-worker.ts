@@ -1,4 +1,5 @@
-// Inside the thread that writes shards: building record batches, hashing and writing would keep the main thread from feeding the pool.
+// Inside the thread that writes shards: building record batches, hashing and writing would keep the main thread from
+// feeding the pool.
 import { performance } from "node:perf_hooks";
 import { type MessagePort, parentPort, threadId, workerData } from "node:worker_threads";
 import { ToolkitError, toWire, type WireError } from "../../errors.js";
@@ -24,7 +25,7 @@ class Desk {
 
   constructor(private readonly settings: ShardSettings) {}
 
-  /** Ends what is on its way to a service: nobody wants it any more. */
+  /** Ends what is on its way to a service: it is not wanted any more. */
   abandon(reason: ToolkitError): void {
     this.abandoning.abort(reason);
   }
@@ -42,7 +43,7 @@ class Desk {
       case "end": {
         await this.closing;
         const sidecars = Promise.resolve(sequence?.finish()).then(() => sequence?.sidecars ?? []);
-        this.closing = sidecars.catch(() => {}); // whoever asked for the end hears of it
+        this.closing = sidecars.catch(() => {}); // the request for the end reports it
         this.sequence = undefined;
         return { sidecars };
       }
@@ -58,7 +59,7 @@ class Desk {
   }
 }
 
-/** What the thread had done by its last answer: publishing a shard goes on between requests. */
+/** What the thread had done by its last answer: publishing a shard continues between requests. */
 let told = { loop: performance.eventLoopUtilization(), cpuMs: threadCpuMs() };
 
 /** Begins to time a request; what it returns ends it. */
@@ -75,8 +76,9 @@ function timeRequest(): () => ShardWork {
 }
 
 /**
- * Handles the requests of `port` one after another. After an error every later one but "abort" and "close" is answered with it. So is what
- * comes after "abort": it would begin a shard without what was dropped. What came before it is whole, and goes on.
+ * Handles the requests of `port` one after another. After an error every later one but "abort" and "close" is answered
+ * with it. So is what comes after "abort": it would begin a shard without what was dropped. What came before it is
+ * whole, and continues.
  */
 export function serve(port: MessagePort, settings: ShardSettings): void {
   const desk = new Desk(settings);

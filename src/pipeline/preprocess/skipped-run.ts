@@ -25,7 +25,7 @@ export class SkippedRun {
     this.between = 0;
   };
 
-  /** An entry that is no part of a sample. */
+  /** An entry that is not part of a sample. */
   addAside(): void {
     if (++this.between > maxFilesBetween) this.base = undefined;
   }

@@ -1,5 +1,6 @@
-// Memory that images travel in: one shared buffer per group of images, filled by the reader, read by a decoding thread, which puts what
-// it makes into a second one for the writing thread. Nothing is allocated per image, so nothing has to be collected.
+// Memory that images travel in: one shared buffer per group of images, filled by the reader, read by a decoding thread,
+// which puts what it makes into a second one for the writing thread. Nothing is allocated per image, so nothing has to
+// be collected.
 import { factNumbers, type JpegFacts, parseFacts } from "../../native/index.js";
 import type { SampleRecord } from "../../shards/record.js";
 import type { SharedBuffers } from "../shared-buffers.js";
@@ -8,7 +9,10 @@ import type { SharedBuffers } from "../shared-buffers.js";
 const slabImages = 64;
 const slabBytes = 2 << 20;
 
-/** The reader's side: hands out memory for one image after another, from slabs that are used again when all of their images are done. */
+/**
+ * The reader's side: hands out memory for one image after another, from slabs that are used again when all of their
+ * images are done.
+ */
 export class SlabAllocator {
   private slab: SharedArrayBuffer | undefined;
   private used = 0;
@@ -59,7 +63,10 @@ export type DecodedPieces = Pick<
   "packed" | "header" | "trailer" | "raw" | "imageCrc32c" | "flags" | "warnings" | "orientation"
 >;
 
-/** Per image: start and length of packed, header, trailer and raw (-1: none), then imageCrc32c, flags, warnings, orientation. */
+/**
+ * Per image: start and length of packed, header, trailer and raw (-1: none), then imageCrc32c, flags, warnings,
+ * orientation.
+ */
 const noteNumbers = 12;
 const imageNumbers = noteNumbers + factNumbers;
 const notesBytes = slabImages * imageNumbers * Float64Array.BYTES_PER_ELEMENT;

@@ -1,4 +1,5 @@
-// A source's bytes for a parser: as they are, or decompressed when it is a .tar.gz, whose offsets count decompressed bytes.
+// A source's bytes for a parser: as they are, or decompressed when it is a .tar.gz, whose offsets count decompressed
+// bytes.
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { ToolkitError } from "../../errors.js";
@@ -14,16 +15,16 @@ export function isGzipName(url: string): boolean {
 export interface SourceBytesOptions {
   readonly url: string;
   readonly byteLength: number;
-  /** Hears how far into the object reading has come. */
+  /** Receives how far into the object reading has come. */
   readonly onProgress?: (position: number) => void;
-  /** Whether the object's bytes are waited for; of compressed ones nobody can tell. */
+  /** Whether the object's bytes are waited for; for compressed ones this is not known. */
   readonly onWait?: (waiting: boolean) => void;
-  /** Only the beginning is wanted. Default false. */
+  /** Whether only the beginning is wanted. Default false. */
   readonly peek?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** TRUNCATED_TAR or BAD_TAR, while reading, when a compressed source is damaged. */
+/** Opens a source. Reading throws TRUNCATED_TAR or BAD_TAR when a compressed source is damaged. */
 export function openSourceBytes(options: SourceBytesOptions): ByteReader {
   if (isGzipName(options.url)) return new ByteReader({ open: () => gunzip(options), seekableBytes: undefined });
   return new ByteReader({ open: (start) => readObject(options, start), seekableBytes: options.byteLength });
@@ -43,7 +44,8 @@ async function* gunzip(options: SourceBytesOptions): AsyncGenerator<Uint8Array> 
   const { url, signal } = options;
   const plain = createGunzip({ chunkSize: 1 << 18 });
   const { onWait: _, ...unheard } = options;
-  pipeline(Readable.from(readObject(unheard, 0, false), { objectMode: false }), plain, () => {}); // its error surfaces in the loop below
+  // Its error surfaces in the loop below.
+  pipeline(Readable.from(readObject(unheard, 0, false), { objectMode: false }), plain, () => {});
   try {
     yield* plain as AsyncIterable<Uint8Array>;
   } catch (cause) {

@@ -1,4 +1,5 @@
-// What the user named -> the list of sources, each read in one piece, in a stable order; and what they are divided into.
+// What the user named -> the list of sources, each read in one piece, in a stable order; and what they are divided
+// into.
 import { ToolkitError } from "../../errors.js";
 import { publicUrl } from "../../public-url.js";
 import type { SourceEntry } from "../../shards/manifest.js";
@@ -31,7 +32,10 @@ const maxLooks = 16;
 /** Whether a URL is that of a tar, by its name. */
 export const isTarUrl = (url: string) => /\.(tar|tar\.gz|tgz)$/i.test(baseName(url));
 
-/** NO_SOURCES when a pattern matches nothing or a folder holds neither tars nor class folders; AMBIGUOUS_SOURCES when one holds both. */
+/**
+ * The sources that patterns name, in a stable order. Throws NO_SOURCES when a pattern matches nothing or a folder holds
+ * neither tars nor class folders; AMBIGUOUS_SOURCES when one holds both.
+ */
 export async function findSources(patterns: readonly string[]): Promise<Source[]> {
   const urls = await expandPatterns(patterns);
   return (await Promise.all(urls.map(describe))).flat();
@@ -78,7 +82,9 @@ function tarSource({ url, byteLength, version }: ObjectInfo): Source {
   return { kind: "tar", address: url, url: publicUrl(url), byteLength, version };
 }
 
-/** Indices of the sources of each of so many ranks: the largest first, each to the rank with the fewest bytes so far. */
+/**
+ * Indices of the sources of each of so many ranks: the largest first, each to the rank with the fewest bytes so far.
+ */
 export function divideSources(sources: readonly Pick<Source, "byteLength">[], ranks: number): readonly number[][] {
   const parts = Array.from({ length: ranks }, () => ({ bytes: 0, indices: [] as number[] }));
   const bySize = [...sources.entries()].sort(([i, a], [j, b]) => b.byteLength - a.byteLength || i - j);
@@ -172,13 +178,15 @@ async function listEntries(
   return entries;
 }
 
-/** The classes a source is divided into: its class folders, the tars in it, or the one synset that it is named after. */
+/**
+ * The classes a source is divided into: its class folders, the tars in it, or the one synset that it is named after.
+ */
 export async function divisionsOf(source: Source, signal?: AbortSignal): Promise<readonly string[]> {
   if (source.kind === "class-folders") return source.divisions ?? [];
   const own = divisionOfSource(source.url);
   if (own !== undefined) return [own];
-  // Only a tar that begins with a tar is looked through: the headers of any other would all have to be read for nothing. A read-me and
-  // what a system left there may stand before it.
+  // Only a tar that begins with a tar is looked through: the headers of any other would all have to be read for
+  // nothing. A read-me and what a system left there may stand before it.
   let looks = 0;
   const isTelling = (name: string) => isTarName(name) || isImageName(name) || ++looks === maxLooks;
   const first = (await listEntries(source, signal, isTelling)).at(-1);

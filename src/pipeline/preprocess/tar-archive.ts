@@ -1,4 +1,4 @@
-// One tar while it is read: where it ends, what was said of all its entries, and the parts of it that are not entries.
+// One tar while it is read: where it ends, what holds for all its entries, and the parts of it that are not entries.
 import { ToolkitError } from "../../errors.js";
 import { signatures } from "../signatures.js";
 import type { ByteReader, Waits } from "./byte-reader.js";
@@ -71,7 +71,7 @@ const otherFormats: readonly (readonly [beginning: string, what: string])[] = [
   [signatures.jpeg[0], "it is a JPEG: give the folder or the tar that its class can be told from"],
 ];
 
-/** BAD_TAR when a source begins as a file of another kind does. */
+/** Throws BAD_TAR when a source begins as a file of another kind does. */
 export function refuseOtherFormats(block: Uint8Array, archive: Archive): void {
   const beginning = String.fromCharCode(...block.subarray(0, 8));
   const other = otherFormats.find(([magic]) => beginning.startsWith(magic));
@@ -114,7 +114,10 @@ export function* skipSparseMaps(archive: Archive, name: string): Waits<void> {
   }
 }
 
-/** What a pax or GNU extension header says of the next entry ("global": of all that follow); undefined when it is none. */
+/**
+ * What a pax or GNU extension header sets for the next entry ("global": for all that follow); undefined when it is not
+ * one.
+ */
 export function* readExtension(
   header: Header,
   archive: Archive,

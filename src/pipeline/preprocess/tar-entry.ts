@@ -1,6 +1,6 @@
 // What reading a tar gives, and what it is asked for.
 
-/** What a source holds at one place; `name` and `offset` say where. */
+/** What a source holds at one location; `name` and `offset` are where. */
 export interface TarEntry {
   /** Inside a tar in the tar: the inner tar's name, a slash, the entry's name. */
   readonly name: string;
@@ -8,7 +8,10 @@ export interface TarEntry {
   readonly path: string;
   /** The name of the tar in the tar that it is in. */
   readonly archive: string | undefined;
-  /** Where its first header begins, in bytes of the (decompressed) source; of a damaged tar in the tar where the damage is. */
+  /**
+   * Where its first header begins, in bytes of the (decompressed) source; of a damaged tar in the tar where the damage
+   * is.
+   */
   readonly offset: number;
   readonly dataOffset: number;
   readonly byteLength: number;
@@ -28,14 +31,16 @@ export interface TarOptions {
   readonly maxEntryBytes: number;
   /** Whether an entry of that name is wanted; others are passed over. */
   readonly wants: (name: string) => boolean;
-  /** Whether an entry whose name is not wanted is so for its first bytes, `headBytes` of them at most. Default: none is. */
+  /**
+   * Whether an entry whose name is not wanted is so for its first bytes, `headBytes` of them at most. Default: none is.
+   */
   readonly wantsHead?: (name: string, head: Uint8Array) => boolean;
-  /** Whether entries that are passed over are told of, without bytes. Default false. */
+  /** Whether entries that are passed over are reported, without bytes. Default false. */
   readonly tellsPassed?: boolean;
   /** Memory for an entry's bytes. Default: a buffer of its own. */
   readonly allocate?: (byteLength: number, name: string) => Uint8Array;
-  /** Entries that begin before this offset are passed over, not told of. Default 0. */
+  /** Entries that begin before this offset are passed over, not reported. Default 0. */
   readonly from?: number;
-  /** Hears the path of each file before `from`; not of those in tars that end before it. */
+  /** Receives the path of each file before `from`; not of those in tars that end before it. */
   readonly onSkipped?: (path: string) => void;
 }

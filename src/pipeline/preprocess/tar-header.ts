@@ -1,10 +1,10 @@
-// The 512 bytes before each entry of a tar, and the pax records that say more about it: POSIX ustar, pax and GNU.
+// The 512 bytes before each entry of a tar, and the pax records that add to it: POSIX ustar, pax and GNU.
 import type { ToolkitError } from "../../errors.js";
 import { textOfName } from "../../storage/disk/file-name.js";
 
 export const blockBytes = 512;
 
-/** What was said before an entry about it: by pax records or GNU long names. */
+/** What stands before an entry about it: pax records or GNU long names. */
 export interface Extension {
   readonly path?: string | undefined;
   readonly size?: number | undefined;
@@ -97,7 +97,7 @@ export function parsePax(bytes: Uint8Array, offset: number, faults: Faults): Ext
     const equals = record.indexOf(0x3d);
     const key = utf8.decode(record.subarray(0, equals));
     const value = textOfName(record.subarray(equals + 1));
-    // An empty value unsays what a global header said.
+    // An empty value revokes what a global header set.
     if (key === "path") extension = { ...extension, path: value || undefined };
     if (key === "GNU.sparse.name") sparseName = value;
     if (key === "size" && value === "") extension = { ...extension, size: undefined };

@@ -1,6 +1,7 @@
-// Tar bytes -> entries held whole, one at a time, with their place in the stream. POSIX ustar, pax and GNU archives; tars inside the
-// tar are read in place. Our own parser, because resuming, quarantine and error reports need byte offsets, and because sparse entries
-// must be recognised instead of throwing the reader out of step. Grouping and meaning are left to others.
+// Tar bytes -> entries held whole, one at a time, with their offset in the stream. POSIX ustar, pax and GNU archives;
+// tars inside the tar are read in place. Our own parser, because resuming, quarantine and error reports need byte
+// offsets, and because sparse entries must be recognised instead of throwing the reader out of step. Grouping and
+// meaning are left to others.
 import { ToolkitError } from "../../errors.js";
 import { copyBytes } from "../../native/index.js";
 import { type ByteReader, type Waits, waiting } from "./byte-reader.js";
@@ -23,10 +24,10 @@ import { blockBytes, type Extension, type Header, parseHeader } from "./tar-head
 const maxTarDepth = 8;
 
 /**
- * The files of a tar in order. TRUNCATED_TAR when it ends inside an entry, BAD_TAR when it is none. Directories are passed over; wanted
- * sparse files, links and devices have no bytes of their own here and are reported, as are tars in the tar that lie too deep or are damaged.
- * They come in groups, each of what one chunk of the stream completed. Returns whether the tar had its end-of-archive marker: without one
- * nobody can say whether entries are missing.
+ * The files of a tar in order. TRUNCATED_TAR when it ends inside an entry, BAD_TAR when it is not a tar. Directories
+ * are passed over; wanted sparse files, links and devices have no bytes of their own here and are reported, as are tars
+ * in the tar that lie too deep or are damaged. They come in groups, each of what one chunk of the stream completed.
+ * Returns whether the tar had its end-of-archive marker: without one nobody can say whether entries are missing.
  */
 export async function* readTar(
   reader: ByteReader,
@@ -64,8 +65,8 @@ async function* inGroups(reader: ByteReader, parser: Parser<boolean>): AsyncGene
 export type ListedEntry = Pick<TarEntry, "name" | "archive">;
 
 /**
- * A tar's regular files in order, without reading their bytes: of a tar in it the tar itself, or, when it begins with a tar, those in it.
- * Same errors.
+ * A tar's regular files in order, without reading their bytes: of a tar in it the tar itself, or, when it begins with a
+ * tar, those in it. Same errors.
  */
 export async function* listTar(reader: ByteReader, source: string): AsyncGenerator<ListedEntry> {
   const archive = new Archive(reader, source, undefined);
@@ -106,7 +107,7 @@ function* readArchive(archive: Archive): Parser<boolean> {
 
 type Kind = TarEntry["kind"] | "sparse" | "folder";
 
-/** What a type letter stands for. A name that ends in a slash is how the oldest tars say that it is a folder. */
+/** What a type letter stands for. A name that ends in a slash is how the oldest tars mark a folder. */
 function kindOf(header: Header, said: Extension, name: string): Kind {
   const { type } = header;
   if (type === "1" || type === "2") return "link";
@@ -124,7 +125,7 @@ function* readMember(header: Header, said: Extension, start: number, archive: Ar
   const name = said.path ?? header.name;
   if (header.extended) yield* skipSparseMaps(archive, name);
   const kind = kindOf(header, said, name);
-  // A link has no data, whatever its size field says.
+  // A link has no data, whatever its size field claims.
   const size = kind === "link" ? 0 : (said.size ?? header.size);
   const place: Place = {
     name: inner === undefined ? name : `${inner.name}/${name}`,
@@ -209,7 +210,10 @@ function innerArchive(place: Place, outer: Archive): Archive {
   return new Archive(outer.reader, outer.source, outer.options, inner);
 }
 
-/** The entries of a tar in the tar, as far as they can be read; then what is wrong with it, which is no matter of those behind it. */
+/**
+ * The entries of a tar in the tar, as far as they can be read; then what is wrong with it, which does not concern those
+ * behind it.
+ */
 function* readInnerTar(place: Place, archive: Archive, from: number): Parser<void> {
   const damage = yield* readToDamage(innerArchive(place, archive), place);
   yield* skipRest(archive, place);
@@ -230,7 +234,7 @@ function* readToDamage(inner: Archive, { byteLength }: Place): Parser<Damage | u
   }
 }
 
-/** A tar that begins with a tar stands for those in it; one look at its first entry tells, which costs little. */
+/** A tar that begins with a tar stands for those in it; one look at its first entry decides, which costs little. */
 function* listMember(place: Place, kind: Kind, isTar: boolean, archive: Archive): Parser<void> {
   if (isTar) {
     const names = readToDamage(innerArchive(place, archive), place);

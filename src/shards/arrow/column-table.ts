@@ -1,5 +1,5 @@
-// Tables of columns: one names the columns of a file and their types once, for what writes the file and for what reads it. The types are those
-// that our columns have, not all of Arrow's.
+// Tables of columns: one names the columns of a file and their types once, for what writes the file and for what reads
+// it. The types are those that our columns have, not all of Arrow's.
 import type { ArrowField, ArrowLayout } from "./schema.js";
 
 /** The typed array of each type of numbers. */

@@ -1,4 +1,5 @@
-// Rows -> the columns of an Arrow record batch. Columns grow as whole buffers: Arrow's own builders take a call per value.
+// Rows -> the columns of an Arrow record batch. Columns grow as whole buffers: Arrow's own builders take a call per
+// value.
 import {
   Binary,
   type Data,

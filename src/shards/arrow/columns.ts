@@ -1,5 +1,5 @@
-// The columns of an Arrow record batch, without copying. Every buffer is known to lie in the batch and to be as long as its column needs, and
-// offsets to rise within what they point into, before a column is handed out.
+// The columns of an Arrow record batch, without copying. Every buffer is known to lie in the batch and to be as long as
+// its column needs, and offsets to rise within what they point into, before a column is handed out.
 import { type ColumnTable, fieldOf } from "./column-table.js";
 import { ArrowError, type FlatStructs } from "./flatbuffer.js";
 import type { BatchMessage } from "./message.js";
@@ -21,7 +21,7 @@ export interface ArrowColumn {
 
 export interface ArrowBatch {
   readonly length: number;
-  /** By the names of the schema's fields. */
+  /** Columns by the names of the schema's fields. */
   readonly columns: ReadonlyMap<string, ArrowColumn>;
 }
 
@@ -168,7 +168,10 @@ function memoryFor(bytes: Uint8Array, elementBytes: number, length: number): [Ar
   return [bytes.slice(0, elementBytes * length).buffer, 0, length];
 }
 
-/** The offsets of `rows` rows, none of which lies outside `limit` values. Of 64-bit offsets, which no column of ours has, nothing is read. */
+/**
+ * The offsets of `rows` rows, none of which lies outside `limit` values. Of 64-bit offsets, which no column of ours
+ * has, nothing is read.
+ */
 function risingOffsets(
   field: ArrowField,
   offsetBytes: number,

@@ -1,12 +1,16 @@
-// Reading the flatbuffers that Arrow metadata is made of. Everything that a buffer says about itself (offsets, lengths, table sizes) is held
-// against its bytes before it is used, so that forged metadata is an ArrowError and nothing else. https://flatbuffers.dev/internals/
+// Reading the flatbuffers that Arrow metadata is made of. Everything that a buffer claims about itself (offsets,
+// lengths, table sizes) is compared with its bytes before it is used, so that forged metadata is an ArrowError and
+// nothing else. https://flatbuffers.dev/internals/
 
 /** Bytes that are not the Arrow data they should be. Readers turn it into an error that names the file. */
 export class ArrowError extends Error {
   override readonly name = "ArrowError";
 }
 
-/** Offsets that are followed within one buffer: genuine metadata has a few per column, forged metadata may share parts without end. */
+/**
+ * Offsets that are followed within one buffer: genuine metadata has a few per column, forged metadata may share parts
+ * without end.
+ */
 const maxSteps = 100_000;
 /** Tables may share a text, so that many long ones would take few bytes and much time. */
 const maxNameBytes = 1000;
@@ -38,7 +42,7 @@ class Source {
   }
 }
 
-/** A run of equal structs of plain numbers, which lie in the buffer one behind the other. */
+/** A sequence of equal structs of plain numbers, which lie in the buffer one behind the other. */
 export interface FlatStructs {
   readonly length: number;
   /** The 64-bit number at `offset` in the `i`-th struct: a length, a count or a position, from 0 to 2^53 - 1. */
@@ -46,7 +50,9 @@ export interface FlatStructs {
   int32(i: number, offset: number): number;
 }
 
-/** A table; its fields go by number, in the order of the schema they are declared in. Missing ones have their default. */
+/**
+ * A table; its fields go by number, in the order of the schema they are declared in. Missing ones have their default.
+ */
 export class FlatTable {
   private readonly fields: number;
   private readonly fieldCount: number;
@@ -75,28 +81,28 @@ export class FlatTable {
   }
 
   uint8(field: number): number {
-    const at = this.place(field, 1);
+    const at = this.locate(field, 1);
     return at === undefined ? 0 : this.source.view.getUint8(at);
   }
 
   int16(field: number): number {
-    const at = this.place(field, 2);
+    const at = this.locate(field, 2);
     return at === undefined ? 0 : this.source.view.getInt16(at, true);
   }
 
   int32(field: number): number {
-    const at = this.place(field, 4);
+    const at = this.locate(field, 4);
     return at === undefined ? 0 : this.source.view.getInt32(at, true);
   }
 
   /** A length, a count or a position, from 0 to 2^53 - 1. */
   uint64(field: number): number {
-    const at = this.place(field, 8);
+    const at = this.locate(field, 8);
     return at === undefined ? 0 : uint64At(this.source.view, at);
   }
 
   table(field: number): FlatTable | undefined {
-    const at = this.place(field, 4);
+    const at = this.locate(field, 4);
     return at === undefined ? undefined : new FlatTable(this.source, this.source.follow(at, 4));
   }
 
@@ -130,7 +136,7 @@ export class FlatTable {
   }
 
   /** Where a field's value of `size` bytes lies; undefined when the table does not have it. */
-  private place(field: number, size: number): number | undefined {
+  private locate(field: number, size: number): number | undefined {
     if (field >= this.fieldCount) return undefined;
     const offset = this.source.view.getUint16(this.fields + 4 + 2 * field, true);
     if (offset === 0) return undefined;
@@ -139,9 +145,9 @@ export class FlatTable {
   }
 
   private vector(field: number, elementBytes: number): { readonly at: number; readonly length: number } | undefined {
-    const place = this.place(field, 4);
-    if (place === undefined) return undefined;
-    const start = this.source.follow(place, 4);
+    const at = this.locate(field, 4);
+    if (at === undefined) return undefined;
+    const start = this.source.follow(at, 4);
     const length = this.source.view.getUint32(start, true);
     if (length * elementBytes > this.source.length - start - 4)
       throw new ArrowError(`a list of ${length} in metadata of ${this.source.length} bytes`);

@@ -12,7 +12,7 @@ export const prefixBytes = 8;
 
 const kinds = { schema: 1, recordBatch: 3 } as const;
 const blockBytes = 24;
-/** Behind the footer: its length, and the magic. */
+/** What stands behind the footer: its length, and the magic. */
 const fileEndBytes = 4 + magic.length;
 
 export interface ArrowMessage {

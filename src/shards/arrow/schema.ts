@@ -1,5 +1,5 @@
-// The schema of an Arrow file: names and types of its columns, and its metadata. Types that no column of ours has are known as far as it takes
-// to pass over them, since other programs may have added columns.
+// The schema of an Arrow file: names and types of its columns, and its metadata. Types that no column of ours has are
+// known as far as it takes to pass over them, since other programs may have added columns.
 import { ArrowError, type FlatTable } from "./flatbuffer.js";
 
 /** How the values of a column lie in buffers. */
@@ -16,7 +16,7 @@ export type ArrowLayout =
 
 export interface ArrowField {
   readonly name: string;
-  /** As Arrow's own documents write it: "int32", "utf8", "list<struct<h: uint8>>". */
+  /** The type as Arrow's own documents write it: "int32", "utf8", "list<struct<h: uint8>>". */
   readonly type: string;
   readonly layout: ArrowLayout;
   readonly children: readonly ArrowField[];
@@ -28,9 +28,9 @@ export interface ArrowSchema {
   metadata(key: string): string | undefined;
 }
 
-/** Of columns in columns. */
+/** The most levels of columns in columns. */
 const maxDepth = 8;
-/** Of all columns, those in columns with them. */
+/** The most columns, those in columns included. */
 const maxFields = 1000;
 
 /** Numbers of the type union in Arrow's Schema.fbs. */

@@ -9,7 +9,10 @@ export interface StreamedMessage extends Pick<ArrowMessage, "kind"> {
   readonly bytes: Uint8Array;
 }
 
-/** The messages of a file of `byteLength` bytes. ArrowError as soon as one would be longer than what is left of the file. */
+/**
+ * The messages of a file of `byteLength` bytes. ArrowError as soon as one would be longer than what is left of the
+ * file.
+ */
 export async function* streamMessages(
   chunks: AsyncIterable<Uint8Array>,
   byteLength: number,

@@ -21,7 +21,10 @@ interface Pass {
   readonly count: number;
 }
 
-/** The runs of all passes over all sources, in the order they come. There may be millions: they are numbers, not objects. */
+/**
+ * The runs of all passes over all sources, in the order they come. There may be millions: they are numbers, not
+ * objects.
+ */
 export class RunItems {
   private readonly passes: Pass[] = [];
   private readonly firsts: number[] = [];

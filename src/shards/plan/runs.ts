@@ -28,7 +28,7 @@ export interface Run {
 export class SourceRuns {
   readonly count: number;
   readonly samples: number;
-  /** Of every run: how many of its samples take part, and their bytes. */
+  /** How many samples of every run take part, and their bytes. */
   readonly selected: Uint32Array;
   readonly bytes: Float32Array;
   /** First sample of every record batch, and of the end; the same of runs. */
@@ -82,7 +82,10 @@ export function countOnes(selection: Selection, first: number, length: number): 
   return ones;
 }
 
-/** Rows per run: as many as make 256 KiB, at the default, of the sources' mean sample; 4 MiB where one group holds everything. */
+/**
+ * Rows per run: as many as make 256 KiB, at the default, of the sources' mean sample; 4 MiB where one group holds
+ * everything.
+ */
 export function runRowsFor(sources: readonly PlanSource[], shuffleBytes: number): number {
   let [bytes, samples, planned] = [0, 0, 0];
   for (const { manifest, repeat = 1 } of sources) {

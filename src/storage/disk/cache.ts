@@ -1,5 +1,5 @@
-// A folder on the local disk that keeps what was read from far away: bounded, least recently used goes first, shared by any number of
-// processes. It is a convenience: whatever goes wrong in it costs a read from the origin and never a run.
+// A folder on the local disk that keeps what was read from far away: bounded, least recently used goes first, shared by
+// any number of processes. It is a convenience: whatever goes wrong in it costs a read from the origin and never a run.
 import { randomUUID } from "node:crypto";
 import { closeSync } from "node:fs";
 import { type FileHandle, open, readdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
@@ -16,7 +16,7 @@ export interface CacheOptions {
   readonly maxBytes: number;
 }
 
-/** Hears, once, that the cache cannot keep anything: what is in it is still used. */
+/** Receives, once, that the cache cannot keep anything: what is in it is still used. */
 export type OnCacheProblem = (problem: ToolkitError) => void;
 
 /** What the cache did for this process. */
@@ -68,7 +68,8 @@ export class DiskCache {
     try {
       await makeFolder(own);
       await writeFile(path.join(own, lockName), "", { flag: "a" });
-      await cache.locked(() => cache.makeRoom(0)); // other limits may have held before, and a killed process leaves a wrong sum
+      // Other limits may have held before, and a killed process leaves a wrong sum.
+      await cache.locked(() => cache.makeRoom(0));
     } catch (error) {
       cache.rest(error);
     }
@@ -96,7 +97,7 @@ export class DiskCache {
     } catch {
       this.tally.damaged++;
       this.tally.misses++;
-      await rm(file, { force: true }).catch(() => {}); // a disk that fails at this too is no news
+      await rm(file, { force: true }).catch(() => {}); // a disk that fails at this too changes nothing
       return undefined;
     } finally {
       await handle.close();
@@ -115,7 +116,7 @@ export class DiskCache {
         const used = await this.usage();
         const left = used + size <= this.maxBytes ? used : await this.makeRoom(size);
         const reserved = await open(temporary, "wx");
-        await reserved.truncate(size); // counted from now on by whoever looks through the folder
+        await reserved.truncate(size); // counted from now on by every process that looks through the folder
         await this.setUsage(left + size);
         return reserved;
       });
@@ -124,7 +125,7 @@ export class DiskCache {
       } finally {
         await handle.close();
       }
-      // Locked: whoever adds up meanwhile could see the file under neither name.
+      // Locked: a process that adds up meanwhile could see the file under neither name.
       await this.locked(() => rename(temporary, file));
       this.tally.filled++;
     } catch (error) {
@@ -172,7 +173,9 @@ export class DiskCache {
     await writeFile(path.join(this.folder, usageName), String(bytes));
   }
 
-  /** Adds everything up, and removes what was not used for longest until `size` more fit. Resolves with what is left. */
+  /**
+   * Adds everything up, and removes what was not used for longest until `size` more fit. Resolves with what is left.
+   */
   private async makeRoom(size: number): Promise<number> {
     const entries = await this.list();
     let used = entries.reduce((sum, entry) => sum + entry.byteLength, 0);

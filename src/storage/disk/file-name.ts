@@ -1,5 +1,5 @@
-// Names of files and archive members are bytes, of which most are UTF-8. Those that are not keep their bytes, escaped as in a URL, so that
-// two of them never become one.
+// Names of files and archive members are bytes, of which most are UTF-8. Those that are not keep their bytes, escaped
+// as in a URL, so that two of them never become one.
 import { isUtf8 } from "node:buffer";
 import path from "node:path";
 
@@ -22,7 +22,10 @@ function escapeBytes(bytes: Uint8Array): string {
   return text;
 }
 
-/** The URL of a file in `folder`, a path or one of these URLs: a path wherever its bytes are text, a `file://` URL where they are not. */
+/**
+ * The URL of a file in `folder`, a path or one of these URLs: a path wherever its bytes are text, a `file://` URL where
+ * they are not.
+ */
 export function urlInFolder(folder: string, name: Buffer): string {
   const above = bytePath(folder);
   if (above === undefined && isUtf8(name)) return path.join(folder, name.toString());
@@ -30,7 +33,7 @@ export function urlInFolder(folder: string, name: Buffer): string {
   return `file://${escapeBytes(whole)}`;
 }
 
-/** The path that urlInFolder wrote as a URL; undefined for every URL and path that text can say. */
+/** The path that urlInFolder wrote as a URL; undefined for every URL and path that text can express. */
 export function bytePath(url: string): Buffer | undefined {
   if (!url.startsWith("file:///") || !url.includes("%")) return undefined;
   const escaped = /%([0-9a-f]{2})|[^%]+/gi;

@@ -1,9 +1,11 @@
-// Making folders. Level by level: Node's own recursive mkdir never returns, and hears no signal, where the system says ENOENT although the
-// folder above is there, as in /proc and on some network mounts.
+// Making folders. Level by level: Node's own recursive mkdir never returns, and gets no signal, where the system
+// reports ENOENT although the folder above is there, as in /proc and on some network mounts.
 import { mkdir, stat } from "node:fs/promises";
 import path from "node:path";
 
-/** Makes a folder and what is missing above it; a folder that is there already is as good. Throws what the system says. */
+/**
+ * Makes a folder and what is missing above it; a folder that is there already is as good. Throws the system's error.
+ */
 export async function makeFolder(folder: string): Promise<void> {
   const missing: string[] = [];
   let level = path.resolve(folder);
@@ -31,7 +33,8 @@ async function makeLevel(folder: string): Promise<void> {
   try {
     await mkdir(folder);
   } catch (error) {
-    // Some systems refuse to make what is there already by another name for it than EEXIST: a read-only one, the root, a mount.
+    // Some systems refuse to make what is there already by another name for it than EEXIST: a read-only one, the root,
+    // a mount.
     if ((error as NodeJS.ErrnoException).code === "ENOENT" || !(await isFolder(folder))) throw error;
   }
 }

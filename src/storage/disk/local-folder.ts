@@ -1,4 +1,5 @@
-// What lies in a folder of the disk, whatever its names are made of, with what cannot be read: links to nothing, pipes, devices.
+// What lies in a folder of the disk, whatever its names are made of, with what cannot be read: links to nothing, pipes,
+// devices.
 import type { Dirent } from "node:fs";
 import { readdir, realpath, stat } from "node:fs/promises";
 import { isMissing } from "../../system-errors.js";
@@ -8,7 +9,9 @@ import { bytePath, urlInFolder } from "./file-name.js";
 /** Looks at files under way: each takes one of the few threads that Node has for the disk. */
 const looksInFlight = 64;
 
-/** Everything directly in the folder `path`, in name order. Throws what the system says when the folder cannot be listed. */
+/**
+ * Everything directly in the folder `path`, in name order. Throws the system's error when the folder cannot be listed.
+ */
 export async function listLocalFolder(path: string, namePrefix = ""): Promise<ObjectInfo[]> {
   const prefix = Buffer.from(namePrefix);
   const found = await readdir(bytePath(path) ?? path, { encoding: "buffer", withFileTypes: true });
@@ -50,7 +53,10 @@ const reason = (error: unknown) => (error as NodeJS.ErrnoException).code ?? Stri
 export class LinkedFolders {
   private readonly places = new Set<string>();
 
-  /** Whether a link leads to a folder that it lies in, which are `above`, or that another link has led to: there may be no end to it. */
+  /**
+   * Whether a link leads to a folder that it lies in, which are `above`, or that another link has led to: there may be
+   * no end to it.
+   */
   async wereEntered(link: string, above: readonly string[]): Promise<boolean> {
     const real = await withoutLinks(link);
     for (const folder of above) {

@@ -22,7 +22,10 @@ import { bytePath } from "./file-name.js";
 import { makeFolder } from "./folder.js";
 import { listLocalFolder } from "./local-folder.js";
 
-/** Without a wait: opening a pipe that nobody writes to would hold one of the few threads that Node has for the disk, for ever. */
+/**
+ * Flags to open without a wait: opening a pipe that nobody writes to would hold one of the few threads that Node has
+ * for the disk, for ever.
+ */
 export const readOnly = constants.O_RDONLY | constants.O_NONBLOCK;
 
 /** One good-sized read: large enough for a disk's queue, small enough to stay in the cache. */
@@ -238,7 +241,9 @@ class FileWriter implements ObjectWriter {
     await rm(this.temporary);
   }
 
-  /** Never fails: why it comes to this is what is reported, and what cannot be removed now is by the next run's sweep. */
+  /**
+   * Never fails: why it comes to this is what is reported, and what cannot be removed now is by the next run's sweep.
+   */
   async abort(): Promise<void> {
     await this.handle.close().catch(() => {}); // already closed when commit failed half way
     await rm(this.temporary, { force: true }).catch(() => {});
@@ -246,7 +251,9 @@ class FileWriter implements ObjectWriter {
   }
 }
 
-/** What file systems say that cannot flush a folder, or do not let us open it: what lies in it is none the worse. */
+/**
+ * The codes of file systems that cannot flush a folder, or do not let us open it: what lies in it is none the worse.
+ */
 const cannotFlush = new Set(["EINVAL", "ENOTSUP", "EBADF", "EACCES", "EPERM", "EISDIR"]);
 
 /** The new name itself must survive a power cut, not only the bytes under it. */
@@ -267,7 +274,7 @@ async function openForReading(url: string): Promise<FileHandle> {
   try {
     handle = await open(bytePath(url) ?? localPath(url), readOnly);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENXIO") throw notAFile(url); // what the system says of a socket
+    if ((error as NodeJS.ErrnoException).code === "ENXIO") throw notAFile(url); // the system's code for a socket
     throw systemError("cannot open it", "read", url, error);
   }
   const found = await handle.stat();

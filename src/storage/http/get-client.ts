@@ -4,7 +4,7 @@ import type { Body, BodyAnswer, GetRequest, ResponseHead, TimeoutOptions } from 
 import { TransientError } from "../remote/retry.js";
 import { GetConnection } from "./get-connection.js";
 
-/** Statuses whose answers have no body, whatever their headers say. */
+/** Statuses whose answers have no body, whatever their headers claim. */
 const bodiless = new Set([204, 304]);
 
 export class GetClient {
@@ -13,7 +13,9 @@ export class GetClient {
 
   constructor(private readonly timeouts: Required<TimeoutOptions>) {}
 
-  /** TransientError when there is no answer; undefined when there is one whose length only a general client finds out. */
+  /**
+   * TransientError when there is no answer; undefined when there is one whose length only a general client finds out.
+   */
   async get(get: GetRequest, signal?: AbortSignal): Promise<BodyAnswer | undefined> {
     for (;;) {
       signal?.throwIfAborted();

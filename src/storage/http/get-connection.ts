@@ -1,5 +1,6 @@
-// A connection for GETs of large bodies, read by the system straight into the memory where they are wanted. A general HTTP client allocates a
-// buffer per 64 KiB and copies it twice; at network speed that, and collecting the garbage, is most of its time.
+// A connection for GETs of large bodies, read by the system straight into the memory where they are wanted. A general
+// HTTP client allocates a buffer per 64 KiB and copies it twice; at network speed that, and collecting the garbage, is
+// most of its time.
 import { connect as connectPlain, isIP, type Socket } from "node:net";
 import { connect as connectSecure } from "node:tls";
 import { copyBytes } from "../../native/index.js";
@@ -21,7 +22,10 @@ interface Waiting {
 export class GetConnection {
   /** Set when it can take no further request. */
   failure: unknown;
-  /** Whether an answer has come over it: one that breaks before its first may be a server's choice, after it a race with its idle timeout. */
+  /**
+   * Whether an answer has come over it: one that breaks before its first may be a server's choice, after it a race with
+   * its idle timeout.
+   */
   used = false;
   /** Bytes of the present answer's body that have not come yet, and those that came with its head. */
   private coming = 0;
@@ -53,7 +57,7 @@ export class GetConnection {
         callback: (bytes: number, into: Uint8Array) => this.received(bytes, into),
       },
     };
-    const named = isIP(options.host) === 0 ? { servername: options.host } : {}; // addresses are no names to TLS
+    const named = isIP(options.host) === 0 ? { servername: options.host } : {}; // addresses are not names to TLS
     const secureOptions = { ...options, ...named, ALPNProtocols: ["http/1.1"] };
     this.socket = secure ? connectSecure(secureOptions) : connectPlain(options);
     this.connected = new Promise((resolve, reject) => {
@@ -124,7 +128,7 @@ export class GetConnection {
     this.waiting = undefined;
   }
 
-  /** Until a head is there or a target full. Fails with `late` after so long without a byte of the body. */
+  /** Waits until a head is there or a target is full. Fails with `late` after so long without a byte of the body. */
   private async wait(limitMs: number, late: TransientError): Promise<void> {
     if (this.failure !== undefined) throw this.failure;
     let heard = () => {};
@@ -151,7 +155,7 @@ export class GetConnection {
     return this.target === undefined ? this.scratch : this.target.subarray(this.filled);
   }
 
-  /** False: read no more until somebody wants it. */
+  /** Takes bytes in; false stops reading until somebody wants more. */
   private received(bytes: number, into: Uint8Array): boolean {
     const { target } = this;
     if (this.coming === 0) return this.receivedHead(into.subarray(0, bytes));

@@ -1,5 +1,5 @@
-// One HTTP request and its answer, over undici: pooled connections, timeouts for each phase, failures as what they mean for a retry.
-// Bodies are handed out unread; whoever gets one reads or destroys it.
+// One HTTP request and its answer, over undici: pooled connections, timeouts for each phase, failures as what they mean
+// for a retry. Bodies are handed out unread; the receiver reads or destroys them.
 import type { Readable } from "node:stream";
 import { Agent } from "undici";
 import { count } from "../counters.js";
@@ -20,7 +20,7 @@ export interface HttpAnswer extends ResponseHead {
   readonly body: Readable;
 }
 
-/** A slow uplink is no dead server: uploads get the time for this many bytes a second. */
+/** A slow uplink is not a dead server: uploads get the time for this many bytes a second. */
 const leastUploadBytesPerSecond = 100_000;
 
 export class HttpClient {
@@ -51,7 +51,8 @@ export class HttpClient {
         body: body ?? null,
         signal: both,
       });
-      answer.body.on("error", () => {}); // whoever reads it hears of it; until then nobody may, and that must not end the process
+      // Its reader gets the error; until then there may be none, and that must not end the process.
+      answer.body.on("error", () => {});
       return { status: answer.statusCode, headers: flatten(answer.headers), body: answer.body };
     } catch (error) {
       signal?.throwIfAborted();
@@ -63,8 +64,8 @@ export class HttpClient {
   }
 
   /**
-   * A GET whose body goes straight to where its reader wants it, for the bulk of what is read. Any status is an answer; redirections are
-   * answers too.
+   * A GET whose body goes straight to where its reader wants it, for the bulk of what is read. Any status is an answer;
+   * redirections are answers too.
    */
   async get(get: GetRequest, signal?: AbortSignal): Promise<BodyAnswer> {
     count("requests", 1);

@@ -11,10 +11,13 @@ const connectCodes = new Set([
   "UND_ERR_CONNECT_TIMEOUT",
 ]);
 
-/** Of a certificate: expired, of another host, signed by nobody we know. Another attempt finds the same. */
+/**
+ * Codes of a certificate that cannot be trusted: expired, of another host, signed by nobody we know. Another attempt
+ * finds the same.
+ */
 const isCertificateCode = (code: string) => /CERT|^UNABLE_TO_|^SELF_SIGNED|ISSUER/.test(code);
 
-/** What a transport's error means for a retry; anything that is no failure of the network stays what it is. */
+/** What a transport's error means for a retry; anything that is not a failure of the network stays what it is. */
 export function asTransient(error: unknown): unknown {
   const { code, message } = error as NodeJS.ErrnoException;
   if (error instanceof TransientError || typeof code !== "string") return error;

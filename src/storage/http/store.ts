@@ -1,4 +1,5 @@
-// http(s):// objects, to read: any web server, a presigned URL, a model hub that redirects. Servers without ranges are read in one piece.
+// http(s):// objects, to read: any web server, a presigned URL, a model hub that redirects. Servers without ranges are
+// read in one piece.
 import querystring from "node:querystring";
 import { ToolkitError } from "../../errors.js";
 import { isHashed, publicUrl } from "../../public-url.js";
@@ -34,7 +35,7 @@ export class HttpStore implements ReadableStore {
     this.ranges = new RangeReader(this.retry, this.gate, this.known);
   }
 
-  /** By a GET of one byte: presigned URLs allow no HEAD, and the answer says whether ranges work. */
+  /** Asks with a GET of one byte: presigned URLs allow no HEAD, and the answer shows whether ranges work. */
   async stat(url: string, signal?: AbortSignal): Promise<ObjectInfo | undefined> {
     const attempt = async () => {
       const range = { start: 0, end: 1 };
@@ -111,7 +112,7 @@ export class HttpStore implements ReadableStore {
     const { origin } = place;
     const login = loginOf(place);
     for (let redirections = 0; ; redirections++) {
-      // Whoever we are sent on to is not told the password.
+      // The server that we are sent on to does not get the password.
       const headers = login === undefined || place.origin !== origin ? common : { ...common, authorization: login };
       const path = place.pathname + place.search;
       const answer = await this.client.get({ origin: place.origin, path, headers }, signal);
@@ -158,14 +159,14 @@ function parseUrl(url: string): URL {
   throw new ToolkitError("UNSUPPORTED_URL", message, { source: url });
 }
 
-/** IO_ERROR for anything but http and https. */
+/** The target of a redirection. Throws IO_ERROR for anything but http and https. */
 function redirectedTo(location: string, from: URL, source: string): URL {
   const to = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
   if (to?.protocol === "http:" || to?.protocol === "https:") return to;
   throw new ToolkitError("IO_ERROR", `redirected to ${publicUrl(location)}, which is not an http URL`, { source });
 }
 
-/** Of a URL with a user name or a password: what HTTP's Basic scheme makes of it. */
+/** What HTTP's Basic scheme makes of a URL with a user name or a password. */
 function loginOf({ username, password }: URL): string | undefined {
   if (username === "" && password === "") return undefined;
   // A percent sign that begins no code stands for itself, as everywhere in URLs.

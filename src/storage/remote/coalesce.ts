@@ -1,4 +1,5 @@
-// Small reads of one object that are asked for together become one request: a service charges by the request, and each costs a round trip.
+// Small reads of one object that are asked for together become one request: a service charges by the request, and each
+// costs a round trip.
 import { copyBytes } from "../../native/index.js";
 import type { ReadRequest } from "./range-source.js";
 
@@ -21,7 +22,7 @@ export class ReadCoalescer {
 
   constructor(private readonly read: Read) {}
 
-  /** As `read`, but small requests wait for the others of this turn of the event loop. */
+  /** Reads like `read`, but small requests wait for the others of this turn of the event loop. */
   submit(request: ReadRequest): Promise<string | undefined> {
     if (request.target.length >= smallBytes) return this.read(request);
     return new Promise((resolve, reject) => {
@@ -53,13 +54,16 @@ export class ReadCoalescer {
         resolve(version);
       }
     } catch {
-      // One of them may ask for what is not there; each hears what is wrong with its own.
+      // One of them may ask for what is not there; each gets what is wrong with its own.
       for (const { request, resolve, reject } of group) this.read(request).then(resolve, reject);
     }
   }
 }
 
-/** Groups of reads that lie close together in one version of one object and end with one signal, each in the order of their starts. */
+/**
+ * Groups of reads that lie close together in one version of one object and end with one signal, each in the order of
+ * their starts.
+ */
 function mergeable(waiting: readonly Waiting[]): Waiting[][] {
   const sorted = [...waiting].sort(
     (a, b) => compare(a.request.source.url, b.request.source.url) || a.request.range.start - b.request.range.start,

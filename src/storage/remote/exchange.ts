@@ -1,19 +1,22 @@
-// A GET and its answer, whoever makes it: what range reads ask of a transport.
+// A GET and its answer, by any client: what range reads ask of a transport.
 import { TransientError } from "./retry.js";
 
 export interface TimeoutOptions {
-  /** For a connection, TLS included. Default 10 s. */
+  /** Limit for a connection, TLS included. Default 10 s. */
   readonly connectMs?: number;
-  /** From a request to the head of its answer. Default 30 s; uploads have more by their size. */
+  /** Limit from a request to the head of its answer. Default 30 s; uploads have more by their size. */
   readonly firstByteMs?: number;
-  /** Without a byte while somebody waits for one. Default 20 s. */
+  /** Limit without a byte while somebody waits for one. Default 20 s. */
   readonly stallMs?: number;
 }
 
 export interface GetRequest {
-  /** As in "https://host:port". */
+  /** Scheme, host and port, as in "https://host:port". */
   readonly origin: string;
-  /** With the query, escaped as it is to be sent: keys of objects may look like relative paths, which nobody must resolve. */
+  /**
+   * The path with the query, escaped as it is to be sent: keys of objects may look like relative paths, which nobody
+   * must resolve.
+   */
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
 }
@@ -26,8 +29,8 @@ export interface ResponseHead {
 
 export interface Body {
   /**
-   * Fills `target` with the next bytes; resolves with how many, fewer than asked for only at the end. `onBytes` hears of every piece as it
-   * lands, also of a read that fails later. One call at a time. TransientError.
+   * Fills `target` with the next bytes; resolves with how many, fewer than asked for only at the end. `onBytes` gets
+   * every piece as it lands, also of a read that fails later. One call at a time. TransientError.
    */
   read(target: Uint8Array, onBytes?: (byteLength: number) => void): Promise<number>;
   /** Must be called. Its connection is used again when everything has been read, and ended otherwise. */

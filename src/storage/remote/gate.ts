@@ -1,6 +1,7 @@
-// How many requests of a store are under way at once: up to a limit that falls when the service says that we ask too much, and grows back.
+// How many requests of a store are under way at once: up to a limit that falls when the service reports that we ask too
+// much, and grows back.
 
-/** On refusal and on success. */
+/** The factor of a refusal, and the step of a success. */
 const decrease = 0.7;
 const increase = 0.5;
 const leastActive = 2;

@@ -7,7 +7,7 @@ export function objectChanged(source: string): ToolkitError {
   return new ToolkitError("OBJECT_CHANGED", message, { source });
 }
 
-/** OBJECT_CHANGED unless both are the same, or one is not known. */
+/** Throws OBJECT_CHANGED unless both are the same, or one is not known. */
 export function checkVersion(found: string | undefined, expected: string | undefined, source: string): void {
   if (found !== undefined && expected !== undefined && found !== expected) throw objectChanged(source);
 }
@@ -32,7 +32,7 @@ export class KnownObjects {
     return this.byUrl.get(url)?.info;
   }
 
-  /** From now on this is the version to read; undefined: there is no object. */
+  /** Notes the version to read from now on; undefined: there is no object. */
   looked(url: string, info: ObjectInfo | undefined): void {
     this.byUrl.delete(url);
     if (info === undefined) return;

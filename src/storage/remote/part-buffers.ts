@@ -1,4 +1,5 @@
-// Memory for the parts of streams, used again by the next stream: fresh pages for every part cost a third of the time of reading it.
+// Memory for the parts of streams, used again by the next stream: fresh pages for every part cost a third of the time
+// of reading it.
 
 /** Unused for this long they are let go. */
 const keepMs = 2000;

@@ -1,5 +1,6 @@
-// Writing an object in parts, to a service that takes them in any order: one request when the object is small, a multipart upload otherwise.
-// Until the last request nothing is visible; memory is bounded by the parts under way. What the requests are is the service's.
+// Writing an object in parts, to a service that takes them in any order: one request when the object is small, a
+// multipart upload otherwise. Until the last request nothing is visible; memory is bounded by the parts under way. What
+// the requests are is the service's.
 import { ToolkitError } from "../../errors.js";
 import { InFlight } from "../../in-flight.js";
 import { copyBytes } from "../../native/index.js";
@@ -7,7 +8,10 @@ import { count } from "../counters.js";
 import type { ObjectInfo, ObjectWriter } from "../object-store.js";
 import { writing } from "./activity.js";
 
-/** Of the first thousand parts; each thousand after that is of twice the size. S3 takes 10,000 parts, so this reaches its largest object. */
+/**
+ * Bytes of each of the first thousand parts; each thousand after that is of twice the size. S3 takes 10,000 parts, so
+ * this reaches its largest object.
+ */
 const partBytes = 8 << 20;
 const partsPerSize = 1000;
 /** Uploaded at once, while another is filled. */
@@ -15,7 +19,10 @@ const partsInFlight = 3;
 /** A new buffer begins with this; most objects are sidecars. */
 const firstBufferBytes = 64 << 10;
 
-/** The requests that write one object. `Part` is what the service wants to be told of a part when the upload is completed. */
+/**
+ * The requests that write one object. `Part` is what the service wants to be told of a part when the upload is
+ * completed.
+ */
 export interface PartUpload<Part> {
   /** The whole object in one request. */
   putWhole(content: Uint8Array, signal: AbortSignal): Promise<ObjectInfo>;

@@ -6,10 +6,10 @@ import { TransientError } from "./retry.js";
 /** What a GET for a range brought: `body` is the object's bytes from `start` to `end`, of `total` in all. */
 export interface RangeAnswer {
   readonly start: number;
-  /** Undefined when the server does not say how many bytes it sends. */
+  /** Undefined when the server does not report how many bytes it sends. */
   readonly end: number | undefined;
   readonly total: number | undefined;
-  /** The ETag, or what else changes with the object; undefined where the server tells nothing. */
+  /** The ETag, or what else changes with the object; undefined where the server sends nothing. */
   readonly version: string | undefined;
   readonly body: Body;
 }
@@ -30,8 +30,8 @@ export interface ReadRequest {
 }
 
 /**
- * The answer to a ranged GET as what it holds. A 200 is the whole object, whatever was asked for. Anything that cannot be trusted is a
- * TransientError: something between us and the server made it up.
+ * The answer to a ranged GET as what it holds. A 200 is the whole object, whatever was asked for. Anything that cannot
+ * be trusted is a TransientError: something between us and the server made it up.
  */
 export function rangeAnswer(answer: BodyAnswer, wanted: ByteRange, version: string | undefined): RangeAnswer {
   try {

@@ -1,5 +1,6 @@
-// Bytes of a remote object, whatever happens on the way: an answer that breaks, stalls or ends early is continued at its byte, on the same
-// version of the object. Transports say how one request is made; everything that makes requests dependable is here.
+// Bytes of a remote object, whatever happens on the way: an answer that breaks, stalls or ends early is continued at
+// its byte, on the same version of the object. Transports define how one request is made; everything that makes
+// requests dependable is here.
 import { ToolkitError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { count } from "../counters.js";
@@ -31,7 +32,10 @@ export class RangeReader {
     private readonly known: KnownObjects,
   ) {}
 
-  /** The range, in `target` where one is given, of the version that is known. IO_ERROR when the object is shorter, OBJECT_CHANGED. */
+  /**
+   * The range, in `target` where one is given, of the version that is known. IO_ERROR when the object is shorter,
+   * OBJECT_CHANGED.
+   */
   async read(source: RangeSource, range: ByteRange, target?: Uint8Array, signal?: AbortSignal): Promise<Uint8Array> {
     const bytes = target ?? new Uint8Array(range.end - range.start);
     const version = this.known.versionOf(source.url);
@@ -56,8 +60,8 @@ export class RangeReader {
   }
 
   /**
-   * The object's bytes from `start` on, by parallel ranges, in order. Every range is read into memory as fast as it comes, so a consumer that
-   * pauses holds no connection open.
+   * The object's bytes from `start` on, by parallel ranges, in order. Every range is read into memory as fast as it
+   * comes, so a consumer that pauses holds no connection open.
    */
   async *stream(source: RangeSource, info: ObjectInfo, options: StreamOptions): AsyncGenerator<Uint8Array> {
     const { start = 0, reuseChunks = false, peek = false, signal } = options;
@@ -104,7 +108,7 @@ export class RangeReader {
     return seen;
   }
 
-  /** Copies what of the answer falls into `wanted`; `onBytes` hears of every piece as it lands. */
+  /** Copies what of the answer falls into `wanted`; `onBytes` gets every piece as it lands. */
   private async copy(answer: RangeAnswer, wanted: ByteRange, target: Uint8Array, onBytes: (bytes: number) => void) {
     await skip(answer.body, wanted.start - answer.start);
     const bytes = await answer.body.read(target, (landed) => {

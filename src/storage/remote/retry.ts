@@ -1,4 +1,5 @@
-// The one retry policy: what is tried again, how often and after how long. Transports say what failed; this says what follows.
+// The one retry policy: what is tried again, how often and after how long. Transports report what failed; this decides
+// what follows.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ErrorCode } from "../../error-codes.js";
 import { ToolkitError } from "../../errors.js";
@@ -7,11 +8,17 @@ import { countRetry, type RetryCause } from "../counters.js";
 export interface RetryOptions {
   /** Attempts in a row without progress before the error is final. Default 10: about half a minute. */
   readonly maxAttempts?: number;
-  /** The delay before the n-th retry is random between 0 and this times 2^n. Default 100 ms; five times that when throttled. */
+  /**
+   * The delay before the n-th retry is random between 0 and this times 2^n. Default 100 ms; five times that when
+   * throttled.
+   */
   readonly baseDelayMs?: number;
-  /** Default 20 s. */
+  /** The longest delay before an attempt. Default 20 s. */
   readonly maxDelayMs?: number;
-  /** Retries that a store may have more than successes, over its life: bounds what a service in trouble gets from us. Default 1,000. */
+  /**
+   * Retries that a store may have more than successes, over its life: bounds what a service in trouble gets from us.
+   * Default 1,000.
+   */
   readonly budget?: number;
 }
 
@@ -39,7 +46,7 @@ const throttledFactor = 5;
 const maxRetryAfterMs = 60_000;
 
 export interface Attempts {
-  /** For the error of last resort: what was attempted, as in "cannot read it". */
+  /** What was attempted, for the error of last resort, as in "cannot read it". */
   readonly doing: string;
   readonly source: string;
   readonly signal?: AbortSignal | undefined;
@@ -58,8 +65,8 @@ export class RetryPolicy {
   }
 
   /**
-   * Calls `attempt` until it succeeds or throws something final. IO_ERROR when the last allowed attempt failed, ENDPOINT_UNREACHABLE when it
-   * found no server.
+   * Calls `attempt` until it succeeds or throws something final. IO_ERROR when the last allowed attempt failed,
+   * ENDPOINT_UNREACHABLE when it found no server.
    */
   async run<T>(attempt: () => Promise<T>, about: Attempts): Promise<T> {
     const { signal, progress = () => 0 } = about;
@@ -101,7 +108,10 @@ export class RetryPolicy {
     throw new ToolkitError(code, `${doing}: ${error.message} (${given})`, { source, cause: error });
   }
 
-  /** Full jitter (Brooker, "Exponential backoff and jitter", AWS 2015): clients that failed together do not come back together. */
+  /**
+   * Full jitter (Brooker, "Exponential backoff and jitter", AWS 2015): clients that failed together do not come back
+   * together.
+   */
   private delay(error: TransientError, failures: number): number {
     const { baseDelayMs, maxDelayMs } = this.options;
     const base = baseDelayMs * (error.retryCause === "throttled" ? throttledFactor : 1);

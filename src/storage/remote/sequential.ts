@@ -1,5 +1,5 @@
-// The body of an object on a server that knows no ranges: one long answer, held back by its consumer. When it breaks, another is asked for and
-// read up to where the first ended.
+// The body of an object on a server that knows no ranges: one long answer, held back by its consumer. When it breaks,
+// another is asked for and read up to where the first ended.
 import { count } from "../counters.js";
 import type { ObjectInfo } from "../object-store.js";
 import { reading } from "./activity.js";

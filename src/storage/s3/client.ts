@@ -1,5 +1,5 @@
-// The SDK's client, made on first use: it signs, finds credentials and endpoints, and reads the service's XML. Requests go over our own HTTP
-// client, retries are our own.
+// The SDK's client, made on first use: it signs, finds credentials and endpoints, and reads the service's XML. Requests
+// go over our own HTTP client, retries are our own.
 import { Readable } from "node:stream";
 import type { S3Client, S3ClientConfig } from "@aws-sdk/client-s3";
 import { invalidOption } from "../../errors.js";
@@ -15,7 +15,10 @@ import { type Doing, explainS3Error } from "./errors.js";
 import type { S3Place } from "./url.js";
 
 export const s3Options = optionTable({
-  /** The service, when it is not AWS, as in "http://localhost:9000". Default: what AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL or the profile say. */
+  /**
+   * The service, when it is not AWS, as in "http://localhost:9000". Default: what AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL
+   * or the profile contain.
+   */
   endpoint: {
     kind: text,
     flag: "s3-endpoint",
@@ -126,7 +129,7 @@ export class S3Connection {
     if (retryCause === "throttled") this.gate.throttled();
     // Short-lived credentials are kept until just before they expire; a service that thinks otherwise is right.
     if (retryCause === "credentials" && !this.options.anonymous)
-      await client.config.credentials({ forceRefresh: true }).catch(() => {}); // the next attempt says what is wrong
+      await client.config.credentials({ forceRefresh: true }).catch(() => {}); // the next attempt reports what is wrong
   }
 
   private open(): Promise<Loaded> {
@@ -148,8 +151,8 @@ async function makeSession(options: S3Options, http: HttpClient): Promise<Loaded
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     requestHandler: requestHandlerOver(http),
     maxAttempts: 1,
-    // Other services than AWS know them partly or not at all. What is uploaded is checked by the signature, which covers its SHA-256; what is
-    // read, by the checksums of shards.
+    // Other services than AWS know them partly or not at all. What is uploaded is checked by the signature, which
+    // covers its SHA-256; what is read, by the checksums of shards.
     requestChecksumCalculation: "WHEN_REQUIRED",
     responseChecksumValidation: "WHEN_REQUIRED",
   };
@@ -157,8 +160,8 @@ async function makeSession(options: S3Options, http: HttpClient): Promise<Loaded
 }
 
 /**
- * What environment and profile say. The SDK looks too, but not in the profile that it is given, and without telling us, who decide by it where
- * the bucket stands.
+ * What environment and profile contain. The SDK looks too, but not in the profile that it is given, and without a
+ * report to us, who decide by it where the bucket stands.
  */
 async function configuredEndpoint(given: string | undefined): Promise<string | undefined> {
   const { env } = process;
@@ -195,7 +198,7 @@ async function regionFor({ S3Client }: Sdk, config: S3ClientConfig, { region }: 
   }
 }
 
-/** The SDK wants credentials even for requests that it is told not to sign. */
+/** The SDK wants credentials even for requests that it is not to sign. */
 const anonymousAccess = {
   credentials: { accessKeyId: "anonymous", secretAccessKey: "anonymous" },
   signer: { sign: async <T>(request: T) => request },

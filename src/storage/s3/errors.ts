@@ -1,17 +1,18 @@
-// What an S3 request's failure means, in words that name the bucket, the key and what to do, and whether it is worth another attempt.
+// What an S3 request's failure means, in words that name the bucket, the key and what to do, and whether it is worth
+// another attempt.
 import type { ErrorCode } from "../../error-codes.js";
 import { ToolkitError } from "../../errors.js";
 import { objectChanged } from "../remote/known-objects.js";
 import { parseRetryAfter, TransientError } from "../remote/retry.js";
 import type { S3Place } from "./url.js";
 
-/** What the SDK's errors carry; a HEAD's have no name of use, because a HEAD has no body to say it. */
+/** What the SDK's errors carry; a HEAD's have no name of use, because a HEAD has no body to contain it. */
 interface ServiceError {
   readonly name?: string;
   readonly message?: string;
   readonly $metadata?: { readonly httpStatusCode?: number };
   readonly $response?: { readonly headers?: Readonly<Record<string, string>> };
-  /** Of AuthorizationHeaderMalformed. */
+  /** The region that AuthorizationHeaderMalformed names. */
   readonly Region?: string;
 }
 
@@ -21,7 +22,7 @@ export function isMissing(error: unknown): boolean {
   return statusOf(error) === 404 && (error as ServiceError).name !== "NoSuchBucket";
 }
 
-/** Of conditional writes: the service does not know them. */
+/** Whether a conditional write failed because the service does not know them. */
 export function isNotImplemented(error: unknown): boolean {
   return statusOf(error) === 501;
 }
@@ -40,14 +41,17 @@ const damagedUpload = /^(BadDigest|XAmzContentSHA256Mismatch|IncompleteBody|Requ
 /** What was attempted, in words that begin a message. */
 export type Doing = "cannot read it" | "cannot look at it" | "cannot list it" | "cannot write it" | "cannot remove it";
 
-/** Of an error of the SDK: a TransientError, a ToolkitError, or itself where it is neither the network's nor the service's. */
+/**
+ * What an error of the SDK is: a TransientError, a ToolkitError, or itself where it is neither the network's nor the
+ * service's.
+ */
 export function explainS3Error(error: unknown, place: S3Place, doing: Doing): unknown {
   if (error instanceof ToolkitError || error instanceof TransientError) return error;
   const { name = "", message = "", $response } = error as ServiceError;
   const status = statusOf(error);
   if (/CredentialsProviderError|TokenProviderError/.test(name)) return noCredentials(error, place);
   if (status === undefined) return error;
-  // The SDK's error carries what was signed and with which key: whoever prints an error prints its cause.
+  // The SDK's error carries what was signed and with which key: code that prints an error prints its cause.
   const cause = new Error(`${name} ${status} ${message}`.trim());
   const facts = { cause, retryAfterMs: parseRetryAfter($response?.headers?.["retry-after"]) };
   if (expired.test(name)) return new TransientError("credentials", `the service says ${name}`, facts);

@@ -23,7 +23,9 @@ export class S3Listing {
     private readonly payer: Payer,
   ) {}
 
-  /** Whether anything lies below it, or it was made in a console. A bucket is a folder, empty or not; NO_SUCH_BUCKET. */
+  /**
+   * Whether anything lies below it, or it was made in a console. A bucket is a folder, empty or not; NO_SUCH_BUCKET.
+   */
   async isFolder(place: S3Place, signal?: AbortSignal): Promise<boolean> {
     const { isEmpty } = await this.page(place, folderPrefix(place.key), 1, undefined, signal);
     return !isEmpty || place.key === "";
@@ -71,7 +73,7 @@ export class S3Listing {
       Prefix: prefix,
       Delimiter: "/",
       MaxKeys: most,
-      EncodingType: "url", // XML cannot say every character that a key may have
+      EncodingType: "url", // XML cannot express every character that a key may have
       ...(token === undefined ? {} : { ContinuationToken: token }),
       ...this.payer,
     } as const;
@@ -82,7 +84,8 @@ export class S3Listing {
       signal,
     );
     const url = (key: string) => `s3://${bucket}/${key}`;
-    const decode = list.EncodingType === "url" ? textOfKey : (key: string) => key; // not every service does as it is asked
+    // Not every service does as it is asked.
+    const decode = list.EncodingType === "url" ? textOfKey : (key: string) => key;
     const folders = (list.CommonPrefixes ?? []).map(({ Prefix = "" }): ObjectInfo => {
       const key = decode(Prefix);
       const folder = { url: url((key ?? Prefix).slice(0, -1)), byteLength: 0, version: "", kind: "folder" as const };

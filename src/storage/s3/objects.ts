@@ -23,7 +23,8 @@ export function headObject(
       if (isMissing(error)) return undefined;
       const status = statusOf(error) ?? 500;
       if (status >= 500) throw error;
-      // The answer to a HEAD has no body, so a refusal gives no reason: expired credentials, a wrong key, another region. A GET's does.
+      // The answer to a HEAD has no body, so a refusal gives no reason: expired credentials, a wrong key, another
+      // region. A GET's does.
       const request = new sdk.GetObjectCommand({ Bucket, Key, Range: "bytes=0-0", ...payer });
       const { Body, ContentRange, ContentLength, ETag = "" } = await client.send(request, abort);
       (Body as unknown as BodyStream).raw.close();

@@ -1,4 +1,5 @@
-// s3://bucket/key: any service that speaks S3. Keys are taken literally: `s3://b/a b+c%20d` names the object "a b+c%20d".
+// s3://bucket/key: any service that speaks S3. Keys are taken literally: `s3://b/a b+c%20d` names the object "a
+// b+c%20d".
 import { ToolkitError } from "../../errors.js";
 import type { BodyStream } from "../http/body.js";
 import { LeaseKeeper } from "../lease.js";

@@ -79,7 +79,9 @@ export class S3Upload implements PartUpload<CompletedPart> {
     await this.connection.call("cannot remove it", this.place, send).catch(() => {});
   }
 
-  /** Undefined when the condition of the write was not met. On a service without conditions it is written regardless. */
+  /**
+   * Undefined when the condition of the write was not met. On a service without conditions it is written regardless.
+   */
   private unlessRefused<T>(
     send: (session: S3Session, condition: Condition) => Promise<T>,
     signal: AbortSignal,

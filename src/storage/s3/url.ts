@@ -13,7 +13,10 @@ export interface Payer {
   readonly RequestPayer?: "requester";
 }
 
-/** UNSUPPORTED_URL when there is no bucket in it, or a secret: that is not where those belong, and keys are shown as they are. */
+/**
+ * Parses an S3 URL. Throws UNSUPPORTED_URL when there is no bucket in it, or when there is a secret: it does not belong
+ * there, and keys are shown as they are.
+ */
 export function parseS3Url(url: string): S3Place {
   const [, bucket, key = ""] = /^s3:\/\/([^/]+)(?:\/(.*))?$/is.exec(url) ?? [];
   if (bucket?.includes("@") || (bucket?.includes(":") && key.includes("@"))) {
@@ -33,7 +36,10 @@ export function folderPrefix(key: string): string {
   return key === "" ? "" : `${key.replace(/\/+$/, "")}/`;
 }
 
-/** A key as a list of EncodingType "url" has it; undefined when it is not UTF-8. Some services write a space as "+", all write "+" as "%2B". */
+/**
+ * A key as a list of EncodingType "url" has it; undefined when it is not UTF-8. Some services write a space as "+", all
+ * write "+" as "%2B".
+ */
 export function textOfKey(encoded: string): string | undefined {
   try {
     return decodeURIComponent(encoded.replace(/\+/g, " "));

@@ -1,17 +1,21 @@
-// Gradients over all ranks: packed into few large buffers, each of which is summed as soon as it is full, while the backward pass goes on.
+// Gradients over all ranks: packed into few large buffers, each of which is summed as soon as it is full, while the
+// backward pass continues.
 import { misalignment } from "../../native/index.js";
 import type { Collective } from "./collective.js";
 
-/** Bytes of a buffer: large enough for a network's bandwidth, small enough that the first is under way early (Li et al. 2020, PyTorch DDP). */
+/**
+ * Bytes of a buffer: large enough for a network's bandwidth, small enough that the first is under way early (Li et al.
+ * 2020, PyTorch DDP).
+ */
 const bufferBytes = 16 << 20;
 
-interface Place {
+interface Slice {
   readonly buffer: number;
   readonly values: Float32Array;
 }
 
 export class GradientSum {
-  private readonly places: readonly Place[];
+  private readonly slices: readonly Slice[];
   private readonly buffers: readonly Float32Array[];
   /** Weights whose gradient a buffer still waits for. */
   private readonly missing: number[];
@@ -20,7 +24,10 @@ export class GradientSum {
   private filled = new Set<number>();
   private accumulating = false;
 
-  /** `sizes`: values of every weight, in the order that the forward pass uses them; their gradients come in about the opposite order. */
+  /**
+   * `sizes`: values of every weight, in the order that the forward pass uses them; their gradients come in about the
+   * opposite order.
+   */
   constructor(
     private readonly collective: Collective,
     sizes: readonly number[],
@@ -29,16 +36,16 @@ export class GradientSum {
     this.buffers = groups.map((group) => alignedArray(group.reduce((sum, i) => sum + aligned(sizes[i] as number), 0)));
     this.weightsIn = groups.map((group) => group.length);
     this.missing = [...this.weightsIn];
-    const places: Place[] = new Array(sizes.length);
+    const slices: Slice[] = new Array(sizes.length);
     for (const [buffer, group] of groups.entries()) {
       let offset = 0;
       for (const i of group) {
         const size = sizes[i] as number;
-        places[i] = { buffer, values: (this.buffers[buffer] as Float32Array).subarray(offset, offset + size) };
+        slices[i] = { buffer, values: (this.buffers[buffer] as Float32Array).subarray(offset, offset + size) };
         offset += aligned(size);
       }
     }
-    this.places = places;
+    this.slices = slices;
   }
 
   has(index: number): boolean {
@@ -47,7 +54,7 @@ export class GradientSum {
 
   /** A weight's gradient of the part at hand; with those of the parts before it, once the last part begins. */
   add(index: number, gradient: Float32Array, last: boolean): void {
-    const { buffer, values } = this.places[index] as Place;
+    const { buffer, values } = this.slices[index] as Slice;
     this.filled.add(index);
     if (this.accumulating)
       for (let i = 0; i < values.length; i++) values[i] = (values[i] as number) + (gradient[i] as number);
@@ -77,7 +84,7 @@ export class GradientSum {
     this.running = [];
     this.accumulating = false;
     this.nextPart();
-    return this.places.map(({ values }) => values);
+    return this.slices.map(({ values }) => values);
   }
 
   private nextPart(): void {
@@ -95,7 +102,9 @@ export class GradientSum {
   }
 }
 
-/** Values of 64 bytes: TensorFlow takes memory that begins at a multiple of them as it is, and copies everything else. */
+/**
+ * Values of 64 bytes: TensorFlow takes memory that begins at a multiple of them as it is, and copies everything else.
+ */
 const alignment = 16;
 const aligned = (length: number) => Math.ceil(length / alignment) * alignment;
 

@@ -1,4 +1,5 @@
-// Each rank normalises its own samples and so keeps moving statistics of its own. What is evaluated and saved has their mean.
+// Each rank normalises its own samples and so keeps moving statistics of its own. What is evaluated and saved has their
+// mean.
 import { assign } from "../engine/assign.js";
 import { layerWeights } from "../engine/layer-graph.js";
 import type { Tf } from "../engine/tensorflow.js";

@@ -25,24 +25,24 @@ function loadAddon(): MpiAddon {
 /** Joins the job this process was started in. MPI_MISSING, MPI_FAILED. */
 export function joinMpi(): Collective {
   const addon = loadAddon();
-  const place = addon.join();
+  const joined = addon.join();
   const shareBytes = async (bytes: Uint8Array | undefined): Promise<Uint8Array | undefined> => {
     // -1: there are none. Doubles hold every length.
-    const head = new Float64Array([place.rank === 0 ? (bytes?.length ?? -1) : 0]);
+    const head = new Float64Array([joined.rank === 0 ? (bytes?.length ?? -1) : 0]);
     await addon.broadcast(new Uint8Array(head.buffer));
     const [length] = head as unknown as [number];
     if (length < 0) return undefined;
-    const shared = place.rank === 0 ? (bytes as Uint8Array) : new Uint8Array(length);
+    const shared = joined.rank === 0 ? (bytes as Uint8Array) : new Uint8Array(length);
     await addon.broadcast(shared);
     return shared;
   };
   return {
-    ...place,
+    ...joined,
     sum: (values) => addon.sum(values),
     sumNow: (values) => addon.sumNow(values),
     shareBytes,
     share: async <T>(value: T) => {
-      const text = place.rank === 0 ? JSON.stringify({ value }) : "";
+      const text = joined.rank === 0 ? JSON.stringify({ value }) : "";
       const bytes = await shareBytes(new TextEncoder().encode(text));
       return (JSON.parse(new TextDecoder().decode(bytes)) as { value: T }).value;
     },

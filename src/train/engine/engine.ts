@@ -12,7 +12,10 @@ export type EngineName = (typeof engineNames)[number];
 export type DeviceChoice = "auto" | "cpu" | "gpu";
 
 export const engineOptions = optionTable({
-  /** "tensorflow": the processor, or CUDA with a TensorFlow built for it. "webgpu": any GPU, through Vulkan, Metal or D3D12. Default "tensorflow". */
+  /**
+   * "tensorflow": the processor, or CUDA with a TensorFlow built for it. "webgpu": any GPU, through Vulkan, Metal or
+   * D3D12. Default "tensorflow".
+   */
   engine: {
     kind: oneOf(engineNames),
     default: "tensorflow",
@@ -29,7 +32,10 @@ export const engineOptions = optionTable({
 });
 
 export interface EngineOptions extends Given<typeof engineOptions> {
-  /** This process is one of several on the machine that compute at the same time: it takes its part of the threads, or one GPU of several. */
+  /**
+   * This process is one of several on the machine that compute at the same time: it takes its part of the threads, or
+   * one GPU of several.
+   */
   readonly share?: { readonly index: number; readonly of: number } | undefined;
 }
 

@@ -1,5 +1,5 @@
-// A frozen network in tfjs's own operations: convolutions with batch normalisation folded in and the ReLU after it fused, all other layers as
-// they are. For backends that have no graph of their own.
+// A frozen network in tfjs's own operations: convolutions with batch normalisation folded in and the ReLU after it
+// fused, all other layers as they are. For backends that have no graph of their own.
 import type { LayersModel, Tensor, Tensor1D, Tensor4D } from "@tensorflow/tfjs";
 import { foldedConvolution, type WeightValues, weightValues } from "./folding.js";
 import type { FrozenNetwork } from "./frozen-network.js";

@@ -1,4 +1,5 @@
-// Batch normalisation in inference is a factor and an offset per channel, which the convolution before it can take into its weights.
+// Batch normalisation in inference is a factor and an offset per channel, which the convolution before it can take into
+// its weights.
 import type { LayersModel, Variable } from "@tensorflow/tfjs";
 import {
   type Layer,
@@ -11,7 +12,7 @@ import {
 } from "./layer-graph.js";
 
 export interface FoldedConvolution {
-  /** [height, width, in, out]. */
+  /** The kernel, [height, width, in, out]. */
   readonly kernel: Float32Array;
   readonly shape: readonly number[];
   readonly bias: Float32Array | undefined;
@@ -43,7 +44,10 @@ export function normalization(layer: Layer, values: WeightValues): { scale: Floa
   return { scale, offset };
 }
 
-/** A convolution's weights together with those of the batch normalisation that alone follows it; one with an activation is not linear. */
+/**
+ * A convolution's weights together with those of the batch normalisation that alone follows it; one with an activation
+ * is not linear.
+ */
 export function foldedConvolution(graph: LayerGraph, index: number, values: WeightValues): FoldedConvolution {
   const { layer } = graph.nodes[index] as LayerNode;
   const kernel = weightOf(layer, "kernel") as Variable;

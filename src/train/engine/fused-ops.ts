@@ -1,5 +1,5 @@
-// The operations of a training step, each with its gradient, on TensorFlow's own kernels: convolution, batch normalisation with what follows
-// it, pooling. tfjs composes the same of several times as many passes over memory.
+// The operations of a training step, each with its gradient, on TensorFlow's own kernels: convolution, batch
+// normalisation with what follows it, pooling. tfjs composes the same of several times as many passes over memory.
 import type { Tensor, Tensor4D, Variable } from "@tensorflow/tfjs";
 import { assign } from "./assign.js";
 import type { Attribute, Kernels } from "./kernels.js";
@@ -9,7 +9,7 @@ import type { Tf } from "./tensorflow.js";
 export interface ConvolutionOptions {
   readonly strides: readonly [number, number];
   readonly padding: "valid" | "same";
-  /** False when nothing that is trained lies before: the gradient of the input is not computed. */
+  /** Whether the gradient of the input is computed; false when nothing that is trained lies before. */
   readonly inputGradient: boolean;
 }
 
@@ -71,13 +71,14 @@ export class FusedOps {
       };
       return { value: kernels.run("Conv2D", attributes, [input, w]), gradFunc };
     };
-    // What is no operand has no gradient.
+    // What is not an operand has no gradient.
     return options.inputGradient ? tf.customGrad(operation)(kernel, x) : tf.customGrad(operation)(kernel);
   }
 
   /**
-   * Normalises x [n, h, w, c] by its own mean and variance, adds `residual` when there is one, and ends in a ReLU when asked. The moving
-   * statistics are blended on the way; the moving variance is the unbiased one, as in Keras and PyTorch.
+   * Normalises x [n, h, w, c] by its own mean and variance, adds `residual` when there is one, and ends in a ReLU when
+   * asked. The moving statistics are blended on the way; the moving variance is the unbiased one, as in Keras and
+   * PyTorch.
    */
   batchNorm(x: Tensor, weights: BatchNormWeights, residual: Tensor | undefined, options: BatchNormOptions): Tensor {
     if (this.own) return this.ownBatchNorm(x, weights, residual, options);
@@ -115,7 +116,7 @@ export class FusedOps {
     return this.tf.customGrad(operation)(...operands);
   }
 
-  /** The same on our own kernels: two passes over memory forwards, two backwards. */
+  /** Batch normalisation on our own kernels: two passes over memory forwards, two backwards. */
   private ownBatchNorm(
     x: Tensor,
     { gamma, beta, movingMean, movingVariance }: BatchNormWeights,

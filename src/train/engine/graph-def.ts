@@ -1,5 +1,6 @@
-// TensorFlow graphs written from JavaScript: the few messages of tensorflow/core/framework that a frozen network needs, in protobuf's wire
-// format (field numbers from graph.proto, node_def.proto, attr_value.proto, tensor.proto and saved_model.proto).
+// TensorFlow graphs written from JavaScript: the few messages of tensorflow/core/framework that a frozen network needs,
+// in protobuf's wire format (field numbers from graph.proto, node_def.proto, attr_value.proto, tensor.proto and
+// saved_model.proto).
 
 export type GraphType = "float32" | "bfloat16" | "int32";
 

@@ -1,8 +1,8 @@
-// A LayersModel -> a TensorFlow graph for inference: batch normalisation folded into the convolution before it, weights as constants, in a
-// form that TensorFlow's optimiser fuses (convolution, bias, addition, ReLU in one kernel).
+// A LayersModel -> a TensorFlow graph for inference: batch normalisation folded into the convolution before it, weights
+// as constants, in a form that TensorFlow's optimiser fuses (convolution, bias, addition, ReLU in one kernel).
 //
-// In bfloat16, convolutions and dense layers and what follows them compute with 8 bits of mantissa; what comes before the first of them, the
-// normalisation of inputs of very different size, stays float32.
+// In bfloat16, convolutions and dense layers and what follows them compute with 8 bits of mantissa; what comes before
+// the first of them, the normalisation of inputs of very different size, stays float32.
 import type { LayersModel } from "@tensorflow/tfjs";
 import { weightValues } from "./folding.js";
 import type { Precision } from "./frozen-network.js";

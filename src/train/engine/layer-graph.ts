@@ -1,4 +1,5 @@
-// A LayersModel as a list of layers in order of computation: what the training pass, the frozen network and the tables of layers walk over.
+// A LayersModel as a list of layers in order of computation: what the training pass, the frozen network and the tables
+// of layers walk over.
 import type { LayersModel, LayerVariable, layers, SymbolicTensor, Tensor, Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
 
@@ -21,7 +22,10 @@ export interface LayerGraph {
   readonly output: number;
 }
 
-/** The layers of a model with one output whose layers are each used once, inputs before what takes them. INTERNAL for other models. */
+/**
+ * The layers of a model with one output whose layers are each used once, inputs before what takes them. INTERNAL for
+ * other models.
+ */
 export function layerGraph(model: LayersModel): LayerGraph {
   const position = new Map(model.layers.map((layer, index) => [layer, index]));
   const inputsOf = model.layers.map((layer) => {
@@ -44,7 +48,9 @@ export function layerGraph(model: LayersModel): LayerGraph {
   };
 }
 
-/** The only consumer of a node, if there is just one and it is of this kind; the model's output has one more outside. */
+/**
+ * The only consumer of a node, if there is just one and it is of this kind; the model's output has one more outside.
+ */
 export function soleConsumer(graph: LayerGraph, index: number, kind: string): number | undefined {
   const [only, another] = graph.nodes[index]?.consumers ?? [];
   if (only === undefined || another !== undefined || index === graph.output) return undefined;
@@ -106,7 +112,9 @@ export function layerWeights(model: LayersModel): LayerWeight[] {
   );
 }
 
-/** The variable behind a layer's weight; `name` is the attribute tfjs keeps it under. Undefined when the layer has none. */
+/**
+ * The variable behind a layer's weight; `name` is the attribute tfjs keeps it under. Undefined when the layer has none.
+ */
 export function weightOf(layer: Layer, name: "kernel" | "bias" | "gamma" | "beta" | "movingMean" | "movingVariance") {
   const weight = (layer as unknown as Record<string, LayerVariable | null>)[name];
   return weight ? variableOf(weight) : undefined;

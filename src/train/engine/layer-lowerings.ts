@@ -181,7 +181,9 @@ const lowerings: Readonly<Record<string, Lower | undefined>> = {
   },
 };
 
-/** Settings under which a layer does more than its lowering: such a layer has none. Those not named here have any value. */
+/**
+ * Settings under which a layer does more than its lowering: such a layer has none. Those not named here have any value.
+ */
 const plainSettings: Readonly<Record<string, Readonly<Record<string, readonly unknown[]>>>> = {
   Conv2D: { dilationRate: [1] },
   Conv2DTranspose: { useBias: [false], activation: ["linear"] },

@@ -5,20 +5,20 @@ import type { Precision } from "./frozen-network.js";
 import { type GraphAttribute, GraphBuilder } from "./graph-def.js";
 import type { LayerGraph } from "./layer-graph.js";
 
-/** Of operations that take axes. */
+/** The attributes of operations that take axes. */
 export const indexed = { Tidx: { type: "int32" } } as const;
 
 export class Lowering {
   readonly builder = new GraphBuilder();
   /** The graph's name for a layer's value. */
   private readonly values = new Map<number, string>();
-  /** Of the values that are real numbers: shapes and axes are not in it. */
+  /** The type of each value that is a real number: shapes and axes are not in it. */
   private readonly types = new Map<string, Precision>();
 
   constructor(
     readonly layers: LayerGraph,
     readonly weights: WeightValues,
-    /** Of convolutions and dense layers. */
+    /** What convolutions and dense layers compute in. */
     readonly precision: Precision,
   ) {}
 
@@ -31,7 +31,7 @@ export class Lowering {
     return this.values.get(index) as string;
   }
 
-  /** Also of a layer that is computed together with an earlier one. */
+  /** Names a layer's output, also where the layer is computed together with an earlier one. */
   set(index: number, name: string): void {
     this.values.set(index, name);
   }
@@ -54,7 +54,7 @@ export class Lowering {
     return this.builder.node(op, name, cast, { T: { type }, ...attributes });
   }
 
-  /** A node over shapes and places. */
+  /** A node over shapes and indices. */
   indexNode(op: string, name: string, inputs: readonly string[], attributes: Readonly<Record<string, GraphAttribute>>) {
     return this.builder.node(op, name, inputs, attributes);
   }

@@ -3,7 +3,21 @@ import { availableParallelism } from "node:os";
 import { complete } from "../../options/table.js";
 import { type Engine, type EngineOptions, engineOptions } from "./engine.js";
 
-/** TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, INVALID_OPTION. An engine is shared by all who open it and lives as long as the process. */
+/**
+ * Opens what computes: TensorFlow on the processor or an NVIDIA GPU, or WebGPU on any GPU. An engine is shared by all
+ * who open it and lives as long as the process.
+ *
+ * Errors: TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, INVALID_OPTION.
+ *
+ * @example
+ * ```ts
+ * import { buildNetwork, openEngine } from "dctstream";
+ *
+ * const { tf, device } = await openEngine({ device: "cpu" });
+ * const { model } = buildNetwork(tf, "resnet50-rgb", { classes: 10, inputSize: 224 });
+ * console.log(device, model.countParams());
+ * ```
+ */
 export async function openEngine(options: EngineOptions = {}): Promise<Engine> {
   const { engine, device } = complete(engineOptions, options);
   const { share } = options;

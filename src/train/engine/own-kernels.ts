@@ -6,9 +6,9 @@ import { loadAddonFile } from "../../native/addon-file.js";
 let loaded: boolean | undefined;
 
 /**
- * Loads the kernels, once; false where they were not built: TensorFlow's own then do the same in more passes. ADDON_MISSING when they were
- * and cannot be loaded: a run should not become slower in silence. DCTSTREAM_KERNELS=tensorflow leaves them out, which the tests and
- * benches compare with.
+ * Loads the kernels, once; false where they were not built: TensorFlow's own then do the same in more passes.
+ * ADDON_MISSING when they were and cannot be loaded: a run should not become slower in silence.
+ * DCTSTREAM_KERNELS=tensorflow leaves them out, which the tests and benches compare with.
  */
 export function loadOwnKernels(): boolean {
   loaded ??= process.env.DCTSTREAM_KERNELS !== "tensorflow" && load();

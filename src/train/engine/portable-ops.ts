@@ -1,5 +1,5 @@
-// Operations whose gradients tfjs composes of so many steps that training crawls (layer normalisation's of tens of thousands of slices), written
-// out in a few of its operations: for any backend.
+// Operations whose gradients tfjs composes of so many steps that training crawls (layer normalisation's of tens of
+// thousands of slices), written out in a few of its operations: for any backend.
 import type { Tensor } from "@tensorflow/tfjs";
 import type { Tf } from "./tensorflow.js";
 
@@ -25,7 +25,10 @@ export function layerNorm(tf: Tf, x: Tensor, gamma: Tensor, beta: Tensor, epsilo
   })(x, gamma, beta);
 }
 
-/** x (1 + erf(x / sqrt 2)) / 2: Hendrycks and Gimpel 2016. Its slope is the normal distribution's function, plus x times its density. */
+/**
+ * x (1 + erf(x / sqrt 2)) / 2: Hendrycks and Gimpel 2016. Its slope is the normal distribution's function, plus x times
+ * its density.
+ */
 export function gelu(tf: Tf, x: Tensor): Tensor {
   return tf.customGrad((input, save) => {
     const share = tf.mul(tf.add(tf.erf(tf.mul(input as Tensor, Math.SQRT1_2)), 1), 0.5);

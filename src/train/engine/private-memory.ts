@@ -1,5 +1,5 @@
-// TensorFlow reads a tensor that was made from a JavaScript array in that very array. Kernels that write into a variable must not write there:
-// the array belongs to whoever made it.
+// TensorFlow reads a tensor that was made from a JavaScript array in that very array. Kernels that write into a
+// variable must not write there: the array belongs to the code that made it.
 import type { Variable } from "@tensorflow/tfjs";
 import { assign } from "./assign.js";
 import type { Kernels } from "./kernels.js";

@@ -1,10 +1,14 @@
-// Batch normalisation over the samples of all ranks of a run, in tfjs's own operations: two sums over the ranks forwards, one backwards.
+// Batch normalisation over the samples of all ranks of a run, in tfjs's own operations: two sums over the ranks
+// forwards, one backwards.
 import type { Tensor } from "@tensorflow/tfjs";
 import { assign } from "./assign.js";
 import type { BatchNormOptions, BatchNormWeights } from "./fused-ops.js";
 import type { Tf } from "./tensorflow.js";
 
-/** x [n, h, w, c]; `sumOverRanks` replaces values by their sums. As FusedOps.batchNorm, but for what mean and variance are taken over. */
+/**
+ * x [n, h, w, c]; `sumOverRanks` replaces values by their sums. As FusedOps.batchNorm, but for what mean and variance
+ * are taken over.
+ */
 export function syncedBatchNorm(
   tf: Tf,
   x: Tensor,

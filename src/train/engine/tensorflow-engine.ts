@@ -15,7 +15,10 @@ import { freezeToSession } from "./session-network.js";
 import { loadTensorflow, type Tf } from "./tensorflow.js";
 import { type PassHooks, TrainingPass } from "./training-pass.js";
 
-/** NO_GPU when "gpu" is asked for and there is none; INVALID_OPTION when "cpu" is and TensorFlow has taken a GPU. */
+/**
+ * Opens TensorFlow. Throws NO_GPU when "gpu" is asked for and there is none; INVALID_OPTION when "cpu" is and
+ * TensorFlow has taken a GPU.
+ */
 export async function openTensorflow(device: DeviceChoice): Promise<Engine> {
   if (device === "cpu") process.env.CUDA_VISIBLE_DEVICES = "-1"; // read once, when the library is loaded
   const tf = loadTensorflow();
@@ -32,7 +35,7 @@ export async function openTensorflow(device: DeviceChoice): Promise<Engine> {
   return new TensorflowEngine(tf, gpu, !gpu && loadOwnKernels());
 }
 
-/** What NVIDIA's driver calls the first GPU; TensorFlow's interface for JavaScript does not say. */
+/** What NVIDIA's driver calls the first GPU; TensorFlow's interface for JavaScript does not report it. */
 function cudaModel(): string | undefined {
   const folder = "/proc/driver/nvidia/gpus";
   if (!existsSync(folder)) return undefined;

@@ -1,5 +1,5 @@
-// The forward pass of training over a LayersModel, on the gradient tape: layers that belong together run as one fused operation, all others
-// as tfjs runs them.
+// The forward pass of training over a LayersModel, on the gradient tape: layers that belong together run as one fused
+// operation, all others as tfjs runs them.
 import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
 import type { FusedOps } from "./fused-ops.js";
 import {
@@ -18,11 +18,11 @@ import { gelu, layerNorm } from "./portable-ops.js";
 import { syncedBatchNorm } from "./synced-batch-norm.js";
 import type { Tf } from "./tensorflow.js";
 
-/** What several processes that train one network have to know and to say. */
+/** What several processes that train one network must exchange. */
 export interface PassHooks {
   /**
-   * Called in the middle of the backward pass when a weight's gradient is complete, so that it can be sent away while the rest is computed;
-   * not for weights of layers that tfjs runs itself. The gradient is valid during the call.
+   * Called in the middle of the backward pass when a weight's gradient is complete, so that it can be sent away while
+   * the rest is computed; not for weights of layers that tfjs runs itself. The gradient is valid during the call.
    */
   readonly onGradient?: ((weight: Variable, gradient: Tensor) => void) | undefined;
   /** Replaces values by their sum over all ranks: given, batch normalisation is over the samples of all of them. */
@@ -33,7 +33,7 @@ export class TrainingPass {
   private readonly graph: LayerGraph;
   private readonly steps: Step[] = [];
 
-  /** Without `ops` only what is slow on every backend is replaced. */
+  /** Replaces only what is slow on every backend where `ops` is left out. */
   constructor(
     private readonly tf: Tf,
     private readonly ops: FusedOps | undefined,
@@ -170,7 +170,7 @@ export class TrainingPass {
     return ops && ((x, weights, residual, options) => ops.batchNorm(x, weights, residual, options));
   }
 
-  /** The weight itself, whose gradient is told of as soon as there is one. */
+  /** The weight itself, whose gradient is reported as soon as there is one. */
   private watched(weight: Variable): Tensor {
     const { onGradient } = this.hooks;
     if (onGradient === undefined) return weight;

@@ -1,4 +1,5 @@
-// WebGPU in Node through Google's Dawn: any GPU with Vulkan, Metal or D3D12, without CUDA. tfjs's own operations, compiled to shaders.
+// WebGPU in Node through Google's Dawn: any GPU with Vulkan, Metal or D3D12, without CUDA. tfjs's own operations,
+// compiled to shaders.
 import { createRequire } from "node:module";
 import type { LayersModel, Tensor, Variable } from "@tensorflow/tfjs";
 import { invalidOption, ToolkitError } from "../../errors.js";
@@ -9,7 +10,7 @@ import { composedMomentum } from "./momentum.js";
 import type { Tf } from "./tensorflow.js";
 import { type PassHooks, TrainingPass } from "./training-pass.js";
 
-/** What WebGPU says of the GPU it found; any field can be empty. */
+/** What WebGPU reports of the GPU it found; any field can be empty. */
 interface AdapterInfo {
   readonly vendor: string;
   readonly architecture: string;
@@ -28,7 +29,10 @@ interface Gpu {
 /** Kept for the process's life: Dawn frees its instance, and the devices with it, when nothing refers to it. */
 let opened: Promise<Engine> | undefined;
 
-/** WEBGPU_MISSING when Dawn cannot be loaded here, NO_GPU when it finds none, INVALID_OPTION for the processor. */
+/**
+ * Opens WebGPU. Throws WEBGPU_MISSING when Dawn cannot be loaded here, NO_GPU when it finds none, INVALID_OPTION for
+ * the processor.
+ */
 export function openWebgpu(device: DeviceChoice): Promise<Engine> {
   if (device === "cpu") throw invalidOption("device", "auto or gpu with `engine` webgpu", device);
   opened ??= open().catch((error: unknown) => {

@@ -12,19 +12,21 @@ import type { LayerSpec } from "./layer-list.js";
 import { layersOf, type NetworkShape } from "./layers-of.js";
 import { positionTable } from "./positions.js";
 
+/** Shape, seed and initial weights of a network. */
 export interface NetworkOptions extends NetworkShape {
   readonly classes: number;
-  /** Of the initial weights. Default 0. */
+  /** The seed of the initial weights. Default 0. */
   readonly seed?: number | undefined;
   /** The last normalisation of each residual branch begins at zero (Goyal et al. 2017, section 5.1). Default false. */
   readonly zeroInit?: boolean | undefined;
 }
 
+/** A network that was built: its definition and its models. */
 export interface Network {
   readonly definition: NetworkDefinition;
   /** Ends in a softmax over the classes: what is saved and what predicts. */
   readonly model: LayersModel;
-  /** The same layers without the softmax: what is trained. */
+  /** The model without the softmax: what is trained. */
   readonly logits: LayersModel;
   /** Brings weights that must keep a property back to it; called after every update. */
   constrain(): void;
@@ -33,7 +35,7 @@ export interface Network {
 /** Keras's ResNet-50 convention, which the paper's networks follow. */
 const batchNormConfig = { momentum: 0.9, epsilon: 1e-5 } as const;
 
-/** UNKNOWN_NETWORK, naming the nearest. */
+/** The network with that id. Throws UNKNOWN_NETWORK, naming the nearest. */
 export function findNetwork(id: string): NetworkDefinition {
   const found = networks.find((network) => network.id === id);
   if (found !== undefined) return found;
@@ -65,8 +67,8 @@ export function buildNetwork(tf: Tf, id: string, options: NetworkOptions): Netwo
 }
 
 /**
- * The nearest matrix with orthonormal rows to a kernel [8, 8, 1, 64], seen as 64 functions of 64 pixels: two Newton-Schulz steps of its polar
- * decomposition, which after a small update leave less than single precision shows.
+ * The nearest matrix with orthonormal rows to a kernel [8, 8, 1, 64], seen as 64 functions of 64 pixels: two
+ * Newton-Schulz steps of its polar decomposition, which after a small update leave less than single precision shows.
  */
 function keepOrthonormal(tf: Tf, kernel: Variable): void {
   tf.tidy(() => {
@@ -130,7 +132,7 @@ class Builder {
         return this.apply(layers.reLU({ name }), layer);
       case "softmax":
       case "gelu":
-        return this.apply(layers.activation({ name, activation: layer.op as "softmax" }), layer); // the types forget gelu
+        return this.apply(layers.activation({ name, activation: layer.op as "softmax" }), layer); // no gelu in types
       case "add":
         return this.apply(layers.add({ name }), layer);
       case "concat":
@@ -250,8 +252,8 @@ class Builder {
   }
 
   /**
-   * Adds a fixed table to all tokens. tfjs has no layer for that: the table is the bias of a dense layer whose only input is zero, so that the
-   * saved model needs no class of ours.
+   * Adds a fixed table to all tokens. tfjs has no layer for that: the table is the bias of a dense layer whose only
+   * input is zero, so that the saved model needs no class of ours.
    */
   private positions(layer: Spec<"positions">): SymbolicTensor {
     const { tf } = this;
@@ -271,7 +273,10 @@ class Builder {
     return tf.layers.add({ name }).apply([input, shaped as SymbolicTensor]) as SymbolicTensor;
   }
 
-  /** Softmax of query key^T / sqrt(width of a head), times value, per head: one dense layer each, concatenated. The projection follows apart. */
+  /**
+   * Softmax of query key^T / sqrt(width of a head), times value, per head: one dense layer each, concatenated. The
+   * projection follows apart.
+   */
   private attention({ name, from, heads, out }: Spec<"attention">): SymbolicTensor {
     const { tf } = this;
     const input = this.output(from[0] as string);

@@ -23,8 +23,8 @@ export function blockKernel(): Float32Array {
 }
 
 /**
- * A convolution kernel [2, 2, 64, 256] that joins four blocks' coefficients to those of the 16x16 pixels they cover, natural order on both
- * sides: per axis T16 (T8 + T8)^T, orthonormal (block composition: Jiang and Feng 2002).
+ * A convolution kernel [2, 2, 64, 256] that joins four blocks' coefficients to those of the 16x16 pixels they cover,
+ * natural order on both sides: per axis T16 (T8 + T8)^T, orthonormal (block composition: Jiang and Feng 2002).
  */
 export function joinKernel(): Float32Array {
   const [small, large] = [dctMatrix(8), dctMatrix(16)];

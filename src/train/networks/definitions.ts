@@ -5,8 +5,8 @@
 //   IkxN  N identity blocks with middle kernel k
 //   -     a block that the full network has is left out, and its letter with it
 //
-// Gueguen et al., "Faster Neural Networks Straight from JPEG", NeurIPS 2018; He et al., "Deep Residual Learning", CVPR 2016. What the
-// diagrams leave open, and what we chose: docs/networks.md.
+// Gueguen et al., "Faster Neural Networks Straight from JPEG", NeurIPS 2018; He et al., "Deep Residual Learning",
+// CVPR 2016. What the diagrams leave open, and what we chose: docs/networks.md.
 
 /** How the first layers turn the input into what the stages take. */
 export type Stem =
@@ -22,11 +22,12 @@ export type Stem =
   | "late"
   /** Three 8x8 convolutions over YCbCr pixels, chroma at half the resolution: the DCT as a first layer. */
   | "blocks"
-  /** The same with a stride of 4 and full chroma resolution: overlapping blocks. */
+  /** As "blocks", with a stride of 4 and full chroma resolution: blocks overlap. */
   | "overlapping-blocks"
   /** Each 16x16 pixels as one token: four luma blocks joined to one 16x16 DCT, one block each of Cb and Cr. */
   | "patches";
 
+/** A network as block notations of a line each. */
 export interface NetworkDefinition {
   readonly id: string;
   readonly describe: string;
@@ -35,14 +36,20 @@ export interface NetworkDefinition {
   readonly stem: Stem;
   /** Stages over the stem's output; of a "late" stem, over luma. */
   readonly luma: string;
-  /** Of a "late" stem: stages over the concatenated chroma, joined to luma's output (luma first) before `joined`. */
+  /** The stages over the concatenated chroma of a "late" stem, joined to luma's output (luma first) before `joined`. */
   readonly chroma?: string;
   readonly joined?: string;
-  /** Of the three 8x8 kernels, which begin as the DCT: trained freely, kept orthonormal, or not trained at all. */
+  /**
+   * What becomes of the three 8x8 kernels, which begin as the DCT: trained freely, kept orthonormal, or not trained at
+   * all.
+   */
   readonly blockKernels?: "learned" | "orthonormal" | "frozen";
-  /** Residual blocks as they are built today: stride on the 3x3 (ResNet v1.5), average pooling on the shortcut (ResNet-D). Default "v1". */
+  /**
+   * Residual blocks as they are built today: stride on the 3x3 (ResNet v1.5), average pooling on the shortcut
+   * (ResNet-D). Default "v1".
+   */
   readonly style?: "v1" | "modern";
-  /** Of "patches": a plain vision transformer. */
+  /** The sizes of a plain vision transformer, for "patches". */
   readonly transformer?: { readonly width: number; readonly heads: number; readonly depth: number };
   /** What was published of it: errors on ImageNet's validation set in %, images/s relative to ResNet-50. */
   readonly paper?: { readonly top1Error?: number; readonly top5Error?: number; readonly speedRatio?: number };
@@ -66,6 +73,7 @@ const pixels = (id: string, describe: string, luma: string): NetworkDefinition =
   luma,
 });
 
+/** All networks, in the order in which they are listed. */
 export const networks: readonly NetworkDefinition[] = [
   {
     ...pixels("resnet50-rgb", "ResNet-50 v1 on RGB pixels, the baseline", body(stage2, stage3, stage4, stage5)),

@@ -1,14 +1,16 @@
-// A network trained on RGB pixels -> the same network on DCT coefficients. Its first convolution, the normalisation of the pixels, the colour
-// matrix, the inverse DCT and the repetition of chroma are all linear: they fold into one convolution per component. Exact for chroma that is
-// repeated, not interpolated, and for pixels that are not rounded or clipped.
+// A network trained on RGB pixels -> the same network on DCT coefficients. Its first convolution, the normalisation of
+// the pixels, the colour matrix, the inverse DCT and the repetition of chroma are all linear: they fold into one
+// convolution per component. Exact for chroma that is repeated, not interpolated, and for pixels that are not rounded
+// or clipped.
 import type { LayersModel, layers, SymbolicTensor } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
 import { applyLayer, type LayerNode, layerGraph, weightOf } from "../engine/layer-graph.js";
 import type { Tf } from "../engine/tensorflow.js";
 import { dctMatrix } from "./dct-basis.js";
 
+/** The normalisation of the pixels that a model was trained on. */
 export interface PixelNormalization {
-  /** Of R, G and B in 0..255: the model was trained on (pixel - mean) / std. */
+  /** Statistics of R, G and B in 0..255: the model was trained on (pixel - mean) / std. */
   readonly mean: readonly [number, number, number];
   readonly std: readonly [number, number, number];
 }
@@ -30,7 +32,7 @@ const components = [
 /** The first convolution of a pixel network. */
 interface Stem {
   readonly layer: layers.Layer;
-  /** [kernel, kernel, 3, filters]. */
+  /** Weights [kernel, kernel, 3, filters]. */
   readonly weights: Float32Array;
   readonly kernel: number;
   readonly stride: number;
@@ -43,9 +45,9 @@ interface Stem {
 }
 
 /**
- * The model with inputs y [s/8, s/8, 64], cb and cr [s/16, s/16, 64] (dequantised, natural order) instead of one RGB input [s, s, 3]; all
- * weights are copies. INVALID_ARGUMENT for a model that does not begin with a square convolution over RGB, whose stride neither divides a
- * block nor is a multiple of it.
+ * The model with inputs y [s/8, s/8, 64], cb and cr [s/16, s/16, 64] (dequantised, natural order) instead of one RGB
+ * input [s, s, 3]; all weights are copies. INVALID_ARGUMENT for a model that does not begin with a square convolution
+ * over RGB, whose stride neither divides a block nor is a multiple of it.
  */
 export async function foldRgbStem(tf: Tf, model: LayersModel, pixels: PixelNormalization): Promise<LayersModel> {
   const graph = layerGraph(model);
@@ -122,8 +124,8 @@ async function findStem(nodes: readonly LayerNode[], inputs: readonly number[]) 
 }
 
 /**
- * What the mean and the level shift of 128 come to, as constants added to Y, Cb and Cr: folded there and not into a bias, because a
- * convolution pads with normalised zeros.
+ * What the mean and the level shift of 128 come to, as constants added to Y, Cb and Cr: folded there and not into a
+ * bias, because a convolution pads with normalised zeros.
  */
 function constantOffsets({ mean }: PixelNormalization): number[] {
   const [r, g, b] = mean.map((value) => 128 - value) as [number, number, number];
@@ -144,7 +146,7 @@ function foldComponent(
   { std }: PixelNormalization,
   offset: number,
 ): SymbolicTensor {
-  const dc = Float32Array.from({ length: 64 }, (_, place) => (place === 0 ? 8 * offset : 0));
+  const dc = Float32Array.from({ length: 64 }, (_, position) => (position === 0 ? 8 * offset : 0));
   const shifted = addConstants(tf, `${name}_shift`, input, dc);
   const gains = rgbOfYcc.map((row, channel) => (row[column] as number) / (std[channel] as number));
   const block = 8 * step;
@@ -178,7 +180,7 @@ function transposed(tf: Tf, stem: Stem, name: string, block: number, step: numbe
   const first = Math.ceil((padding - kernel + 1) / stride); // output, relative to the block's first
   const reach = Math.floor((block - 1 + padding) / stride) - first + 1;
   // The pixel of tap t of that output lies at its start + t in the block.
-  const weights = foldKernel(stem, gains, reach, step, (place) => (place + first) * stride - padding, "out-in");
+  const weights = foldKernel(stem, gains, reach, step, (position) => (position + first) * stride - padding, "out-in");
   const layer = tf.layers.conv2dTranspose({
     name: `${name}_stem`,
     filters,
@@ -200,7 +202,7 @@ function strided(tf: Tf, stem: Stem, name: string, block: number, step: number, 
   const { stride, kernel, padding, filters, outputs, size } = stem;
   const first = Math.floor(-padding / block); // block, relative to the output's
   const reach = Math.floor((kernel - 1 - padding) / block) - first + 1;
-  const weights = foldKernel(stem, gains, reach, step, (place) => -padding - (place + first) * block, "in-out");
+  const weights = foldKernel(stem, gains, reach, step, (position) => -padding - (position + first) * block, "in-out");
   const after = Math.max(0, ((outputs - 1) * stride) / block + reach + first - size / block);
   const layer = tf.layers.conv2d({
     name: `${name}_stem`,
@@ -248,15 +250,15 @@ function fit(
 }
 
 /**
- * For each place of the folded kernel: sum over the taps whose pixel lies in the block, of weight x basis function. `startOf(place)` is the
- * pixel in the block that the first tap falls on.
+ * Folds a kernel: for each position of the folded one, the sum over the taps whose pixel lies in the block, of weight x
+ * basis function. `startOf(position)` is the pixel in the block that the first tap falls on.
  */
 function foldKernel(
   stem: Stem,
   gains: readonly number[],
   reach: number,
   step: number,
-  startOf: (place: number) => number,
+  startOf: (position: number) => number,
   order: "in-out" | "out-in",
 ): Float32Array {
   const { kernel, filters, weights } = stem;

@@ -1,7 +1,7 @@
-// A network as a list of layers, each with its place, its settings and its output's shape: what models are built from and tables computed
-// from. Pure.
+// A network as a list of layers, each with its name and inputs, its settings and its output's shape: what models are
+// built from and tables computed from. Pure.
 
-/** [height, width, channels], [tokens, channels] or [channels]; without the batch. */
+/** The shape of a layer's output without the batch: [height, width, channels], [tokens, channels] or [channels]. */
 export type Shape = readonly number[];
 
 interface Named {
@@ -31,7 +31,10 @@ export interface ConvSettings {
   readonly stride: number;
   readonly padding: Padding;
   readonly bias: boolean;
-  /** What the kernel begins as. "dct": the 64 basis functions of an 8x8 block; "join": four blocks to one of twice the side. */
+  /**
+   * What the kernel begins as. "dct": the 64 basis functions of an 8x8 block; "join": four blocks to one of twice the
+   * side.
+   */
   readonly init: "he-normal" | "glorot-uniform" | "dct" | "join";
   readonly trained: "freely" | "orthonormal" | "never";
 }
@@ -39,8 +42,8 @@ export interface ConvSettings {
 /** "same" as TensorFlow has it (of an odd sum the larger part after), none, or so many zeros on each side. */
 export type Padding = "same" | "valid" | number;
 
-type WithoutPlace<T> = T extends Named ? Omit<T, keyof Named> : never;
-type Settings = WithoutPlace<LayerSpec>;
+type WithoutNames<T> = T extends Named ? Omit<T, keyof Named> : never;
+type Settings = WithoutNames<LayerSpec>;
 
 /** Layers of one network, in order; the methods append and return the layer's name. */
 export class LayerList {
@@ -134,7 +137,8 @@ export class LayerList {
   private append(name: string, from: readonly string[], out: Shape, settings: Settings): string {
     if (this.shapes.has(name)) throw new RangeError(`two layers are called ${name}`);
     this.shapes.set(name, out);
-    this.layers.push({ name, from, out, ...settings } as LayerSpec); // the union of both halves, which the type checker cannot see
+    // The union of both halves, which the type checker cannot see.
+    this.layers.push({ name, from, out, ...settings } as LayerSpec);
     return name;
   }
 }

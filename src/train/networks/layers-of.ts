@@ -42,7 +42,7 @@ export const classCountOption = optionTable({
 
 export interface NetworkShape extends Given<typeof networkOptions & typeof classCountOption> {}
 
-/** INVALID_OPTION for what no network of this definition can be. */
+/** The layers of a network, in order. Throws INVALID_OPTION for what no network of this definition can be. */
 export function layersOf(definition: NetworkDefinition, shape: NetworkShape = {}): readonly LayerSpec[] {
   const { classes, inputSize, width, frequencies, grey } = complete({ ...networkOptions, ...classCountOption }, shape);
   if (definition.input !== "dct" && frequencies !== undefined)
@@ -181,7 +181,8 @@ class NetworkLayers {
     const { width, heads, depth } = definition.transformer as NonNullable<NetworkDefinition["transformer"]>;
     const y = this.coefficients("y", 8);
     const whole = list.channelsOf(y) === 64;
-    // Four blocks joined to one DCT of 16x16 need all their frequencies; of selected ones a trained layer makes as many values.
+    // Four blocks joined to one DCT of 16x16 need all their frequencies; of selected ones a trained layer makes as many
+    // values.
     const joined = list.conv("join_y", y, 4 * list.channelsOf(y), {
       kernel: 2,
       stride: 2,
@@ -193,7 +194,7 @@ class NetworkLayers {
   }
 }
 
-/** Luma alone takes the place of the concatenation: its last block gives all the channels that follow. */
+/** Luma alone replaces the concatenation: its last block gives all the channels that follow. */
 function widenLast(blocks: readonly Block[], width: number): Block[] {
   return blocks.map((block, i) => (i === blocks.length - 1 ? { ...block, width } : block));
 }

@@ -30,7 +30,10 @@ export function convUnit(
   return relu ? list.pointwise("relu", `${name}_relu`, normalized) : normalized;
 }
 
-/** 1x1, kxk, 1x1 and the shortcut. v1 has the stride on the first 1x1, modern networks on the kxk, where it skips nothing. */
+/**
+ * 1x1, kxk, 1x1 and the shortcut. v1 has the stride on the first 1x1, modern networks on the kxk, where it skips
+ * nothing.
+ */
 function residualBlock(list: LayerList, from: string, block: Block, { style, scaled }: ResidualOptions): string {
   const { name, kernel, stride } = block;
   const prefix = `res${name}_branch`;

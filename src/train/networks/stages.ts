@@ -1,7 +1,7 @@
 // The compact block notation -> a list of blocks. Pure.
 
 export interface Block {
-  /** As in the paper: "2a", "4x", "5c". */
+  /** The paper's name of the block: "2a", "4x", "5c". */
   readonly name: string;
   readonly kind: "projection" | "identity";
   readonly kernel: number;
@@ -14,8 +14,8 @@ const stagePattern = /^(\d+)(x?)\[(\d+),(\d+)\] (.+)$/;
 const blockPattern = /^(?:P(\d)\/(\d)|I(\d)(?:x(\d+))?)$/;
 
 /**
- * Parses stages such as `2[64,256] P3/1 I3x2 | 3[128,512] ...`. `names` counts the blocks of each stage over several calls, so that a stage that
- * goes on after a concatenation goes on with its letters.
+ * Parses stages such as `2[64,256] P3/1 I3x2 | 3[128,512] ...`. `names` counts the blocks of each stage over several
+ * calls, so that a stage that continues after a concatenation continues its letters.
  */
 export function parseStages(notation: string, names: Map<string, number> = new Map()): Block[] {
   return notation.split(" | ").flatMap((stage) => {

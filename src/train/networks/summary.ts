@@ -1,6 +1,7 @@
 // What a network's layers amount to: parameters, multiply-accumulates, receptive fields. Pure.
 import type { LayerSpec, Shape } from "./layer-list.js";
 
+/** What a layer is, what it costs and how far it sees. */
 export interface LayerSummary {
   readonly name: string;
   readonly op: LayerSpec["op"];
@@ -59,8 +60,8 @@ export function totals(summaries: readonly LayerSummary[]) {
 }
 
 /**
- * Receptive field after five residual blocks: where the authors' article compares how fast the networks' fields grow (about 70 pixels for
- * ResNet-50, 110 for UpSampling). Undefined for networks without such blocks.
+ * Receptive field after five residual blocks: where the authors' article compares how fast the networks' fields grow
+ * (about 70 pixels for ResNet-50, 110 for UpSampling). Undefined for networks without such blocks.
  */
 export function fieldHalfWay(summaries: readonly LayerSummary[]): number | undefined {
   const blocks = summaries.filter(({ op, name }) => op === "add" && name.startsWith("res"));
@@ -81,7 +82,7 @@ function reachOf(layer: LayerSpec, inputs: readonly Reach[], input: Shape): Reac
   };
   const { kernel, stride } = windowOf(layer, input);
   switch (layer.op) {
-    // As the paper's diagrams have it: as if twice as many places had each seen half as much.
+    // As the paper's diagrams have it: as if twice as many positions had each seen half as much.
     case "upsample":
       return { field: widest.field / 2, stride: widest.stride / 2 };
     case "deconv":
@@ -103,13 +104,13 @@ interface Cost {
 
 function costOf(layer: LayerSpec, input: Shape): Cost {
   const channels = input.at(-1) ?? 0;
-  const places = product(layer.out.slice(0, -1));
+  const positions = product(layer.out.slice(0, -1));
   switch (layer.op) {
     case "conv": {
       const weights = layer.kernel ** 2 * channels * (layer.out[2] as number);
       const all = weights + (layer.bias ? (layer.out[2] as number) : 0);
       const fixed = layer.trained === "never";
-      return { parameters: fixed ? 0 : all, fixedParameters: fixed ? all : 0, macs: places * weights };
+      return { parameters: fixed ? 0 : all, fixedParameters: fixed ? all : 0, macs: positions * weights };
     }
     case "deconv": {
       const weights = layer.kernel ** 2 * channels * (layer.out[2] as number);
@@ -122,10 +123,10 @@ function costOf(layer: LayerSpec, input: Shape): Cost {
     case "positions":
       return { parameters: 0, fixedParameters: product(layer.out), macs: 0 };
     case "dense":
-      return { parameters: (channels + 1) * layer.units, fixedParameters: 0, macs: places * channels * layer.units };
+      return { parameters: (channels + 1) * layer.units, fixedParameters: 0, macs: positions * channels * layer.units };
     case "attention": {
       const projections = 3 * (channels + 1) * channels;
-      const macs = places * (3 * channels * channels + 2 * places * channels);
+      const macs = positions * (3 * channels * channels + 2 * positions * channels);
       return { parameters: projections, fixedParameters: 0, macs };
     }
     case "input":

@@ -1,5 +1,5 @@
-// A plain vision transformer: Dosovitskiy et al. 2021, with mean pooling instead of a class token (Beyer et al., "Better plain ViT
-// baselines", 2022), as RGB no more (Park and Johnson, CVPR 2023) feeds with coefficients.
+// A plain vision transformer: Dosovitskiy et al. 2021, with mean pooling instead of a class token (Beyer et al.,
+// "Better plain ViT baselines", 2022), as RGB no more (Park and Johnson, CVPR 2023) feeds with coefficients.
 import { invalidOption } from "../../errors.js";
 import type { LayerList } from "./layer-list.js";
 

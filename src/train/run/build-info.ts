@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { version } from "../../version.js";
 
-/** From dist/src/train/ to the checkout. */
+/** The checkout, seen from dist/src/train/run/. */
 const root = fileURLToPath(new URL("../../../../", import.meta.url));
 
 export function buildInfo(): { readonly tool: string; readonly commit?: string } {

@@ -1,4 +1,5 @@
-// Checkpoints written beside training: everything is copied at once, and goes out while the next steps are made. One at a time.
+// Checkpoints written beside training: everything is copied at once, and goes out while the next steps are made. One at
+// a time.
 import type { CheckpointReport } from "../report.js";
 import type { NewCheckpoint, RunFolder } from "./run-folder.js";
 
@@ -13,8 +14,8 @@ export class CheckpointWriter {
   ) {}
 
   /**
-   * Has the state after a step written, unless it is already. `copy` makes a copy of it; training may go on when the call resolves. What went
-   * wrong with the checkpoint before surfaces here.
+   * Has the state after a step written, unless it is already. `copy` makes a copy of it; training may continue when the
+   * call resolves. What went wrong with the checkpoint before surfaces here.
    */
   async save(step: number, copy: () => Promise<NewCheckpoint>): Promise<void> {
     if (this.savedStep === step) return;

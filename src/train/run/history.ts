@@ -28,7 +28,7 @@ export class History {
     return new History([], Math.max(1, Math.ceil(steps / keptSteps)));
   }
 
-  /** What an earlier process wrote, as far as the step that the run goes on after. */
+  /** What an earlier process wrote, as far as the step that the run continues after. */
   static resume(text: string, steps: number, step: number): History {
     const history = History.begin(steps);
     history.lines.push(...parseHistory(text).filter((line) => line.step <= step));

@@ -1,4 +1,5 @@
-// Everything a process needs for its part of a run, in place: engine, network, optimiser and log, new or as a checkpoint has them.
+// Everything a process needs for its part of a run, in place: engine, network, optimiser and log, new or as a
+// checkpoint has them.
 import type { ClassComparison, ClassList } from "../../shards/class-list.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
 import type { Collective } from "../collective/collective.js";
@@ -31,8 +32,8 @@ export interface RunParts {
   readonly signal: AbortSignal | undefined;
 }
 
-interface Place {
-  /** Of rank 0 only. */
+interface Equipment {
+  /** The run's folder, on rank 0 only. */
   readonly folder: RunFolder | undefined;
   readonly data: TrainingData;
   readonly engine: Engine;
@@ -41,7 +42,7 @@ interface Place {
   readonly collective: Collective;
 }
 
-export interface PreparedRun extends RunParts, Place {
+export interface PreparedRun extends RunParts, Equipment {
   readonly log: RunLog;
   readonly steps: number;
   readonly resumedAt: number;
@@ -67,8 +68,8 @@ export async function prepareRun(
     collective,
     wantsToStop: collective.size === 1 ? undefined : () => settings.signal?.aborted === true,
   });
-  const place = { folder, data, engine, network, stepper, collective };
-  const earlier = step === 0 ? undefined : await restore(place, step);
+  const equipment = { folder, data, engine, network, stepper, collective };
+  const earlier = step === 0 ? undefined : await restore(equipment, step);
   const board = folder && openTensorBoard(engine, settings);
   const log = new RunLog({
     settings,
@@ -93,7 +94,7 @@ export async function prepareRun(
       valClasses: parts.valClasses,
     });
   }
-  return { ...parts, ...place, log, steps, resumedAt: step };
+  return { ...parts, ...equipment, log, steps, resumedAt: step };
 }
 
 /** A run that is cut short by a number of steps has its whole schedule, warm-up included, in them. */
@@ -103,9 +104,12 @@ function recipeOf(settings: TrainSettings, stepsPerEpoch: number, steps: number)
   return { learningRate, schedule, momentum, weightDecay, clipNorm, warmupSteps, steps };
 }
 
-/** Puts a checkpoint's state in place on all ranks: rank 0 reads, the others get it from there. Returns what the log goes on with. */
+/**
+ * Restores a checkpoint's state on all ranks: rank 0 reads, the others get it from there. Returns what the log
+ * continues with.
+ */
 async function restore(
-  { folder, data, engine, network, stepper, collective }: Pick<PreparedRun, keyof Place>,
+  { folder, data, engine, network, stepper, collective }: Pick<PreparedRun, keyof Equipment>,
   step: number,
 ): Promise<RunLogParts["earlier"]> {
   const source = folder?.folderOf({ step }) ?? "rank 0";

@@ -20,12 +20,12 @@ export const runDataSchema = z.object({
 
 export type RunData = z.infer<typeof runDataSchema>;
 
-/** What a manifest says of its data. */
+/** What a manifest contains about its data. */
 export function runDataOf({ url, samples, shards, index }: LoadedManifest): RunData {
   return { url: publicUrl(url), samples, shards: shards.length, index: index.crc32c };
 }
 
-/** The same with the labels, so that a change of them alone is known as that. */
+/** What a run notes of its data, with the labels, so that a change of them alone is known as that. */
 export function trainingDataOf(dataset: Dataset): RunData {
   return { ...runDataOf(dataset.manifest), labels: labelsChecksum(dataset) };
 }
@@ -38,21 +38,23 @@ const isSame = (a: RunData, b: RunData) => a.samples === b.samples && a.shards =
 
 const sizeOf = ({ samples, shards }: RunData) => `${samples} samples in ${shards} ${shards === 1 ? "shard" : "shards"}`;
 
-/** In what way a data set is another than it was; undefined when it is the same. Reads the index only when it is not. */
+/**
+ * What differs between a data set and what it was; undefined when it is the same. Reads the index only when it is not.
+ */
 export async function differenceOfData(before: RunData, manifest: LoadedManifest): Promise<string | undefined> {
   const now = runDataOf(manifest);
   if (isSame(before, now)) return undefined;
-  const place = before.url === now.url ? now.url : `${now.url} (then ${before.url})`;
+  const location = before.url === now.url ? now.url : `${now.url} (then ${before.url})`;
   if (before.samples !== now.samples || before.index === now.index)
-    return `on ${sizeOf(before)}, now there are ${sizeOf(now)} in ${place}`;
-  if (before.labels === undefined) return `on as many samples with other content; ${place} has changed`;
+    return `on ${sizeOf(before)}, now there are ${sizeOf(now)} in ${location}`;
+  if (before.labels === undefined) return `on as many samples with other content; ${location} has changed`;
   const relabelled = labelsChecksum(await openDataset(manifest)) !== before.labels;
   return relabelled
-    ? `with other labels: those of ${place} have changed, or the order of its samples`
-    : `on other pictures with the same labels, or on the same compressed otherwise; ${place} has changed`;
+    ? `with other labels: those of ${location} have changed, or the order of its samples`
+    : `on other pictures with the same labels, or on the same compressed otherwise; ${location} has changed`;
 }
 
-/** STATE_MISMATCH when a rank finds other data at its path than rank 0 does at its own. */
+/** Throws STATE_MISMATCH when a rank finds other data at its path than rank 0 does at its own. */
 export function checkRanksAgree(own: RunData, ofRank0: RunData, rank: number): void {
   if (isSame(own, ofRank0)) return;
   const message = `rank ${rank} finds other data there than rank 0 in ${ofRank0.url}; give all ranks the same data set`;

@@ -2,7 +2,7 @@
 //   run.json              what the run is and which checkpoints stand; replaced at once, so that what it names is whole
 //   config.json           all options as they hold, to be given to --config
 //   history.jsonl         a line for every step and epoch up to the last checkpoint
-//   checkpoints/STEP/     a checkpoint that the run can go on from
+//   checkpoints/STEP/     a checkpoint that the run can resume from
 //   checkpoint.json, model.json, weights.bin   at the end: the trained network
 import { ToolkitError } from "../../errors.js";
 import { writableAt } from "../../storage/at.js";
@@ -53,8 +53,9 @@ export class RunFolder {
   ) {}
 
   /**
-   * Opens the run in a folder, or begins one there. OUTPUT_HOLDS_ANOTHER_RUN, naming what differs, when the run there is another; `overwrite`
-   * removes it instead, as is one without any checkpoint. `configFile` is what config.json is to hold. BAD_CHECKPOINT when run.json cannot be read.
+   * Opens the run in a folder, or begins one there. OUTPUT_HOLDS_ANOTHER_RUN, naming what differs, when the run there
+   * is another; `overwrite` removes it instead, as is one without any checkpoint. `configFile` is what config.json is
+   * to hold. BAD_CHECKPOINT when run.json cannot be read.
    */
   static async open(url: string, config: RunConfig, options: RunFolderOptions): Promise<RunFolder> {
     const fresh: RunDocument = { format: "dctstream-run", version: 1, config: { ...config }, checkpoints: [] };
@@ -109,7 +110,10 @@ export class RunFolder {
     return (await readText(joinUrl(this.url, historyName))) ?? "";
   }
 
-  /** Writes a checkpoint, makes it the one to go on from, and only then removes older ones. Returns the URL of its checkpoint.json. */
+  /**
+   * Writes a checkpoint, makes it the one to resume from, and only then removes older ones. Returns the URL of its
+   * checkpoint.json.
+   */
   async add({ entry, files, info, training, history }: NewCheckpoint): Promise<string> {
     const folder = this.folderOf(entry);
     const url = await writeCheckpoint(files, info, folder, training).catch(async (error: unknown) => {

@@ -1,4 +1,4 @@
-// What is noted of a run while it goes, and told: steps, epochs, speed. Rank 0 tells; the others only count.
+// What is noted of a run while it lasts, and reported: steps, epochs, speed. Rank 0 reports; the others only count.
 import type { PipelineCounters } from "../../pipeline/stage-clock.js";
 import type { TrainSettings } from "../options.js";
 import type { EpochReport, StepReport, TrainReport } from "../report.js";
@@ -15,7 +15,7 @@ const noSums: EpochSums = { loss: 0, correct: 0, samples: 0 };
 
 export interface RunLogParts {
   readonly settings: TrainSettings;
-  /** Of the whole run, and the one that it goes on after. */
+  /** The steps of the whole run, and the one that it continues after. */
   readonly steps: number;
   readonly resumedAt: number;
   /** What an earlier process left: its history, and the epoch's sums by then. */
@@ -26,7 +26,7 @@ export interface RunLogParts {
   readonly input: () => PipelineCounters;
 }
 
-/** Of a validation. */
+/** The result of a validation. */
 export type Score = Pick<EpochReport, "valTop1" | "valTop5" | "valLoss">;
 
 export class RunLog {
@@ -44,7 +44,7 @@ export class RunLog {
     this.sums = earlier?.sums ?? noSums;
   }
 
-  /** Of the epoch at hand. */
+  /** Sums over the epoch at hand. */
   get epochSums(): EpochSums {
     return this.sums;
   }

@@ -1,4 +1,4 @@
-// A run and the data that it is to go on with, or to answer for: they must be those that it was begun with.
+// A run and the data that it is to continue with, or to answer for: they must be those that it was begun with.
 import { ToolkitError } from "../../errors.js";
 import { fingerprint } from "../../pipeline/load/sources.js";
 import { publicUrl } from "../../public-url.js";
@@ -11,7 +11,7 @@ import type { RunFolder } from "./run-folder.js";
 
 /** What earlier processes noted. */
 interface NotedData {
-  /** Left out by earlier versions. */
+  /** What the data were; left out by earlier versions. */
   readonly data?: RunData | undefined;
   readonly val?: RunData | undefined;
   /** Instead of it, where a checkpoint stands in its data, as the loader saved it. */
@@ -26,7 +26,9 @@ export interface CurrentData {
   readonly classes: ClassList;
 }
 
-/** OUTPUT_HOLDS_ANOTHER_RUN, saying what has changed, when a run that has a checkpoint was begun on other data. */
+/**
+ * Throws OUTPUT_HOLDS_ANOTHER_RUN, naming what has changed, when a run that has a checkpoint was begun on other data.
+ */
 export async function checkSameData(folder: RunFolder, now: CurrentData): Promise<void> {
   const before = await notedData(folder);
   const changed = await trainingDifference(before, now);
@@ -48,7 +50,10 @@ async function notedData(folder: RunFolder): Promise<NotedData> {
   return { ...folder.data, position, classes: classesOfNetwork(info, info.folder) };
 }
 
-/** Where the latest checkpoint stands in its data; undefined when somebody has removed it, as one may when the run has ended. */
+/**
+ * Where the latest checkpoint stands in its data; undefined when somebody has removed it, as one may when the run has
+ * ended.
+ */
 async function latestPosition(folder: RunFolder): Promise<unknown> {
   const { latest } = folder;
   if (latest === undefined) return undefined;

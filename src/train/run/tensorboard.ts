@@ -19,8 +19,8 @@ export interface TensorBoard {
 }
 
 /**
- * Undefined where none is wanted or can be: TensorFlow writes to local disks only, and WebGPU runs without it. OUTPUT_NOT_WRITABLE; what cannot
- * be written later ends the event files and not the run.
+ * Undefined where none is wanted or can be: TensorFlow writes to local disks only, and WebGPU runs without it.
+ * OUTPUT_NOT_WRITABLE; what cannot be written later ends the event files and not the run.
  */
 export function openTensorBoard(engine: Engine, settings: TrainSettings): TensorBoard | undefined {
   const { tensorboard = isRemote(settings.out) ? false : joinUrl(settings.out, "tensorboard"), onWarning } = settings;

@@ -33,10 +33,28 @@ import { TrainingData } from "./training-data.js";
 import { captureState } from "./training-state.js";
 
 /**
- * Trains a network, or goes on with the run that `out` holds where an earlier process stopped: the same steps, with the same losses, as
- * without the interruption. With several ranks every one calls this; rank 0 writes and reports. An interruption by the signal leaves a
- * checkpoint. UNKNOWN_NETWORK, TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, NUMERIC_OVERFLOW, INVALID_OPTION, OUTPUT_HOLDS_ANOTHER_RUN,
- * OUTPUT_IN_USE, STATE_MISMATCH, BAD_CHECKPOINT, CLASSES_DIFFER, BAD_LABEL, and what the loader throws.
+ * Trains a network, or resumes the run that `out` holds: the same steps, with the same losses, as without the
+ * interruption. With several ranks every one calls this; rank 0 writes and reports. An interruption by the signal
+ * leaves a checkpoint.
+ *
+ * Errors: UNKNOWN_NETWORK, TENSORFLOW_MISSING, WEBGPU_MISSING, NO_GPU, NUMERIC_OVERFLOW, INVALID_OPTION,
+ * OUTPUT_HOLDS_ANOTHER_RUN, OUTPUT_IN_USE, STATE_MISMATCH, BAD_CHECKPOINT, CLASSES_DIFFER, BAD_LABEL, and what the
+ * loader throws.
+ *
+ * @example
+ * ```ts
+ * import { train } from "dctstream";
+ *
+ * const report = await train({
+ *   manifest: "shards/train",
+ *   val: "shards/val",
+ *   network: "late-concat-rfa-thinner",
+ *   out: "runs/1",
+ *   preset: "fast",
+ *   onEpoch: ({ epoch, valTop1 }) => console.error(epoch, valTop1),
+ * });
+ * console.log(report.valTop1, report.checkpoint);
+ * ```
  */
 export async function train(options: TrainOptions, collective: Collective = alone): Promise<TrainReport> {
   const settings = resolveTrainOptions(options);
@@ -101,10 +119,10 @@ interface ResourcesBefore {
   readonly ms: number;
 }
 
-/** A process's part of a run, from the step it goes on after. */
+/** A process's part of a run, from the step it continues after. */
 class Run {
   private step: number;
-  /** Of rank 0, which writes. */
+  /** The build that writes, known on rank 0. */
   private readonly build: ReturnType<typeof buildInfo> | undefined;
   private readonly checkpoints: CheckpointWriter | undefined;
 

@@ -18,7 +18,7 @@ export interface StepData {
   /** Samples of it, of all its parts and all ranks. */
   readonly planned: number;
   readonly parts: number;
-  /** In turn; each is to be released before the next is asked for. */
+  /** Batches in turn; each is to be released before the next is asked for. */
   readonly batches: AsyncIterable<LoadedBatch>;
 }
 
@@ -77,7 +77,7 @@ export class TrainingData {
     return new TrainingData(open, await open(size), size, settings);
   }
 
-  /** Samples of every epoch that its steps have no place for: see TrainOptions.dropLast. */
+  /** Samples of every epoch that its steps have no room for: see TrainOptions.dropLast. */
   get leftOut(): number {
     return Math.max(0, this.loader.samples - this.loader.steps * partSize(this.settings));
   }
@@ -92,7 +92,10 @@ export class TrainingData {
     return this.loader.stateAt(epoch, part);
   }
 
-  /** BAD_STATE, STATE_MISMATCH when the data or what decides its order is another than when the position was saved. */
+  /**
+   * Checks a saved position. Throws BAD_STATE, and STATE_MISMATCH when the data or what decides its order is another
+   * than when it was saved.
+   */
   checkPosition(position: unknown): void {
     this.loader.resume(position);
   }
@@ -115,7 +118,7 @@ export class TrainingData {
     this.loader.hold(on);
   }
 
-  /** Of the disk cache; undefined without one. */
+  /** What the disk cache has done; undefined without one. */
   get cacheCounters(): CacheCounters | undefined {
     return this.loader.cacheCounters;
   }

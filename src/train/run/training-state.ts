@@ -1,4 +1,5 @@
-// Everything of a run that a step changes, as named arrays: what resuming exactly needs beside the position in the data. Stored as safetensors.
+// Everything of a run that a step changes, as named arrays: what resuming exactly needs beside the position in the
+// data. Stored as safetensors.
 import type { Variable } from "@tensorflow/tfjs";
 import { ToolkitError } from "../../errors.js";
 import { assign } from "../engine/assign.js";
@@ -8,7 +9,7 @@ import type { Network } from "../networks/build.js";
 import { encodeSafetensors, parseSafetensors, type StoredTensor } from "../saved/safetensors.js";
 import type { Stepper } from "../step/step.js";
 
-/** By name: weight/LAYER/WEIGHT, velocity/LAYER/WEIGHT and average/LAYER/WEIGHT. */
+/** The state by name: weight/LAYER/WEIGHT, velocity/LAYER/WEIGHT and average/LAYER/WEIGHT. */
 function stateOf(network: Network, stepper: Stepper): Map<string, Variable> {
   const weights = layerWeights(network.model);
   const state = new Map<string, Variable>();
@@ -23,7 +24,7 @@ function stateOf(network: Network, stepper: Stepper): Map<string, Variable> {
   return state;
 }
 
-/** A copy of the state. NUMERIC_OVERFLOW when a value of it is no number any more. */
+/** A copy of the state. Throws NUMERIC_OVERFLOW when a value of it is not finite. */
 export async function captureState(network: Network, stepper: Stepper): Promise<Uint8Array> {
   const tensors = new Map<string, StoredTensor>();
   for (const [name, variable] of stateOf(network, stepper)) {
@@ -35,7 +36,7 @@ export async function captureState(network: Network, stepper: Stepper): Promise<
   return encodeSafetensors({ tensors, metadata: { format: "dctstream-training" } });
 }
 
-/** Puts a captured state in place. BAD_CHECKPOINT when it is of another network or other settings. */
+/** Restores a captured state. Throws BAD_CHECKPOINT when it is of another network or other settings. */
 export function restoreState(tf: Tf, network: Network, stepper: Stepper, bytes: Uint8Array, source: string): void {
   const { tensors } = parseSafetensors(bytes, source);
   const state = stateOf(network, stepper);

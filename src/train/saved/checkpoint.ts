@@ -1,5 +1,5 @@
 // A trained network on disk: a standard tfjs layers model (model.json and weights.bin, which a browser loads too) and
-// checkpoint.json, which says what it was trained on. checkpoint.json is written last.
+// checkpoint.json, which contains what it was trained on. checkpoint.json is written last.
 import type * as TensorFlow from "@tensorflow/tfjs";
 import { z } from "zod";
 import { ToolkitError } from "../../errors.js";
@@ -19,12 +19,12 @@ const trainingName = "training.safetensors";
 export const checkpointFiles = [weightsName, modelName, trainingName, checkpointName] as const;
 
 const triple = z.tuple([z.number(), z.number(), z.number()]).readonly();
-const places = z.array(z.number().int().min(0).max(63)).min(1).readonly();
+const frequencyList = z.array(z.number().int().min(0).max(63)).min(1).readonly();
 const frequenciesSchema = z.union([
   z.literal(24),
   z.literal(48),
   z.literal(64),
-  z.object({ y: places, cb: places, cr: places }),
+  z.object({ y: frequencyList, cb: frequencyList, cr: frequencyList }),
 ]);
 
 const checkpointSchema = z.object({
@@ -38,9 +38,9 @@ const checkpointSchema = z.object({
   grey: z.boolean().default(false),
   width: z.number().positive(),
   classes: z.number().int().min(2),
-  /** By class index, a text to show for each; left out when the data set did not name its classes. */
+  /** A text to show for each class, by class index; left out when the data set did not name its classes. */
   classNames: z.array(z.string()).optional(),
-  /** By class index, what the data set said of it: see network-classes.ts. */
+  /** What the data set has of each class, by class index: see network-classes.ts. */
   classList: z.array(z.object({ synset: z.string().optional(), name: z.string().optional() })).optional(),
   epochs: z.number().nonnegative(),
   steps: z.number().int().nonnegative(),
@@ -49,13 +49,13 @@ const checkpointSchema = z.object({
   /** What wrote it: this toolkit's version, and its commit where it runs from a checkout. */
   tool: z.string().optional(),
   commit: z.string().optional(),
-  /** Where a run goes on after it; left out where there is nothing to go on with. */
+  /** What a run resumes with after it; left out where nothing can be resumed. */
   training: z
     .object({
       step: z.number().int().nonnegative(),
-      /** Of the loader: the next batch. */
+      /** The loader's position: the next batch. */
       position: z.unknown(),
-      /** Of the epoch's steps so far. */
+      /** Sums over the epoch's steps so far. */
       epochSums: z.object({ loss: z.number(), correct: z.number(), samples: z.number() }),
     })
     .optional(),
@@ -69,7 +69,7 @@ export type CheckpointInfo = Omit<z.infer<typeof checkpointSchema>, "format" | "
 export interface LoadedCheckpoint extends CheckpointInfo {
   /** Ends in a softmax. */
   readonly model: LayersModel;
-  /** The same layers without it. */
+  /** The model without its softmax. */
   readonly logits: LayersModel;
 }
 
@@ -101,7 +101,10 @@ export async function modelFiles(tf: Tf, model: LayersModel): Promise<ModelFiles
   return files as ModelFiles;
 }
 
-/** Writes a checkpoint into `folder`, `training` (see training-state.ts) where a run goes on from it, and returns the URL of its checkpoint.json. */
+/**
+ * Writes a checkpoint into `folder`, `training` (see training-state.ts) where a run can resume from it, and returns the
+ * URL of its checkpoint.json.
+ */
 export async function writeCheckpoint(
   files: ModelFiles,
   info: CheckpointInfo,
@@ -126,7 +129,7 @@ export async function saveCheckpoint(
   return writeCheckpoint(await modelFiles(tf, model), info, folder);
 }
 
-/** What a run needs beside the network to go on. BAD_CHECKPOINT when it is not there. */
+/** What a run needs beside the network to resume. Throws BAD_CHECKPOINT when it is not there. */
 export async function readTrainingState(folder: string): Promise<Uint8Array> {
   const source = joinUrl(folder, trainingName);
   const bytes = await readObject(source);
@@ -134,7 +137,7 @@ export async function readTrainingState(folder: string): Promise<Uint8Array> {
   return bytes;
 }
 
-/** What a checkpoint says of itself, without its model. BAD_CHECKPOINT. */
+/** What a checkpoint contains beside its model. Throws BAD_CHECKPOINT. */
 export function parseCheckpointInfo(text: string, source: string): CheckpointInfo {
   const {
     format: _,
@@ -150,7 +153,10 @@ export function checkpointText(info: CheckpointInfo): string {
   return `${JSON.stringify({ ...head, ...info, trainedOn: publicUrl(info.trainedOn) }, undefined, 1)}\n`;
 }
 
-/** Reads checkpoint.json by its own URL or its folder's; of a run that has not ended, its latest one. NOT_FOUND, BAD_CHECKPOINT. */
+/**
+ * Reads checkpoint.json by its own URL or its folder's; of a run that has not ended, its latest one. NOT_FOUND,
+ * BAD_CHECKPOINT.
+ */
 export async function readCheckpointInfo(url: string): Promise<CheckpointInfo & { readonly folder: string }> {
   const named = url.endsWith(".json") ? url : joinUrl(url, checkpointName);
   const [file, text] = await findCheckpoint(named, url);
@@ -167,6 +173,7 @@ async function findCheckpoint(file: string, url: string): Promise<[string, strin
   return [there, await readText(there)];
 }
 
+/** Loads a checkpoint, or a run's latest, with its model. Throws NOT_FOUND, BAD_CHECKPOINT. */
 export async function loadCheckpoint(tf: Tf, url: string): Promise<LoadedCheckpoint> {
   const info = await readCheckpointInfo(url);
   const source = joinUrl(info.folder, modelName);

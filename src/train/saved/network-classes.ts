@@ -3,10 +3,10 @@ import { ToolkitError } from "../../errors.js";
 import { ClassList, isSynset, outputCount } from "../../shards/class-list.js";
 import type { CheckpointInfo } from "./checkpoint.js";
 
-/** The part of a checkpoint that says what the outputs mean. */
+/** The part of a checkpoint that defines what the outputs mean. */
 export type NetworkClasses = Pick<CheckpointInfo, "classes" | "classNames" | "classList">;
 
-/** What a checkpoint says of a network that was trained on these classes. */
+/** What a checkpoint contains about a network that was trained on these classes. */
 export function networkClasses(list: ClassList): NetworkClasses {
   const classes = outputCount(list);
   if (!list.isNamed) return { classes };
@@ -22,8 +22,9 @@ export function networkClasses(list: ClassList): NetworkClasses {
 }
 
 /**
- * The classes of a network's outputs, by what its checkpoint says; `source` names it in errors. Checkpoints of earlier versions have one text
- * for each class, a synset, a name or neither. BAD_CHECKPOINT when there are more names than outputs, BAD_CLASSES when a synset is there twice.
+ * The classes of a network's outputs, by what its checkpoint contains; `source` names it in errors. Checkpoints of
+ * earlier versions have one text for each class, a synset, a name or neither. BAD_CHECKPOINT when there are more names
+ * than outputs, BAD_CLASSES when a synset is there twice.
  */
 export function classesOfNetwork({ classes, classNames, classList }: NetworkClasses, source: string): ClassList {
   const identities = classList ?? (classNames ?? []).map(identityOf);
@@ -36,6 +37,6 @@ export function classesOfNetwork({ classes, classNames, classList }: NetworkClas
 }
 
 function identityOf(title: string, index: number): { readonly synset?: string; readonly name?: string } {
-  if (title === `class ${index}`) return {}; // what stands in the place of a class without a name
+  if (title === `class ${index}`) return {}; // what stands for a class without a name
   return isSynset(title) ? { synset: title } : { name: title };
 }

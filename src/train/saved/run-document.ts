@@ -22,9 +22,9 @@ const runSchema = z.object({
   /** What it trains and validates on; left out by earlier versions. */
   data: runDataSchema.optional(),
   val: runDataSchema.optional(),
-  /** Oldest first; the last is where the run goes on. */
+  /** The checkpoints, oldest first; the run resumes from the last. */
   checkpoints: z.array(entrySchema),
-  /** Of the checkpoints, those that are gone among them, the one with the highest validation accuracy. */
+  /** The checkpoint with the highest validation accuracy, those that are gone among them. */
   best: entrySchema.optional(),
   /** What the run reported when it had ended. */
   report: z.record(z.string(), z.unknown()).optional(),

@@ -33,7 +33,7 @@ export function encodeSafetensors({ tensors, metadata }: StoredTensors): Uint8Ar
     offset += values.byteLength;
   }
   const text = Buffer.from(JSON.stringify(header), "utf8");
-  const padded = Buffer.concat([text, Buffer.alloc((8 - (text.length % 8)) % 8, " ")]); // readers map the values aligned
+  const padded = Buffer.concat([text, Buffer.alloc((8 - (text.length % 8)) % 8, " ")]); // values are mapped aligned
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(padded.length));
   const values = [...tensors.values()].map(
@@ -85,7 +85,8 @@ function readTensor(data: DataView, name: string, entry: unknown, bad: Bad): Sto
   const count = shape.reduce((product, size) => product * size, 1);
   if (end > data.byteLength || end - start !== count * width)
     throw bad(`${name} of shape [${shape}] does not fit bytes ${start} to ${end} of ${data.byteLength}`);
-  if (dtype === "F32") return { shape, values: new Float32Array(copyOf(data, start, end)) }; // as this processor keeps it: little endian
+  // Little endian, as this processor keeps it.
+  if (dtype === "F32") return { shape, values: new Float32Array(copyOf(data, start, end)) };
   return { shape, values: Float32Array.from({ length: count }, (_, i) => readValue(data, start + i * width, dtype)) };
 }
 

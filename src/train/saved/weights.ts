@@ -1,4 +1,5 @@
-// Weights under PyTorch's names and layouts: a module whose attributes are called like our layers takes them with load_state_dict.
+// Weights under PyTorch's names and layouts: a module whose attributes are called like our layers takes them with
+// load_state_dict.
 //   Conv2D           layer.weight [out, in, height, width], layer.bias
 //   Conv2DTranspose  layer.weight [in, out, height, width]
 //   Dense            layer.weight [out, in], layer.bias
@@ -19,7 +20,7 @@ const names: Readonly<Record<string, string>> = {
   moving_variance: "running_var",
 };
 
-/** Place in tfjs's shape of each axis of PyTorch's, by the layer's class and the kernel's rank. */
+/** Position in tfjs's shape of each axis of PyTorch's, by the layer's class and the kernel's rank. */
 function axesOf(kind: string, weight: string, rank: number): readonly number[] | undefined {
   if (weight !== "kernel") return undefined;
   if (rank === 2) return [1, 0];
@@ -53,7 +54,10 @@ export async function exportWeights(tf: Tf, model: LayersModel): Promise<Readonl
   return new Map(await Promise.all(entries));
 }
 
-/** Takes every weight of the model from `stored`. BAD_CHECKPOINT when one is missing, has another shape, or belongs to no layer. */
+/**
+ * Takes every weight of the model from `stored`. BAD_CHECKPOINT when one is missing, has another shape, or belongs to
+ * no layer.
+ */
 export function importWeights(tf: Tf, model: LayersModel, stored: StoredTensors, source: string): void {
   const wanted = weightsOf(model);
   const known = new Set(wanted.map(({ name }) => name));

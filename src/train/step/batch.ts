@@ -10,21 +10,21 @@ export type BatchInput = Pick<LoadedBatch, "arrays" | "samples">;
 export interface BatchTensors {
   /** See inputTensors. */
   readonly inputs: Tensor[];
-  /** [n], int32. */
+  /** Labels [n], int32. */
   readonly labels: Tensor;
   dispose(): void;
 }
 
 /**
- * In the order of the network's inputs: rgb or ycbcr [n, s, s, 3], or y [n, s/8, s/8, 64], cb and cr [n, s/16, s/16, 64]. Without the places
- * that are padding; arrays that the model does not take are left out.
+ * The input tensors in the order of the network's inputs: rgb or ycbcr [n, s, s, 3], or y [n, s/8, s/8, 64], cb and cr
+ * [n, s/16, s/16, 64]. Rows that are padding, and arrays that the model does not take, are left out.
  */
 export function inputTensors(tf: Tf, { arrays, samples }: BatchInput, model: LayersModel): Tensor[] {
   return model.inputNames.map((name) => {
     const array = arrays.find((candidate) => candidate.name === name);
     if (array === undefined) throw new ToolkitError("INTERNAL", `the view holds no array for the input ${name}`);
-    const [places = 1, ...rest] = array.shape;
-    const values = array.data.subarray(0, (array.data.length / places) * samples);
+    const [rows = 1, ...rest] = array.shape;
+    const values = array.data.subarray(0, (array.data.length / rows) * samples);
     return tf.tensor(values as Float32Array, [samples, ...rest], "float32");
   });
 }

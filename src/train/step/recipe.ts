@@ -12,13 +12,16 @@ export interface Recipe {
   readonly steps: number;
   readonly warmupSteps: number;
   readonly momentum: number;
-  /** On kernels only, not on biases and normalisation. */
+  /** Weight decay on kernels only, not on biases and normalisation. */
   readonly weightDecay: number;
   /** Gradients whose norm over all weights is larger are scaled down to it. Undefined: not. */
   readonly clipNorm: number | undefined;
 }
 
-/** What the shares below are shares of: the 90 epochs of the usual ImageNet run, with 5 of warm-up and drops after 30, 60 and 80. */
+/**
+ * What the shares below are shares of: the 90 epochs of the usual ImageNet run, with 5 of warm-up and drops after 30,
+ * 60 and 80.
+ */
 const usualEpochs = 90;
 const usualWarmup = 5;
 const milestones = [30, 60, 80].map((epoch) => epoch / usualEpochs);
@@ -33,7 +36,10 @@ export function usualWarmupEpochs(epochs: number): number {
   return (usualWarmup * epochs) / usualEpochs;
 }
 
-/** The rate of a step, counted from 0. It rises linearly in the warm-up and reaches its peak with the first step after it. */
+/**
+ * The rate of a step, counted from 0. It rises linearly in the warm-up and reaches its peak with the first step after
+ * it.
+ */
 export function learningRateAt(recipe: Recipe, step: number): number {
   const { learningRate, schedule, steps, warmupSteps } = recipe;
   if (step < warmupSteps) return (learningRate * (step + 1)) / (warmupSteps + 1);
@@ -50,7 +56,10 @@ const sideUnit = 32;
 /** Share of the epochs at whose end the views have their full size. */
 const growthShare = 0.8;
 
-/** Side of an epoch's training views that grow from `first` to `last` pixels (progressive resizing, as FFCV's and fast.ai's recipes do). */
+/**
+ * Side of an epoch's training views that grow from `first` to `last` pixels (progressive resizing, as FFCV's and
+ * fast.ai's recipes do).
+ */
 export function progressiveSize(first: number, last: number, epoch: number, epochs: number): number {
   const grown = Math.min(1, epoch / Math.max(1, growthShare * epochs - 1));
   return Math.min(last, sideUnit * Math.round((first + (last - first) * grown) / sideUnit));

@@ -49,7 +49,7 @@ export class Stepper {
   private readonly forward: (inputs: readonly Tensor[]) => Tensor;
   /** Undefined in a run of one process. */
   private readonly sum: GradientSum | undefined;
-  /** Of the parts so far, in a run of one process. */
+  /** The gradients of the parts so far, in a run of one process. */
   private gradients: Tensor[] | undefined;
   private lastPart = true;
   /** Loss, correct guesses and samples of the step so far; and at its end, how many ranks want to stop. */
@@ -85,8 +85,9 @@ export class Stepper {
   }
 
   /**
-   * One step over its parts, as they come. `planned`: samples of the step, of all parts and ranks; `index` counts from 0. The batches are
-   * released. NUMERIC_OVERFLOW, naming the step, its learning rate and its samples; the weights are then not to be used any more.
+   * One step over its parts, as they come. `planned`: samples of the step, of all parts and ranks; `index` counts
+   * from 0. The batches are released. NUMERIC_OVERFLOW, naming the step, its learning rate and its samples; the weights
+   * are then not to be used any more.
    */
   async step(parts: AsyncIterable<StepBatch>, partCount: number, planned: number, index: number): Promise<StepResult> {
     const { tf } = this.engine;
@@ -196,7 +197,10 @@ export class Stepper {
     return { ...result, gradientNorm: norm };
   }
 
-  /** Of a step with damaged samples left out the gradients are those of the rest; and they are clipped where asked. */
+  /**
+   * Scales gradients: of a step with damaged samples left out they are those of the rest; and they are clipped where
+   * asked.
+   */
   private async scale(
     gradients: Tensor[],
     share: number,
@@ -224,7 +228,7 @@ export class Stepper {
   }
 }
 
-/** As many keys as help to find the cause. */
+/** As many keys as help to find the cause of an error. */
 const shownKeys = 8;
 
 function overflow(loss: number, index: number, rate: number, keys: readonly string[]): ToolkitError {

@@ -1,17 +1,18 @@
-// Labels -> what a step's loss is taken against: a distribution over the classes for every sample, times the sample's weight. Pure.
+// Labels -> what a step's loss is taken against: a distribution over the classes for every sample, times the sample's
+// weight. Pure.
 import type { LoadedBatch } from "../../pipeline/load/loaded-batch.js";
 
 export interface TargetOptions {
   readonly classes: number;
   /** Share of a label that is spread over all classes (Szegedy et al. 2016, section 7). */
   readonly smoothing: number;
-  /** Of one sample: 1 / the samples of the step makes the sum of losses their mean. */
+  /** The weight of one sample: 1 / the samples of the step makes the sum of losses their mean. */
   readonly weight: number;
 }
 
 export type LabelledBatch = Pick<LoadedBatch, "labels" | "mask" | "mixed" | "samples">;
 
-/** [samples, classes]. The row of a masked sample is zero. */
+/** Targets [samples, classes]. The row of a masked sample is zero. */
 export function targetsOf(batch: LabelledBatch, { classes, smoothing, weight }: TargetOptions): Float32Array {
   const { labels, mask, mixed, samples } = batch;
   const targets = new Float32Array(samples * classes);

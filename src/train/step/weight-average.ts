@@ -1,4 +1,5 @@
-// An exponential moving average of a network's weights: steadier than the weights themselves, and often better (Polyak and Juditsky 1992).
+// An exponential moving average of a network's weights: steadier than the weights themselves, and often better (Polyak
+// and Juditsky 1992).
 import type { Tensor, Variable } from "@tensorflow/tfjs";
 import { assign } from "../engine/assign.js";
 import type { Tf } from "../engine/tensorflow.js";
@@ -15,7 +16,10 @@ export class WeightAverage {
     this.averages = weights.map((weight) => tf.tidy(() => tf.variable(tf.mul(weight, 1), false)));
   }
 
-  /** Takes the weights of the step just made into account, `step` counted from 1. The first ones count for more than the decay says. */
+  /**
+   * Takes the weights of the step just made into account, `step` counted from 1. The first ones count for more than the
+   * decay alone would give.
+   */
   update(step: number): void {
     const decay = Math.min(this.decay, (1 + step) / (10 + step));
     const { tf } = this;
@@ -25,7 +29,7 @@ export class WeightAverage {
     }
   }
 
-  /** Runs `work` with the averages in the weights' places. */
+  /** Runs `work` with the averages instead of the weights. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     const { tf } = this;
     // Copies, not clones: updates in place would change what a clone holds.

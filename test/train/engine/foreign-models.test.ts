@@ -1,4 +1,5 @@
-// Models that are none of ours: whatever their layers are set to, freezing and the training pass must not change what they compute.
+// Models that are none of ours: whatever their layers are set to, freezing and the training pass must not change what
+// they compute.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { layers, SymbolicTensor, Tensor } from "@tensorflow/tfjs";

@@ -1,4 +1,5 @@
-// Against an implementation that shares nothing with ours: PyTorch, in double precision. test/fixtures/golden.py makes the values again.
+// Against an implementation that shares nothing with ours: PyTorch, in double precision. test/fixtures/golden.py makes
+// the values again.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";

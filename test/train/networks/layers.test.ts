@@ -56,7 +56,8 @@ for (const [id, expected] of Object.entries(published)) {
 
 test("the transformers have the sizes of their published kind; the modern network costs no more than Thinner", () => {
   const sums = (id: string) => totals(summarize(layersOf(findNetwork(id))));
-  // ViT-Ti/16 and ViT-S/16 at 224 pixels: 5.7 and 22 million parameters, 1.26 and 4.6 GMACs, with RGB patches and a class token.
+  // ViT-Ti/16 and ViT-S/16 at 224 pixels: 5.7 and 22 million parameters, 1.26 and 4.6 GMACs, with RGB patches and a
+  // class token.
   assert.ok(Math.abs(sums("vit-dct-ti").parameters / 5.7e6 - 1) < 0.03);
   assert.ok(Math.abs(sums("vit-dct-s").parameters / 22e6 - 1) < 0.03);
   assert.ok(Math.abs(sums("vit-dct-ti").macs / 1.26e9 - 1) < 0.03);

@@ -45,7 +45,8 @@ export const profileNetworkCommand = defineCommand({
     const settings = complete(networkProfileOptions, options);
     const { phase, precision, batchSize, seconds } = settings;
     const { id, ...shape } = await networkOf(settings.network, complete(shapeOptions, options));
-    const layers = layersOf(findNetwork(id), shape); // what cannot be built is refused before TensorFlow's second of loading
+    // What cannot be built is refused before TensorFlow's second of loading.
+    const layers = layersOf(findNetwork(id), shape);
     const { macs } = totals(summarize(layers));
     const engine = await openEngine(given(engineOptions, options));
     const recording = new Recording();

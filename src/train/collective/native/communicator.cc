@@ -42,7 +42,7 @@ Communicator::~Communicator() {
 }
 
 void Communicator::join(std::string* error) {
-  // A rank that waits leaves its core to those that compute, unless the user has said otherwise.
+  // A rank that waits leaves its core to those that compute, unless the user has chosen otherwise.
   setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
   int provided = 0;
   const int code = MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided);

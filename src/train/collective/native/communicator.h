@@ -25,7 +25,7 @@ class Communicator {
   // Called by the communicator's thread when an operation has ended; empty when it went well, else MPI's own words.
   using Done = std::function<void(const std::string& error)>;
 
-  // Joins the job that this process was started in. One per process. The place is valid when `error` stays empty.
+  // Joins the job that this process was started in. One per process. The rank is valid when `error` stays empty.
   explicit Communicator(std::string* error);
   ~Communicator();
   Communicator(const Communicator&) = delete;

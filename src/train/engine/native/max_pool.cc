@@ -9,7 +9,7 @@
 namespace dctstream {
 namespace {
 
-// Gives what is left of `left` to the places where x holds the maximum y; what a place took is left to no other.
+// Gives what is left of `left` to the positions where x holds the maximum y; what a position took is left to no other.
 DCTSTREAM_CLONES
 void give(const float* __restrict x, const float* __restrict y, int64_t channels, float* __restrict left,
           float* __restrict dx) {

@@ -1,5 +1,5 @@
-// The gradient of max pooling without padding: each output's gradient goes to the first place of its window that holds
-// the maximum.
+// The gradient of max pooling without padding: each output's gradient goes to the first position of its window that
+// holds the maximum.
 #pragma once
 #include <cstdint>
 

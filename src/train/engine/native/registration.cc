@@ -36,7 +36,7 @@ std::vector<int64_t> shape_of(const Tensor& tensor) {
   return shape;
 }
 
-// The tensors of one call. After the first failure every access yields an empty tensor; ok() says so.
+// The tensors of one call. After the first failure every access yields an empty tensor, and ok() is false.
 class Call {
  public:
   explicit Call(TF_OpKernelContext* context) : context_(context), status_(TF_NewStatus()) {}
@@ -76,7 +76,7 @@ class Call {
   TF_Status* status_;
 };
 
-// What the attributes of a node say; those its operation does not have stay as they are here.
+// The attributes of a node; those its operation does not have stay as they are here.
 struct Attributes {
   float epsilon = 0, keep = 0;
   unsigned char relu = 0;
