@@ -102,7 +102,10 @@ Content content_of(const std::vector<uint8_t>& bytes) {
 void write_sample(Input* input, const BatchForm& form, const Image& image, Codec codec, const Content& content,
                   size_t place, double* p) {
   const bool in_file = input->byte() & 1;
-  p[kBlock] = -1;
+  // Now and then the bytes are a file, and the block that describes it, too.
+  p[kBlock] = maybe_wild(input, input->byte() >= 192 ? 0 : -1);
+  p[kBlockSample] = maybe_wild(input, 0);
+  p[kFirstByte] = maybe_wild(input, 0);
   const size_t size = content.bytes.size(), from = input->byte() >= 248 ? input->number() % (size + 1) : 0;
   p[kMemory] = maybe_wild(input, in_file ? -1 : 0);
   p[kFile] = content.file;
@@ -168,6 +171,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (int i = 0; i < 3; i++) pairs[size_t(i)] = maybe_wild(&input, pairs[size_t(i)]);
   }
   task.memory = {{content.bytes.data(), content.bytes.size()}};
+  task.blocks = task.memory;
   task.layouts = {{image.layout.data(), image.layout.size()}};
   task.samples = samples.data();
   task.sample_count = count;

@@ -1,16 +1,23 @@
 import assert from "node:assert/strict";
+import { closeSync, openSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import {
+  BatchSamples,
   buildSeekSample,
   type ColorChange,
   encodeJpeg,
   type OpenSeekBlock,
   readSeekFacts,
+  renderBatch,
+  type StoredImage,
   unchangedColor,
+  type ViewArray,
   type ViewAxis,
 } from "../../src/native/index.js";
 import { planView } from "../../src/pipeline/load/view.js";
 import { type Random, randomFor } from "../../src/shards/random.js";
+import { temporaryFolder } from "../support/files.js";
 import {
   arithmeticKind,
   cmykKind,
@@ -21,12 +28,16 @@ import {
   rgbKind,
 } from "../support/jpegs.js";
 import {
+  arraysOf,
   blockOf,
   formsOf,
+  layoutsOf,
   neededBytes,
+  packedSample,
   packedView,
   recordOf,
   sameBits,
+  seekSample,
   seekView,
   type View,
 } from "../support/seek-views.js";
@@ -189,4 +200,58 @@ test("the file of another image is noticed where an entry is crossed", () => {
   const failed = seekView(blockOf(file), padded, { form, ...axes, color: unchangedColor } as View, { checked: false });
   assert.ok("failure" in failed);
   assert.match(failed.failure.message, /not the one that the index was made of/);
+});
+
+test("files and packed records share a batch, from memory and from files that the batch reads", (t) => {
+  const kinds = [large, restarted, jpegKinds[7] as JpegKind];
+  const files = kinds.map((kind) => makeJpeg(kind));
+  const records = files.map(recordOf);
+  const [form] = formsOf(size, randomFor(1, "seek")) as [View["form"]];
+  const random = randomFor(4, "mixed batch");
+  const views = kinds.map(({ width, height }): View => {
+    const axes = planView(width, height, { kind: "dct", size, augment: "train" }, random);
+    return { form, color: unchangedColor, ...axes };
+  });
+  // Each file behind a few bytes of something else, as in a tar.
+  const path = join(temporaryFolder(t), "files");
+  const offsets = files.map((_, i) => 100 + files.slice(0, i).reduce((sum, file) => sum + file.length + 100, 0));
+  writeFileSync(path, Buffer.concat(files.flatMap((file) => [new Uint8Array(100), file])));
+  const descriptor = openSync(path, "r");
+  t.after(() => closeSync(descriptor));
+
+  const samples = new BatchSamples();
+  const layouts = layoutsOf(records);
+  for (const [i, file] of files.entries()) {
+    const { x, y } = views[i] as View;
+    const record = records[i] as StoredImage;
+    const common = { block: i, x, y };
+    samples.add(seekSample(file, { ...common, memory: i, place: 3 * i }));
+    samples.add(
+      seekSample(file, { ...common, memory: -1, file: descriptor, offset: offsets[i] as number, place: 3 * i + 1 }),
+    );
+    samples.add(packedSample(record, { memory: files.length + i, layout: i, place: 3 * i + 2, x, y }));
+  }
+  const out = arraysOf(form, 9);
+  const failures = renderBatch({
+    memory: [...files, ...records.map(({ packed }) => packed)],
+    layouts: [layouts],
+    blocks: files.map((file) => blockOf(file)),
+    samples,
+    form,
+    out,
+    views: 9,
+    pairs: [],
+    replace: false,
+  });
+  assert.equal(failures, undefined);
+  for (const [i, record] of records.entries()) {
+    const expected = packedView(record, views[i] as View);
+    for (const place of [3 * i, 3 * i + 1, 3 * i + 2]) {
+      const shown = out.map((array, c) => {
+        const { length } = expected[c] as ViewArray;
+        return array.slice(place * length, (place + 1) * length);
+      });
+      assert.ok(sameBits(shown, expected), `place ${place}`);
+    }
+  }
 });

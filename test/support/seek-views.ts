@@ -81,6 +81,27 @@ export function seekSample(bytes: Uint8Array, change: Partial<BatchSample> = {})
   };
 }
 
+/** A table of layouts as the sample index holds them, one for each image. */
+export function layoutsOf(images: readonly StoredImage[]): Uint8Array {
+  const componentBytes = 2 + 2 * 64;
+  const table = Buffer.alloc(images.length * 3 * componentBytes);
+  for (const [i, { components, quantTables }] of images.entries())
+    for (const [c, { h, v }] of components.entries()) {
+      const at = (3 * i + c) * componentBytes;
+      table.set([h, v], at);
+      for (let k = 0; k < 64; k++) table.writeUInt16LE(quantTables[c * 64 + k] as number, at + 2 + 2 * k);
+    }
+  return table;
+}
+
+/** A sample of a batch that is a packed record. */
+export function packedSample(image: StoredImage, change: Partial<BatchSample>): BatchSample {
+  const { width, height, codec, components } = image;
+  const grids = new Uint16Array(6);
+  grids.set(components.flatMap(({ storedWide, storedHigh }) => [storedWide, storedHigh]));
+  return { ...seekSample(image.packed), block: -1, checked: false, width, height, codec, grids, ...change };
+}
+
 export type SeekView = { readonly out: ViewArray[] } | { readonly failure: BatchFailure };
 
 /** A view of the file whose bytes from `firstByte` on are there. */
