@@ -21,6 +21,9 @@
 
 #include "../src/native/image_reader.h"
 #include "../src/native/jpeg/jpeg_session.h"
+#include "../src/native/seek/block.h"
+#include "../src/native/seek/builder.h"
+#include "../src/native/seek/rows.h"
 #include "../src/native/view/view.h"
 #include "images.h"
 
@@ -29,7 +32,7 @@ using namespace dctstream;
 namespace {
 
 struct Record {
-  Bytes jpeg, plain, zstd;
+  Bytes jpeg, plain, zstd, index;  // index: an open block
   JpegFacts facts;
   ViewImage image;
   ViewAxis x, y;
@@ -162,6 +165,9 @@ int main(int argc, char** argv) {
   std::mt19937 random(1);
   std::vector<Record> records;
   ImageReader reader(simd);
+  SeekBuilder builder(simd);
+  SeekOptions seek_options;
+  seek_options.max_pixels = JpegLimits().max_pixels;
   for (Bytes& jpeg : read_images()) {
     Record record;
     ReadOptions options;
@@ -174,6 +180,9 @@ int main(int argc, char** argv) {
     record.facts = reader.facts();
     if (record.facts.color_space != ColorSpace::kYCbCr && record.facts.color_space != ColorSpace::kGrey) continue;
     if (!resized && (record.facts.width != size || record.facts.height != size)) continue;
+    SeekSample sample;
+    if (!builder.build(jpeg.data(), jpeg.size(), seek_options, &sample).ok()) continue;
+    write_sample(sample, &record.index);
     record.jpeg = std::move(jpeg);
     records.push_back(std::move(record));
   }
@@ -221,6 +230,36 @@ int main(int argc, char** argv) {
       if (!status.ok()) std::abort();
     };
   };
+  SeekRows rows(simd);
+  SeekSample sample;
+  double needed_bytes = 0, file_bytes = 0;
+  const auto seek_view = [&](bool pixels) {
+    return [&, pixels](size_t i) {
+      const Record& record = records[i];
+      ViewSpec spec;
+      spec.kind = pixels ? ViewKind::kPixels : ViewKind::kDct;
+      spec.chroma_step = 2;
+      spec.x = record.x;
+      spec.y = record.y;
+      float* const out = slot();
+      const size_t luma = size_t(size) * size;
+      void* const planes[3] = {out, out + luma, out + luma + luma / 4};
+      ByteRange range;
+      Status status = read_sample(record.index.data(), record.index.size(), 0, &sample);
+      if (status.ok()) status = bytes_of_view(sample, spec, &range);
+      if (status.ok()) status = rows.open(sample, record.jpeg.data() + range.start, range, true);
+      if (status.ok()) status = viewer.render(sample.view_image(), &rows, spec, planes);
+      if (!status.ok()) std::abort();
+      needed_bytes += range.end - range.start;
+      file_bytes += double(record.jpeg.size());
+    };
+  };
+  const auto build = [&](size_t i) {
+    Bytes block;
+    const Bytes& file = records[i].jpeg;
+    if (!builder.build(file.data(), file.size(), seek_options, &sample).ok()) std::abort();
+    write_sample(sample, &block);
+  };
   Jpeg jpeg;
   std::vector<Measurement> all;
   all.push_back({"libjpeg-full", [&](size_t i) { loader.load(records[i], false, resized, size, slot()); }, {}});
@@ -234,6 +273,9 @@ int main(int argc, char** argv) {
   all.push_back({"dct-zstd", view(false, true), {}});
   all.push_back({"rgb-none", view(true, false), {}});
   all.push_back({"rgb-zstd", view(true, true), {}});
+  all.push_back({"dct-index", seek_view(false), {}});
+  all.push_back({"rgb-index", seek_view(true), {}});
+  all.push_back({"index-build", build, {}});
   // The limit of any kernel that writes its results to memory: stores that go past the caches, of nothing.
   std::vector<double> written;
   for (int pass = 0; pass < passes; pass++) {
@@ -243,6 +285,19 @@ int main(int argc, char** argv) {
   }
   std::sort(written.begin(), written.end());
   std::printf("write-bytes %f\n", written[written.size() / 2]);
+  Compressor compressor;
+  double sealed_bytes = 0, sealed_of = 0;
+  for (size_t from = 0; from < records.size(); from += kMaxBlockSamples) {
+    std::vector<OpenBlock> parts;
+    for (size_t i = from; i < std::min(records.size(), from + kMaxBlockSamples); i++) {
+      parts.push_back({records[i].index.data(), records[i].index.size()});
+      sealed_of += double(records[i].jpeg.size());
+    }
+    Bytes sealed;
+    if (!seal_block(parts, std::vector<uint64_t>(parts.size()), &compressor, &sealed).ok()) std::abort();
+    sealed_bytes += double(sealed.size());
+  }
+  std::printf("index-share %f\n", sealed_bytes / sealed_of);
   const char* const only = std::getenv("VIEWS_ONLY");
   for (int pass = 0; pass <= passes; pass++) {
     for (Measurement& m : all) {
@@ -257,4 +312,5 @@ int main(int argc, char** argv) {
     std::sort(m.rates.begin(), m.rates.end());
     std::printf("%s %f\n", m.name.c_str(), m.rates[m.rates.size() / 2]);
   }
+  std::printf("range-share %f\n", needed_bytes / std::max(1.0, file_bytes));
 }

@@ -111,6 +111,11 @@ try {
         );
       }
     }
+    row("kernel, tar + index", rates["dct-index"], rates["rgb-index"]);
+    const perCent = (share: number | undefined) => `${(100 * (share ?? 0)).toFixed(2)} %`;
+    console.log(
+      `  index: ${perCent(rates["index-share"])} of the files, made at ${rounded(rates["index-build"])} files per second; a view reads ${perCent(rates["range-share"])} of its file`,
+    );
     const written = 4 * 224 * 224 * 1.5;
     console.log(
       `  plain stores to memory: ${((rates["write-bytes"] as number) / 1e9).toFixed(1)} GB/s; the kernel to DCT, none, writes ${(((rates["dct-none"] as number) * written) / 1e9).toFixed(1)} GB/s, ${((100 * (rates["dct-none"] as number) * written) / (rates["write-bytes"] as number)).toFixed(0)} % of it`,

@@ -13,7 +13,9 @@ import { parseArgs } from "node:util";
 
 const root = path.resolve(import.meta.dirname, "..");
 const work = path.join(root, ".cache", "fuzz");
-const targets = ["jpeg", "unpack", "view", "batch"];
+const targets = ["jpeg", "unpack", "view", "batch", "seek"];
+/** Those whose inputs are JPEGs. */
+const readJpegs = ["jpeg", "seek"];
 
 const sanitizers = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 const flags = [
@@ -87,7 +89,7 @@ let failed = false;
 for (const name of names) {
   const folder = path.join(work, name);
   const findings = path.join(root, "test", "fuzz", "findings", name);
-  const seeds = [findings, ...(name === "jpeg" && values.corpus ? [values.corpus] : [])].filter((seed) =>
+  const seeds = [findings, ...(readJpegs.includes(name) && values.corpus ? [values.corpus] : [])].filter((seed) =>
     existsSync(seed),
   );
   for (const seed of seeds)

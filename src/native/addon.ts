@@ -13,6 +13,7 @@ import type {
   JpegFacts,
   JpegPixels,
   PixelBox,
+  SeekFacts,
   SimdLevel,
   ViewArray,
   ViewAxis,
@@ -34,6 +35,7 @@ export interface Addon {
   readonly colorSpaces: readonly JpegFacts["colorSpace"][];
   readonly factAt: Positions<keyof JpegFacts | "grids">;
   readonly gridAt: Positions<keyof ComponentGeometry>;
+  readonly seekFactAt: Positions<keyof SeekFacts>;
   readonly formAt: Positions<"kind" | "type" | "chromaStep" | "rgb" | "scale" | "bias" | "width" | "height">;
   readonly sampleAt: Positions<Exclude<keyof BatchSample, "gridAt">>;
   readonly axisAt: Positions<keyof ViewAxis>;
@@ -91,6 +93,7 @@ export interface Addon {
   renderBatch(
     memory: readonly Uint8Array[],
     layouts: readonly Uint8Array[],
+    blocks: readonly Uint8Array[],
     samples: Float64Array,
     form: Float64Array,
     tables: Float32Array | undefined,
@@ -101,13 +104,19 @@ export interface Addon {
     replace: boolean,
     times: Float64Array | undefined,
   ): BatchFailure[] | undefined;
+  buildSeekSample(jpeg: Uint8Array, maxPixels: number, spacing: number): Uint8Array<ArrayBuffer> | string;
+  sealSeekBlock(parts: readonly Uint8Array[], offsets: Float64Array): Uint8Array<ArrayBuffer>;
+  sealedBytes(bytes: Uint8Array): number;
+  openSeekBlock(sealed: Uint8Array): Uint8Array<ArrayBuffer>;
+  readSeekFacts(block: Uint8Array): Float64Array<ArrayBuffer>;
+  bytesOfView(block: Uint8Array, sample: number, form: Float64Array, axes: Float64Array, out: Float64Array): void;
   threadCpuMs(): number;
   openFileLimit(): number;
   misalignment(bytes: Uint8Array, alignment: number): number;
   crc32c(bytes: Uint8Array, before: number): number;
 }
 
-const expectedVersion = 7;
+const expectedVersion = 8;
 
 function loadAddon(): Addon {
   const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");

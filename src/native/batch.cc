@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "seek/block.h"
+
 namespace dctstream {
 namespace {
 
@@ -96,11 +98,17 @@ double nanoseconds_since(Clock::time_point began) {
   return std::chrono::duration<double, std::nano>(Clock::now() - began).count();
 }
 
+// A sample that is a JPEG file: what the index says of it, and the bytes of it that are read.
+struct SeekSource {
+  SeekSample sample;
+  ByteRange range;
+  Status status;  // of finding these
+};
+
 // What a task's samples are rendered with, one after another.
 class Renderer {
  public:
-  Renderer(BatchTask* task, Viewer* viewer, SampleReader* reader)
-      : task_(*task), viewer_(*viewer), reader_(*reader), places_(task->sample_count) {}
+  Renderer(BatchTask* task, BatchTools* tools) : task_(*task), tools_(*tools), places_(task->sample_count) {}
 
   // Everything of the task that no data decides; nothing is rendered when it is wrong.
   Status open() {
@@ -115,6 +123,12 @@ class Renderer {
           y.out_count != task_.form.height)
         return invalid("a view has another size than its batch");
       if (!read_box(p + kErase, &box)) return invalid("a box to erase lies outside its view");
+      if (!(p[kBlock] >= 0)) continue;
+      if (!(p[kBlock] < double(task_.blocks.size())) || !(p[kBlockSample] >= 0 && p[kBlockSample] <= kMaxUint32) ||
+          !(p[kFirstByte] >= 0 && p[kFirstByte] <= kMaxUint32))
+        return invalid("a sample is described nowhere");
+      seeks_.resize(task_.sample_count);
+      seeks_[i].status = find_range(i, &seeks_[i]);
     }
     for (size_t i = 0; i < task_.pair_count; i++) {
       const double* p = task_.pairs + i * kPairNumbers;
@@ -128,20 +142,16 @@ class Renderer {
   }
 
   Status render(size_t i) {
-    const double* p = numbers(i);
-    ViewSpec& spec = task_.form.spec;
-    (void)read_axis(p + kAxisX, &spec.x);
-    (void)read_axis(p + kAxisY, &spec.y);
-    spec.color = read_color(p + kColor);
+    set_view(i);
     // A sample now and then: reading the clock for every row of blocks would cost a few per cent.
     const bool timed = task_.times != nullptr && i % kTimedEvery == (task_.sample_count - 1) % kTimedEvery;
-    viewer_.time_unpacking(timed ? &task_.times[kTimeUnpack] : nullptr);
+    tools_.viewer.time_unpacking(timed ? &task_.times[kTimeUnpack] : nullptr);
     const auto began = timed ? Clock::now() : Clock::time_point();
     const uint8_t* bytes = nullptr;
-    Status status = read_image(p, task_.layouts, &layout_, &image_) ? reader_.read(places_, i, &bytes)
-                                                                    : corrupt("the index describes no image");
+    Status status = describe(i);
+    if (status.ok()) status = tools_.reader.read(places_, i, &bytes);
     if (timed) task_.times[kTimeRead] += nanoseconds_since(began);
-    if (status.ok()) status = render_into(place_of(i), p, bytes, places_[i].bytes);
+    if (status.ok()) status = render_into(i, bytes);
     if (timed) task_.times[kTimeAll] += nanoseconds_since(began);
     return status;
   }
@@ -151,12 +161,65 @@ class Renderer {
  private:
   const double* numbers(size_t i) const { return task_.samples + i * kSampleNumbers; }
 
-  Status render_into(size_t place, const double* p, const uint8_t* bytes, size_t size) {
+  bool seeks(size_t i) const { return numbers(i)[kBlock] >= 0; }
+
+  void set_view(size_t i) {
+    ViewSpec& spec = task_.form.spec;
+    const double* p = numbers(i);
+    (void)read_axis(p + kAxisX, &spec.x);
+    (void)read_axis(p + kAxisY, &spec.y);
+    spec.color = read_color(p + kColor);
+  }
+
+  // Narrows a file's place to the bytes that its view needs: these alone are asked for and read.
+  Status find_range(size_t i, SeekSource* seek) {
+    const double* p = numbers(i);
+    const ByteSpan& block = task_.blocks[size_t(p[kBlock])];
+    if (Status s = read_sample(block.data, block.length, uint32_t(p[kBlockSample]), &seek->sample); !s.ok()) return s;
+    set_view(i);
+    if (Status s = bytes_of_view(seek->sample, task_.form.spec, &seek->range); !s.ok()) return s;
+    SamplePlace& place = places_[i];
+    const uint64_t first = uint64_t(p[kFirstByte]);
+    if (seek->range.start < first || seek->range.end > first + place.bytes)
+      return corrupt("fewer bytes are there than the view needs");
+    const uint64_t skipped = seek->range.start - first;
+    if (place.memory != nullptr) place.memory += skipped;
+    place.offset += skipped;
+    place.bytes = seek->range.end - seek->range.start;
+    place.checked = false;  // row by row instead
+    return {};
+  }
+
+  // The image of a sample.
+  Status describe(size_t i) {
+    if (!seeks(i)) {
+      const bool described = read_image(numbers(i), task_.layouts, &layout_, &image_);
+      return described ? Status{} : corrupt("the index describes no image");
+    }
+    if (seeks_[i].status.ok()) image_ = seeks_[i].sample.view_image();
+    return seeks_[i].status;
+  }
+
+  Status render_image(size_t i, const uint8_t* bytes, void* const out[3]) {
+    const double* p = numbers(i);
+    const ViewSpec& spec = task_.form.spec;
+    if (seeks(i)) {
+      const SeekSource& seek = seeks_[i];
+      SeekRows* const rows = &tools_.seek_rows;
+      if (Status s = rows->open(seek.sample, bytes, seek.range, p[kChecked] != 0); !s.ok()) return s;
+      return tools_.viewer.render(image_, rows, spec, out);
+    }
+    Codec codec;
+    if (!codec_of(p[kCodec], &codec)) return invalid("no codec of that number");
+    return tools_.viewer.render(image_, bytes, places_[i].bytes, codec, spec, out);
+  }
+
+  Status render_into(size_t i, const uint8_t* bytes) {
+    const double* p = numbers(i);
+    const size_t place = place_of(i);
     void* out[3] = {};
     for (size_t c = 0; c < task_.planes.size(); c++) out[c] = task_.planes[c].view(place);
-    Codec codec;
-    if (!codec_of(p[kCodec], &codec)) return Status::failure(Code::kInvalidArgument, "no codec of that number");
-    if (Status s = viewer_.render(image_, bytes, size, codec, task_.form.spec, out); !s.ok()) return s;
+    if (Status s = render_image(i, bytes, out); !s.ok()) return s;
     PixelBox box;
     if (read_box(p + kErase, &box) && box.bottom > box.top)
       for (const BatchPlane& plane : task_.planes) erase_box(plane, place, box);
@@ -164,9 +227,9 @@ class Renderer {
   }
 
   BatchTask& task_;
-  Viewer& viewer_;
-  SampleReader& reader_;
+  BatchTools& tools_;
   std::vector<SamplePlace> places_;
+  std::vector<SeekSource> seeks_;  // by sample; empty where all are packed records
   Layout layout_;
   ViewImage image_;
 };
@@ -223,8 +286,8 @@ ColorChange read_color(const double* p) {
   return {float(p[kColorLuma]), float(p[kColorChroma]), float(p[kColorOffset]), float(p[kColorOffsetOfMean])};
 }
 
-Status render_batch(BatchTask* task, Viewer* viewer, SampleReader* reader, std::vector<BatchFailure>* failures) {
-  Renderer renderer(task, viewer, reader);
+Status render_batch(BatchTask* task, BatchTools* tools, std::vector<BatchFailure>* failures) {
+  Renderer renderer(task, tools);
   if (Status s = renderer.open(); !s.ok()) return s;
   const size_t count = task->sample_count;
   std::vector<bool> good(count, true);

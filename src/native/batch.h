@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "packed/sample_reader.h"
+#include "seek/rows.h"
 #include "view/compose.h"
 #include "view/view.h"
 
@@ -23,15 +24,18 @@ enum AxisNumber { kBoxStart, kBoxEnd, kScaledSize, kOutStart, kOutCount, kFlip, 
 enum ColorNumber { kColorLuma, kColorChroma, kColorOffset, kColorOffsetOfMean, kColorNumbers };
 enum BoxNumber { kBoxTop, kBoxLeft, kBoxBottom, kBoxRight, kBoxNumbers };
 
-// Numbers of one sample of a batch.
+// Numbers of one sample of a batch: a packed record, or a JPEG file that an index leads into.
 enum SampleNumber {
-  kMemory,  // index of the memory it lies in, or -1: in a file
+  kBlock,        // index of the open index block that describes its file, or -1: a packed record
+  kBlockSample,  // its number in that block
+  kFirstByte,    // the place in the file of the first byte that is there; its bytes reach as far as its views need
+  kMemory,       // index of the memory it lies in, or -1: in a file
   kFile,
   kOffset,
   kBytes,
   kCrc32c,
-  kChecked,  // whether the CRC-32C is still to be checked
-  kCodec,
+  kChecked,  // whether the CRC-32C is still to be checked: for a JPEG file those of its MCU rows
+  kCodec,    // this and what follows, to kGrid: of a packed record
   kWidth,
   kHeight,
   kLayouts,            // index of the table of layouts
@@ -70,7 +74,7 @@ bool read_axis(const double* numbers, ViewAxis* axis);
 ColorChange read_color(const double* numbers);
 
 struct BatchTask {
-  std::vector<ByteSpan> memory, layouts;
+  std::vector<ByteSpan> memory, layouts, blocks;
   const double* samples = nullptr;  // [sample_count, kSampleNumbers]
   size_t sample_count = 0;
   BatchForm form;
@@ -89,8 +93,16 @@ struct BatchFailure {
   int copy_of = -1;  // the sample that its place shows instead
 };
 
+// What a thread renders with, kept from task to task.
+struct BatchTools {
+  explicit BatchTools(Simd simd) : viewer(simd), seek_rows(simd) {}
+  Viewer viewer;
+  SampleReader reader;
+  SeekRows seek_rows;
+};
+
 // Renders all samples and mixes the pairs. What is wrong with a sample alone goes to `failures`; INVALID_ARGUMENT when
 // the task itself is wrong: a place outside the batch, a view of another size.
-Status render_batch(BatchTask* task, Viewer* viewer, SampleReader* reader, std::vector<BatchFailure>* failures);
+Status render_batch(BatchTask* task, BatchTools* tools, std::vector<BatchFailure>* failures);
 
 }  // namespace dctstream

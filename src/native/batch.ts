@@ -25,6 +25,9 @@ export class BatchSamples {
       this.numbers = grown;
     }
     const out = this.numbers;
+    out[at + sampleAt.block] = sample.block;
+    out[at + sampleAt.blockSample] = sample.blockSample;
+    out[at + sampleAt.firstByte] = sample.firstByte;
     out[at + sampleAt.memory] = sample.memory;
     out[at + sampleAt.file] = sample.file;
     out[at + sampleAt.offset] = sample.offset;
@@ -53,6 +56,8 @@ export class BatchSamples {
 export interface RenderBatchOptions {
   readonly memory: readonly Uint8Array[];
   readonly layouts: readonly Uint8Array[];
+  /** Open index blocks of the samples that are JPEG files. Default: none is. */
+  readonly blocks?: readonly Uint8Array[] | undefined;
   readonly samples: BatchSamples;
   readonly form: ViewForm;
   /** Each of `views` views. */
@@ -69,7 +74,7 @@ export interface RenderBatchOptions {
 
 /** Renders samples into the places of a batch and mixes pairs of them. Undefined: all went well. INVALID_ARGUMENT. */
 export function renderBatch(options: RenderBatchOptions): BatchFailure[] | undefined {
-  const { memory, layouts, samples, form, out, views, pairs, replace, times } = options;
+  const { memory, layouts, blocks = [], samples, form, out, views, pairs, replace, times } = options;
   const { pairAt } = addon;
   const mixed = new Float64Array(pairs.length * pairAt.numbers);
   for (const [i, { a, b, mix }] of pairs.entries()) {
@@ -81,5 +86,6 @@ export function renderBatch(options: RenderBatchOptions): BatchFailure[] | undef
   }
   const numbers = formNumbers(form);
   const { tables, kept } = form;
-  return addon.renderBatch(memory, layouts, samples.all, numbers, tables, kept, out, views, mixed, replace, times);
+  const all = samples.all;
+  return addon.renderBatch(memory, layouts, blocks, all, numbers, tables, kept, out, views, mixed, replace, times);
 }

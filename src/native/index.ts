@@ -3,6 +3,7 @@ export * from "./batch.js";
 export { type Codec, codecs, isCodec, plainCodec } from "./codec-names.js";
 export * from "./jpeg.js";
 export { expandPacked, packCoefficients, rowsPerFrame, unpackCoefficients } from "./packed.js";
+export * from "./seek.js";
 export type * from "./shapes.js";
 export * from "./system.js";
 export { renderForm, renderView, unchangedColor } from "./view.js";

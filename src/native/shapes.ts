@@ -137,16 +137,40 @@ export interface ViewForm {
   readonly scaling?: PixelScaling | undefined;
 }
 
+/** What an index knows of a JPEG file, as far as anyone but the addon needs it. */
+export interface SeekFacts {
+  /** Where the file begins in what it lies in. */
+  readonly offset: number;
+  readonly byteLength: number;
+  readonly width: number;
+  readonly height: number;
+  /** MCUs from entry to entry; 0: one entry per MCU row. */
+  readonly spacing: number;
+  /** Of the file. */
+  readonly crc32c: number;
+  /** Places in which reading can begin. */
+  readonly entries: number;
+}
+
 /** One sample to be rendered in a batch. Its fields may be set anew for each: they are copied. */
 export interface BatchSample {
+  /**
+   * Index of the open index block that describes a JPEG file, and the file's number in it; -1: the sample is a packed
+   * record.
+   */
+  block: number;
+  blockSample: number;
+  /** The place in the JPEG file of the first byte that is there. No more of them than its view needs are read. */
+  firstByte: number;
   /** Index of the memory it lies in; -1: in a file. Offsets are in that memory, or in the file. */
   memory: number;
   file: number;
   offset: number;
   byteLength: number;
   crc32c: number;
-  /** Whether the CRC-32C is still to be checked. */
+  /** Whether the CRC-32C is still to be checked: of a JPEG file those of its MCU rows, which the block has. */
   checked: boolean;
+  /** This and what follows, up to the grids, says what a packed record holds. */
   codec: Codec;
   width: number;
   height: number;

@@ -102,6 +102,10 @@ Content content_of(const std::vector<uint8_t>& bytes) {
 void write_sample(Input* input, const BatchForm& form, const Image& image, Codec codec, const Content& content,
                   size_t place, double* p) {
   const bool in_file = input->byte() & 1;
+  // Now and then the bytes are a file, and the block that describes it, too.
+  p[kBlock] = maybe_wild(input, input->byte() >= 192 ? 0 : -1);
+  p[kBlockSample] = maybe_wild(input, 0);
+  p[kFirstByte] = maybe_wild(input, 0);
   const size_t size = content.bytes.size(), from = input->byte() >= 248 ? input->number() % (size + 1) : 0;
   p[kMemory] = maybe_wild(input, in_file ? -1 : 0);
   p[kFile] = content.file;
@@ -167,6 +171,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     for (int i = 0; i < 3; i++) pairs[size_t(i)] = maybe_wild(&input, pairs[size_t(i)]);
   }
   task.memory = {{content.bytes.data(), content.bytes.size()}};
+  task.blocks = task.memory;
   task.layouts = {{image.layout.data(), image.layout.size()}};
   task.samples = samples.data();
   task.sample_count = count;
@@ -177,8 +182,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Status first_status;
   std::vector<BatchFailure> first_failures;
   // Kept from task to task, as in a worker.
-  static SampleReader reader;
-  static std::map<Simd, Viewer> viewers;
+  static std::map<Simd, BatchTools> tools;
   for (const Simd level : levels()) {
     std::vector<std::vector<uint8_t>> memory;
     for (BatchPlane& plane : task.planes) {
@@ -187,7 +191,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     BatchTask own = task;
     std::vector<BatchFailure> failures;
-    const Status status = render_batch(&own, &viewers.try_emplace(level, level).first->second, &reader, &failures);
+    const Status status = render_batch(&own, &tools.try_emplace(level, level).first->second, &failures);
     require(status.ok() || status.code == Code::kInvalidArgument, "a task fails for a reason that is a sample's own");
     if (level == Simd::kScalar) {
       first_status = status;

@@ -232,6 +232,9 @@ function batchOf(form: ViewForm, change: Partial<Parameters<typeof renderBatch>[
     const { x, y } = axes(image);
     const { width, height, packed } = image;
     const common = {
+      block: -1,
+      blockSample: 0,
+      firstByte: 0,
       memory: i,
       file: -1,
       offset: 0,

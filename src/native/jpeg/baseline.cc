@@ -3,45 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
+#include "jpeg/bit_reader.h"
+
 namespace dctstream {
 namespace {
 
 // Bytes readable past the end of the scan: more than any block can take, so that one check per block is enough.
 constexpr size_t kSlackBytes = 512;
-
-// The next bits, first one on top. After `refill` at least 56 of them are real.
-struct Bits {
-  uint64_t buffer = 0;
-  int count = 0;
-  const uint8_t* next = nullptr;
-
-  void start(const uint8_t* at) { *this = {0, 0, at}; }
-  void refill() {
-    uint64_t word;
-    std::memcpy(&word, next, 8);
-    buffer |= __builtin_bswap64(word) >> count;
-    next += (63 - count) >> 3;
-    count |= 56;
-  }
-  void skip(int bits) {
-    buffer <<= bits;
-    count -= bits;
-  }
-  uint32_t take(int bits) {
-    const uint32_t taken = uint32_t(buffer >> (64 - bits));
-    skip(bits);
-    return taken;
-  }
-  // Gives the last bits back.
-  void rewind(int bits) {
-    const int unread = count + bits, bytes = (unread + 7) / 8;
-    start(next - bytes);
-    refill();
-    skip(bytes * 8 - unread);
-  }
-  // Bits used since `from`.
-  size_t position(const uint8_t* from) const { return size_t(next - from) * 8 - size_t(count); }
-};
 
 // Where a row of blocks goes.
 struct Row {
@@ -66,7 +34,7 @@ enum class Step { kMore, kDone, kBad };
 
 // A block being read. The rarer paths get a copy, so that the common one keeps it in registers.
 struct Reading {
-  Bits bits;
+  BitReader bits;
   int k = 1;  // the next place
   uint64_t mask = 0;
   uint8_t* value = nullptr;
@@ -161,7 +129,7 @@ __attribute__((always_inline)) inline Reading read_ac(Reading r, const AcTable& 
 }
 
 // One block. False when it is damaged or no encoder would have written it so.
-__attribute__((always_inline)) inline bool decode_block(Bits* shared_bits, const DcTable& dc_table,
+__attribute__((always_inline)) inline bool decode_block(BitReader* shared_bits, const DcTable& dc_table,
                                                         const AcTable& ac_table, int* last_dc, int left_dc, Row* row) {
   Reading r;
   r.bits = *shared_bits;
@@ -258,16 +226,6 @@ bool BaselineReader::split_scan(const uint8_t* bytes, size_t size, size_t start,
 
 namespace {
 
-// As libjpeg decides it. Anything but grey and YCbCr is left to it.
-bool is_luma_chroma(const ScanHeader& header) {
-  if (header.components == 1) return true;
-  if (header.components != 3) return false;
-  if (header.jfif) return true;
-  if (header.adobe) return header.adobe_transform == 1;
-  const int ids[3] = {header.component[0].id, header.component[1].id, header.component[2].id};
-  return !(ids[0] == 'R' && ids[1] == 'G' && ids[2] == 'B');
-}
-
 bool describe(const ScanHeader& header, const McuGrid& mcus, JpegFacts* facts) {
   facts->width = header.width;
   facts->height = header.height;
@@ -324,7 +282,7 @@ bool BaselineReader::prepare(const JpegFacts& facts, std::vector<PlaneStreams>* 
 
 __attribute__((always_inline)) inline bool BaselineReader::decode(std::vector<PlaneStreams>* planes) {
   const size_t count = planes->size();
-  Bits bits;
+  BitReader bits;
   size_t segment = 0;
   bits.start(scan_.data());
   const uint8_t* limit = scan_.data() + segments_[0].end;

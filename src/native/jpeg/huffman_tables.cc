@@ -8,7 +8,6 @@ namespace {
 constexpr int kMaxEntryValues = 3;
 constexpr int kPatternBits = 16;
 constexpr int kAcEntries = 1 << kAcBits;
-constexpr size_t kCachedTables = 32;
 
 bool has_duplicates(const HuffmanSpec& spec) {
   bool seen[256] = {};
@@ -17,11 +16,6 @@ bool has_duplicates(const HuffmanSpec& spec) {
     seen[spec.symbols[i]] = true;
   }
   return false;
-}
-
-bool same_spec(const HuffmanSpec& a, const HuffmanSpec& b) {
-  return a.total == b.total && std::memcmp(a.counts, b.counts, sizeof(a.counts)) == 0 &&
-         std::memcmp(a.symbols, b.symbols, size_t(a.total)) == 0;
 }
 
 // The entries of single symbols; 0 where there is none within the looked-up bits.
@@ -57,6 +51,7 @@ bool make_single_entries(const HuffmanSpec& spec, uint64_t entries[kAcEntries]) 
 }  // namespace
 
 bool CodeLengths::build(const HuffmanSpec& spec) {
+  if (has_duplicates(spec)) return false;
   int32_t code = 0, index = 0;
   for (int length = 1; length <= 16; length++) {
     offset[length] = index - code;
@@ -72,7 +67,7 @@ bool CodeLengths::build(const HuffmanSpec& spec) {
 
 // Single symbols, then as many more as fit: the rest of an index, looked up again.
 bool AcTable::build(const HuffmanSpec& from) {
-  if (has_duplicates(from) || !codes.build(from)) return false;
+  if (!codes.build(from)) return false;
   spec = from;
   uint64_t single[kAcEntries];
   if (!make_single_entries(spec, single)) return false;
@@ -96,7 +91,7 @@ bool AcTable::build(const HuffmanSpec& from) {
 }
 
 bool DcTable::build(const HuffmanSpec& from) {
-  if (has_duplicates(from) || !codes.build(from)) return false;
+  if (!codes.build(from)) return false;
   spec = from;
   std::memset(entries, 0, sizeof(entries));
   int code = 0;
@@ -116,22 +111,9 @@ bool DcTable::build(const HuffmanSpec& from) {
   return true;
 }
 
-template <typename Table>
-std::shared_ptr<const Table> TableCache<Table>::find(const HuffmanSpec& spec) {
-  if (!spec.defined) return nullptr;
-  for (const auto& table : tables_)
-    if (same_spec(table->spec, spec)) return table;
-  auto built = std::make_shared<Table>();
-  if (!built->build(spec)) return nullptr;
-  if (tables_.size() < kCachedTables) {
-    tables_.push_back(built);
-  } else {
-    tables_[next_++ % kCachedTables] = built;
-  }
-  return built;
+bool same_spec(const HuffmanSpec& a, const HuffmanSpec& b) {
+  return a.total == b.total && std::memcmp(a.counts, b.counts, sizeof(a.counts)) == 0 &&
+         std::memcmp(a.symbols, b.symbols, size_t(a.total)) == 0;
 }
-
-template class TableCache<AcTable>;
-template class TableCache<DcTable>;
 
 }  // namespace dctstream

@@ -33,7 +33,7 @@ struct CodeLengths {
   int32_t offset[17];  // index of a length's first symbol, less its first code
   uint8_t symbols[256];
 
-  // False when it is no prefix code.
+  // False when it is no prefix code, or names a symbol twice.
   bool build(const HuffmanSpec& spec);
 
   // The code at the top of the next 16 bits, known to be longer than `shorter` bits.
@@ -70,20 +70,33 @@ struct DcTable {
   bool build(const HuffmanSpec& from);
 };
 
+bool same_spec(const HuffmanSpec& a, const HuffmanSpec& b);
+
 // Tables by content: most files of a data set share a few. The one built longest ago makes room; a file in hand keeps
 // its own alive.
 template <typename Table>
 class TableCache {
  public:
   // Null when there is no such table.
-  std::shared_ptr<const Table> find(const HuffmanSpec& spec);
+  std::shared_ptr<const Table> find(const HuffmanSpec& spec) {
+    if (!spec.defined) return nullptr;
+    for (const auto& table : tables_)
+      if (same_spec(table->spec, spec)) return table;
+    auto built = std::make_shared<Table>();
+    if (!built->build(spec)) return nullptr;
+    if (tables_.size() < kCachedTables) {
+      tables_.push_back(built);
+    } else {
+      tables_[next_++ % kCachedTables] = built;
+    }
+    return built;
+  }
 
  private:
+  static constexpr size_t kCachedTables = 32;
+
   std::vector<std::shared_ptr<const Table>> tables_;
   size_t next_ = 0;
 };
-
-extern template class TableCache<AcTable>;
-extern template class TableCache<DcTable>;
 
 }  // namespace dctstream

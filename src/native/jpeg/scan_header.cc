@@ -24,17 +24,10 @@ bool read_quant_tables(const uint8_t* p, const uint8_t* end, ScanHeader* header)
 
 bool read_huffman_tables(const uint8_t* p, const uint8_t* end, ScanHeader* header) {
   while (p < end) {
-    if (end - p < 17) return false;
     const int kind = *p >> 4, index = *p & 15;
     if (kind > 1 || index > 3) return false;
-    HuffmanSpec& spec = kind == 0 ? header->dc[index] : header->ac[index];
-    spec.total = 0;
-    for (int i = 0; i < 16; i++) spec.total += p[1 + i];
-    if (spec.total > 256 || end - p < 17 + spec.total) return false;
-    std::memcpy(spec.counts, p + 1, 16);
-    std::memcpy(spec.symbols, p + 17, size_t(spec.total));
-    spec.defined = true;
-    p += 17 + spec.total;
+    p = read_huffman_spec(p + 1, end, kind == 0 ? &header->dc[index] : &header->ac[index]);
+    if (p == nullptr) return false;
   }
   return true;
 }
@@ -81,6 +74,17 @@ void read_application_data(int marker, const uint8_t* p, const uint8_t* end, Sca
 
 }  // namespace
 
+const uint8_t* read_huffman_spec(const uint8_t* p, const uint8_t* end, HuffmanSpec* spec) {
+  if (end - p < 16) return nullptr;
+  spec->total = 0;
+  for (int i = 0; i < 16; i++) spec->total += p[i];
+  if (spec->total > 256 || end - p < 16 + spec->total) return nullptr;
+  std::memcpy(spec->counts, p, 16);
+  std::memcpy(spec->symbols, p + 16, size_t(spec->total));
+  spec->defined = true;
+  return p + 16 + spec->total;
+}
+
 Status parse_scan_header(const uint8_t* bytes, size_t size, ScanHeader* header) {
   size_t at = 2;
   while (at + 4 <= size) {
@@ -96,6 +100,7 @@ Status parse_scan_header(const uint8_t* bytes, size_t size, ScanHeader* header) 
     const uint8_t* end = bytes + at + 2 + length;
     bool understood = true;
     if (marker == 0xc0 || marker == 0xc1) {
+      if (p < end && *p != 8) return cannot("samples of other than 8 bits");
       understood = read_frame(p, end, header);
     } else if (marker == 0xc4) {
       understood = read_huffman_tables(p, end, header);
@@ -106,7 +111,8 @@ Status parse_scan_header(const uint8_t* bytes, size_t size, ScanHeader* header) 
       if (understood) header->restart_interval = get_u16(p);
       header->plain &= end - p == 2;
     } else if (marker > 0xc1 && marker <= 0xcf && marker != 0xc8 && marker != 0xcc) {
-      return cannot("not a sequential Huffman frame");
+      const bool progressive = marker == 0xc2 || marker == 0xca;
+      return cannot(progressive ? "a progressive frame" : "not a sequential Huffman frame");
     } else if (marker == 0xda) {
       if (header->components == 0 || !read_scan(p, end, header))
         return cannot("the scan does not hold all components in order");
@@ -121,6 +127,15 @@ Status parse_scan_header(const uint8_t* bytes, size_t size, ScanHeader* header) 
     at += 2 + length;
   }
   return cannot("no start-of-scan segment");
+}
+
+bool is_luma_chroma(const ScanHeader& header) {
+  if (header.components == 1) return true;
+  if (header.components != 3) return false;
+  if (header.jfif) return true;
+  if (header.adobe) return header.adobe_transform == 1;
+  const int ids[3] = {header.component[0].id, header.component[1].id, header.component[2].id};
+  return !(ids[0] == 'R' && ids[1] == 'G' && ids[2] == 'B');
 }
 
 bool mcu_grid_of(const ScanHeader& header, McuGrid* mcus) {

@@ -13,6 +13,9 @@ struct HuffmanSpec {
   int total = 0;         // symbols in use
 };
 
+// Reads one table as a DHT segment holds it, from `p` on; where it ends, or null when it does not before `end`.
+const uint8_t* read_huffman_spec(const uint8_t* p, const uint8_t* end, HuffmanSpec* spec);
+
 struct ScanComponent {
   int id = 0, h = 1, v = 1;
   int quant_table = 0;
@@ -35,6 +38,9 @@ struct ScanHeader {
 // Reads from the start-of-image marker to the end of the first start-of-scan segment. CANNOT_REBUILD when that is not
 // an 8-bit sequential Huffman frame whose first scan holds all components in the frame's order.
 Status parse_scan_header(const uint8_t* bytes, size_t size, ScanHeader* header);
+
+// Whether libjpeg would take the components for grey or Y Cb Cr.
+bool is_luma_chroma(const ScanHeader& header);
 
 struct McuGrid {
   uint32_t wide = 0, high = 0;

@@ -10,10 +10,10 @@
 #include <utility>
 #include <vector>
 
+#include "batch.h"
 #include "image_reader.h"
 #include "packed/pack.h"
-#include "packed/sample_reader.h"
-#include "view/view.h"
+#include "seek/builder.h"
 
 namespace dctstream {
 
@@ -23,8 +23,11 @@ struct Scratch {
   ImageReader reader{simd};
   Packer packer;
   Unpacker unpacker{simd};
-  Viewer viewer{simd};
-  SampleReader sample_reader;
+  BatchTools batch{simd};
+  SeekBuilder seek_builder{simd};
+  SeekSample seek_sample;
+  Compressor compressor;
+  Decompressor decompressor;
   std::vector<PlaneStreams> streams;
   std::vector<uint8_t> packed, rebuilt;
 };
@@ -106,7 +109,28 @@ inline Napi::Object positions(Napi::Env env, std::initializer_list<std::pair<con
   return object;
 }
 
+inline bool get_spans(const Napi::Value& value, std::vector<ByteSpan>* list) {
+  if (!value.IsArray()) return false;
+  const Napi::Array array = value.As<Napi::Array>();
+  for (uint32_t i = 0; i < array.Length(); i++) {
+    Span<const uint8_t> span;
+    if (!get_bytes(array.Get(i), &span)) return false;
+    list->push_back({span.data, span.length});
+  }
+  return true;
+}
+
+// binding_seek.cc
+Napi::Object seek_positions(Napi::Env env);
+Napi::Value BuildSeekSample(const Napi::CallbackInfo& info);
+Napi::Value SealSeekBlock(const Napi::CallbackInfo& info);
+Napi::Value SealedBytes(const Napi::CallbackInfo& info);
+Napi::Value OpenSeekBlock(const Napi::CallbackInfo& info);
+Napi::Value ReadSeekFacts(const Napi::CallbackInfo& info);
+Napi::Value BytesOfView(const Napi::CallbackInfo& info);
+
 // binding_views.cc
+bool get_form(const Napi::Value& numbers, const Napi::Value& tables, const Napi::Value& kept, BatchForm* form);
 Napi::Object form_positions(Napi::Env env);
 Napi::Object sample_positions(Napi::Env env);
 Napi::Object axis_positions(Napi::Env env);

@@ -1,7 +1,6 @@
 // The views' side of the binding: one view of one record, and a batch of views from many.
 #include <string>
 
-#include "batch.h"
 #include "node/binding.h"
 
 namespace dctstream {
@@ -40,6 +39,40 @@ enum FormNumber {
   kFormHeight,
   kFormNumbers
 };
+
+// The arrays of a batch, each of `views` views. `empty` holds what mid-grey is in them.
+bool get_planes(const Napi::Value& value, const BatchForm& form, size_t views, std::vector<BatchPlane>* planes,
+                std::vector<float> empty[3]) {
+  if (!value.IsArray()) return false;
+  const Napi::Array arrays = value.As<Napi::Array>();
+  *planes = planes_of(form, empty);
+  if (arrays.Length() != planes->size()) return false;
+  const napi_typedarray_type types[3] = {napi_float32_array, napi_int16_array, napi_uint8_array};
+  for (uint32_t i = 0; i < arrays.Length(); i++) {
+    Span<uint8_t> span;
+    BatchPlane& plane = (*planes)[i];
+    if (!get_span<uint8_t>(arrays.Get(i), types[int(form.spec.type)], &span) || span.length < views * plane.values())
+      return false;
+    plane.data = span.data;
+  }
+  return true;
+}
+
+Napi::Value failures_to_js(Napi::Env env, const std::vector<BatchFailure>& failures) {
+  if (failures.empty()) return env.Undefined();
+  Napi::Array list = Napi::Array::New(env);
+  for (const BatchFailure& failure : failures) {
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("sample", Napi::Number::New(env, double(failure.sample)));
+    entry.Set("code", Napi::String::New(env, code_name(failure.status.code)));
+    entry.Set("message", Napi::String::New(env, failure.status.message));
+    entry.Set("copyOf", Napi::Number::New(env, failure.copy_of));
+    list.Set(list.Length(), entry);
+  }
+  return list;
+}
+
+}  // namespace
 
 // Numbers, frequency tables ([scale, bias][3][64], or none) and the kept frequencies of each component (or none).
 bool get_form(const Napi::Value& numbers_value, const Napi::Value& tables_value, const Napi::Value& kept_value,
@@ -83,51 +116,6 @@ bool get_form(const Napi::Value& numbers_value, const Napi::Value& tables_value,
   return sized && (spec.chroma_step == 1 || spec.chroma_step == 2);
 }
 
-// The arrays of a batch, each of `views` views. `empty` holds what mid-grey is in them.
-bool get_planes(const Napi::Value& value, const BatchForm& form, size_t views, std::vector<BatchPlane>* planes,
-                std::vector<float> empty[3]) {
-  if (!value.IsArray()) return false;
-  const Napi::Array arrays = value.As<Napi::Array>();
-  *planes = planes_of(form, empty);
-  if (arrays.Length() != planes->size()) return false;
-  const napi_typedarray_type types[3] = {napi_float32_array, napi_int16_array, napi_uint8_array};
-  for (uint32_t i = 0; i < arrays.Length(); i++) {
-    Span<uint8_t> span;
-    BatchPlane& plane = (*planes)[i];
-    if (!get_span<uint8_t>(arrays.Get(i), types[int(form.spec.type)], &span) || span.length < views * plane.values())
-      return false;
-    plane.data = span.data;
-  }
-  return true;
-}
-
-bool get_spans(const Napi::Value& value, std::vector<ByteSpan>* list) {
-  if (!value.IsArray()) return false;
-  const Napi::Array array = value.As<Napi::Array>();
-  for (uint32_t i = 0; i < array.Length(); i++) {
-    Span<const uint8_t> span;
-    if (!get_bytes(array.Get(i), &span)) return false;
-    list->push_back({span.data, span.length});
-  }
-  return true;
-}
-
-Napi::Value failures_to_js(Napi::Env env, const std::vector<BatchFailure>& failures) {
-  if (failures.empty()) return env.Undefined();
-  Napi::Array list = Napi::Array::New(env);
-  for (const BatchFailure& failure : failures) {
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("sample", Napi::Number::New(env, double(failure.sample)));
-    entry.Set("code", Napi::String::New(env, code_name(failure.status.code)));
-    entry.Set("message", Napi::String::New(env, failure.status.message));
-    entry.Set("copyOf", Napi::Number::New(env, failure.copy_of));
-    list.Set(list.Length(), entry);
-  }
-  return list;
-}
-
-}  // namespace
-
 Napi::Object form_positions(Napi::Env env) {
   return positions(env, {{"kind", kFormKind},
                          {"type", kFormType},
@@ -141,7 +129,10 @@ Napi::Object form_positions(Napi::Env env) {
 }
 
 Napi::Object sample_positions(Napi::Env env) {
-  return positions(env, {{"memory", kMemory},
+  return positions(env, {{"block", kBlock},
+                         {"blockSample", kBlockSample},
+                         {"firstByte", kFirstByte},
+                         {"memory", kMemory},
                          {"file", kFile},
                          {"offset", kOffset},
                          {"byteLength", kBytes},
@@ -216,14 +207,14 @@ Napi::Value RenderView(const Napi::CallbackInfo& info) {
   void* out[3] = {};
   for (size_t i = 0; i < planes.size(); i++) out[i] = planes[i].data;
   const Status status =
-      env.GetInstanceData<Scratch>()->viewer.render(image, packed.data, packed.length, codec, spec, out);
+      env.GetInstanceData<Scratch>()->batch.viewer.render(image, packed.data, packed.length, codec, spec, out);
   return status.ok() ? env.Undefined() : fail(env, status);
 }
 
-// renderBatch(memory: Uint8Array[], layouts: Uint8Array[], samples: Float64Array [n, kSampleNumbers], form, tables?,
-// kept?, out: typed arrays of `views` views, views, pairs: Float64Array [m, kPairNumbers], replace: boolean, times?:
-// Float64Array(3)) Undefined when all went well; otherwise the samples that failed. Their places are copies of a
-// neighbour's when `replace` says so and there is one, and zero otherwise.
+// renderBatch(memory: Uint8Array[], layouts: Uint8Array[], blocks: Uint8Array[], samples: Float64Array [n,
+// kSampleNumbers], form, tables?, kept?, out: typed arrays of `views` views, views, pairs: Float64Array [m,
+// kPairNumbers], replace: boolean, times?: Float64Array(3)) Undefined when all went well; otherwise the samples that
+// failed. Their places are copies of a neighbour's when `replace` says so and there is one, and zero otherwise.
 Napi::Value RenderBatch(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Scratch* scratch = env.GetInstanceData<Scratch>();
@@ -231,24 +222,25 @@ Napi::Value RenderBatch(const Napi::CallbackInfo& info) {
   BatchTask task;
   std::vector<float> empty[3];
   // A batch has at most as many views as an array has bytes.
-  const double views = info[7].IsNumber() ? info[7].As<Napi::Number>().DoubleValue() : 0;
+  const double views = info[8].IsNumber() ? info[8].As<Napi::Number>().DoubleValue() : 0;
   if (views >= 1 && views <= 1 << 30) task.views = size_t(views);
-  if (!get_spans(info[0], &task.memory) || !get_spans(info[1], &task.layouts) ||
-      !get_span<const double>(info[2], napi_float64_array, &samples) || samples.length % kSampleNumbers != 0 ||
-      !get_form(info[3], info[4], info[5], &task.form) ||
-      !get_planes(info[6], task.form, task.views, &task.planes, empty) ||
-      !get_span<const double>(info[8], napi_float64_array, &pairs) || pairs.length % kPairNumbers != 0) {
-    return bad_argument(env, "renderBatch(memory, layouts, samples, form, tables, kept, out, views, pairs, replace)");
+  if (!get_spans(info[0], &task.memory) || !get_spans(info[1], &task.layouts) || !get_spans(info[2], &task.blocks) ||
+      !get_span<const double>(info[3], napi_float64_array, &samples) || samples.length % kSampleNumbers != 0 ||
+      !get_form(info[4], info[5], info[6], &task.form) ||
+      !get_planes(info[7], task.form, task.views, &task.planes, empty) ||
+      !get_span<const double>(info[9], napi_float64_array, &pairs) || pairs.length % kPairNumbers != 0) {
+    return bad_argument(
+        env, "renderBatch(memory, layouts, blocks, samples, form, tables, kept, out, views, pairs, replace)");
   }
   task.samples = samples.data;
   task.sample_count = samples.length / kSampleNumbers;
   task.pairs = pairs.data;
   task.pair_count = pairs.length / kPairNumbers;
-  task.replace = info[9].ToBoolean().Value();
+  task.replace = info[10].ToBoolean().Value();
   Span<double> times;
-  if (get_span<double>(info[10], napi_float64_array, &times) && times.length == kTimes) task.times = times.data;
+  if (get_span<double>(info[11], napi_float64_array, &times) && times.length == kTimes) task.times = times.data;
   std::vector<BatchFailure> failures;
-  const Status status = render_batch(&task, &scratch->viewer, &scratch->sample_reader, &failures);
+  const Status status = render_batch(&task, &scratch->batch, &failures);
   return status.ok() ? failures_to_js(env, failures) : fail(env, status);
 }
 

@@ -24,10 +24,18 @@ struct PlaneAxis {
   size_t padded = 0;
 };
 
+// Samples of a plane.
+struct SampleRange {
+  int start = 0, end = 0;
+};
+
+// The samples that any output touches, as the taps have them.
+SampleRange samples_touched(const PlaneAxis& plane);
+
 // The taps of every output over one plane: output j is the sum over k < taps of weights[k * stride + j] times the
 // plane's sample first[j] + k.
 struct AxisTaps {
-  int in_start = 0, in_end = 0;  // samples touched by any output
+  int in_start = 0, in_end = 0;  // samples_touched
   int taps = 0;
   size_t stride = 0;
   std::vector<int> first;  // per output

@@ -90,6 +90,11 @@ namespace avx512 {
 #endif
 #endif
 
+// Coefficient * scale + bias: colour and normalisation of a component.
+struct FrequencyChange {
+  float scale[kBlockSize], bias[kBlockSize];
+};
+
 // A component on its way through a view.
 struct PlaneWork {
   AxisTaps x, y;
@@ -101,6 +106,16 @@ struct PlaneWork {
   size_t pitch = 0;                // floats of a strip
   int first_row = 0, end_row = 0;  // rows in the strips
   std::vector<float> columns;
+
+  // On its way into blocks of frequencies: steps of a group of output rows, or of a block row where blocks are copied.
+  bool copies = false;
+  size_t step = 0, steps = 0;
+  FrequencyChange change;
+  float scale[kBlockSize * 2], bias[kBlockSize * 2];  // [8][lanes]
+  BlockTarget target;
+  uint8_t* out = nullptr;
+  bool needs_mean = false;
+  double copied_sum = 0;  // of the quantised DC
 
   PixelPlane pixel_plane() const { return {columns.data(), &x, base_column}; }
 };
@@ -149,11 +164,6 @@ void spread(const float values[kBlockSize], int lanes, float* table) {
   for (int u = 0; u < 8; u++)
     for (int lane = 0; lane < lanes; lane++) table[u * lanes + lane] = values[8 * u + lane % 8];
 }
-
-// Coefficient * scale + bias: colour and normalisation of a component.
-struct FrequencyChange {
-  float scale[kBlockSize], bias[kBlockSize];
-};
 
 FrequencyChange frequency_change(const ViewSpec& spec, size_t component) {
   FrequencyChange change;
@@ -250,9 +260,53 @@ Status check(const ViewImage& image, const ViewSpec& spec) {
   return {};
 }
 
+// Luma samples per sample of a component that is made of it.
+int step_of(const ViewImage& image, const ViewSpec& spec, size_t component) {
+  const bool grey = image.components.size() == 1;
+  if (component == 0 || spec.kind == ViewKind::kPixels || grey) return 1;
+  return spec.chroma_step;
+}
+
+// The blocks that a component's sides are rounded up to.
+int blocks_per_mcu(const ViewImage& image, const ViewSpec& spec, size_t component) {
+  if (spec.kind != ViewKind::kMcu || image.components.size() == 1) return 1;
+  return spec.chroma_step / step_of(image, spec, component);
+}
+
+// What both axes do to a component; `rows_padded`: its rows are rounded up to a multiple of that.
+struct PlaneAxes {
+  PlaneAxis x, y;
+  size_t out_wide, out_high;
+
+  PlaneAxes(const ViewImage& image, const ViewSpec& spec, size_t index, size_t rows_padded) {
+    const ViewComponent& component = image.components[index];
+    const int step = step_of(image, spec, index);
+    const size_t side = size_t(blocks_per_mcu(image, spec, index)) * 8;
+    out_wide = round_up(ceil_div(uint32_t(spec.x.out_count), uint32_t(step)), side);
+    out_high = round_up(ceil_div(uint32_t(spec.y.out_count), uint32_t(step)), side);
+    const int h_max = max_sampling(image, &ViewComponent::h), v_max = max_sampling(image, &ViewComponent::v);
+    const int plane_width = int(ceil_div(uint32_t(image.width) * component.h, h_max));
+    const int plane_height = int(ceil_div(uint32_t(image.height) * component.v, v_max));
+    x = {spec.x, double(component.h) / h_max, plane_width, step, out_wide};
+    y = {spec.y, double(component.v) / v_max, plane_height, step, round_up(out_high, rows_padded)};
+  }
+
+  BlockRange blocks() const {
+    const SampleRange columns = samples_touched(x), rows = samples_touched(y);
+    return {uint32_t(rows.start) / 8, ceil_div(uint32_t(rows.end), 8), uint32_t(columns.start) / 8,
+            ceil_div(uint32_t(columns.end), 8)};
+  }
+};
+
 }  // namespace
 
-Viewer::Viewer(Simd simd) : kernels_(kernels_for(simd)), unpacker_(simd), planes_(3) {}
+Status blocks_of_view(const ViewImage& image, const ViewSpec& spec, BlockRange ranges[3]) {
+  if (Status s = check(image, spec); !s.ok()) return s;
+  for (size_t i = 0; i < image.components.size(); i++) ranges[i] = PlaneAxes(image, spec, i, 1).blocks();
+  return {};
+}
+
+Viewer::Viewer(Simd simd) : kernels_(kernels_for(simd)), packed_rows_(simd), planes_(3) {}
 
 Viewer::~Viewer() = default;
 
@@ -265,30 +319,23 @@ Status Viewer::unpacking(Work work) {
   return status;
 }
 
-// Prepares a component: taps, the range of blocks that they reach, and room for as many rows as a group needs. `mcu` is
-// how many blocks the sides are rounded up to.
-Status Viewer::open_plane(const ViewImage& image, size_t index, const ViewSpec& spec, int step, int mcu) {
+// Prepares a component: taps, the range of blocks that they reach, and room for as many rows as a group needs.
+Status Viewer::open_plane(const ViewImage& image, size_t index, const ViewSpec& spec) {
   const ViewComponent& component = image.components[index];
   const size_t lanes = size_t(kernels_->lanes);
   PlaneWork& plane = planes_[index];
-  const size_t rows = ceil_div(uint32_t(spec.y.out_count), uint32_t(step)),
-               columns = ceil_div(uint32_t(spec.x.out_count), uint32_t(step));
-  plane.out_wide = round_up(columns, size_t(mcu) * 8);
-  plane.out_high = round_up(rows, size_t(mcu) * 8);
-
+  const PlaneAxes axes(image, spec, index, lanes);
+  plane.out_wide = axes.out_wide;
+  plane.out_high = axes.out_high;
   if (index == 2 && component.h == image.components[1].h && component.v == image.components[1].v) {
     plane.x = planes_[1].x;
     plane.y = planes_[1].y;
   } else {
-    const int h_max = max_sampling(image, &ViewComponent::h), v_max = max_sampling(image, &ViewComponent::v);
-    const int plane_width = int(ceil_div(uint32_t(image.width) * component.h, h_max));
-    const int plane_height = int(ceil_div(uint32_t(image.height) * component.v, v_max));
-    compute_taps({spec.x, double(component.h) / h_max, plane_width, step, plane.out_wide}, &plane.x);
-    compute_taps({spec.y, double(component.v) / v_max, plane_height, step, round_up(plane.out_high, lanes)}, &plane.y);
+    compute_taps(axes.x, &plane.x);
+    compute_taps(axes.y, &plane.y);
   }
 
-  const BlockRange range = {uint32_t(plane.y.in_start) / 8, ceil_div(uint32_t(plane.y.in_end), 8),
-                            uint32_t(plane.x.in_start) / 8, ceil_div(uint32_t(plane.x.in_end), 8)};
+  const BlockRange range = axes.blocks();
   plane.wide = range.column_end - range.column_start;
   plane.groups = ceil_div(uint32_t(plane.wide * 8), uint32_t(lanes));
   plane.base_column = int(range.column_start) * 8;
@@ -315,19 +362,18 @@ Status Viewer::open_plane(const ViewImage& image, size_t index, const ViewSpec& 
     return Status::failure(Code::kTooManyPixels, "the image has too many pixels for so small a view of it");
   plane.strips.resize(plane.groups * plane.pitch);
   plane.columns.resize(plane.groups * lanes * lanes);
-  return unpacking([&] { return unpacker_.begin(index, range); });
+  return rows_->begin(index, range);
 }
 
 // Rows from the group's first up to `end` are in the strips afterwards; earlier ones are dropped when room is needed.
 Status Viewer::read_rows(size_t index, int end) {
   PlaneWork& plane = planes_[index];
   const size_t lanes = size_t(kernels_->lanes);
-  const size_t blocks = plane.groups * lanes / 8;
-  if (blocks_.size() < blocks * kBlockSize) blocks_.resize(blocks * kBlockSize);
   while (plane.end_row < end) {
-    if (Status s = unpacking([&] { return unpacker_.next_row(index, blocks_.data()); }); !s.ok()) return s;
-    std::fill(blocks_.begin() + long(plane.wide * kBlockSize), blocks_.begin() + long(blocks * kBlockSize), int16_t(0));
-    kernels_->inverse_rows(blocks_.data(), plane.groups, plane.table.data(),
+    const int16_t* blocks = nullptr;
+    if (Status s = unpacking([&] { return rows_->next_row(index, &blocks); }); !s.ok()) return s;
+    // Where two blocks make a group, an odd row's last one has a block of any value beside it, which no tap reaches.
+    kernels_->inverse_rows(blocks, plane.groups, plane.table.data(),
                            plane.strips.data() + size_t(plane.end_row - plane.first_row) * lanes, plane.pitch);
     plane.end_row += 8;
   }
@@ -356,86 +402,121 @@ Status Viewer::fill_columns(size_t index, size_t group) {
   return {};
 }
 
-Status Viewer::render_blocks(const ViewImage& image, size_t index, const ViewSpec& spec, void* out) {
+void Viewer::begin_plane(const ViewImage& image, size_t index, const ViewSpec& spec, void* out) {
   PlaneWork& plane = planes_[index];
-  const size_t lanes = size_t(kernels_->lanes), blocks_wide = plane.out_wide / 8, blocks_high = plane.out_high / 8;
-  const size_t rows_per_group = lanes / 8;
-  FrequencyChange change = frequency_change(spec, index);
-  for (int k = 0; k < kBlockSize; k++) change.scale[k] *= forward_factor(k);
-  float scale[kBlockSize * 2], bias[kBlockSize * 2];
-  spread(change.scale, int(lanes), scale);
-  spread(change.bias, int(lanes), bias);
-  BlockTarget target = block_target(spec, index);
-  target.blocks_wide = blocks_wide;
-  target.scale = scale;
-  target.bias = bias;
-  const size_t row_bytes = blocks_wide * size_t(target.kept_count) * value_bytes(spec.type);
-  const size_t groups = plane.y.first.size() / lanes;
-  for (size_t i = 0; i < groups; i++) {
-    const size_t group = spec.y.flip ? groups - 1 - i : i, block_row = group * rows_per_group;
-    if (Status s = fill_columns(index, group); !s.ok()) return s;
-    target.out = static_cast<uint8_t*>(out) + block_row * row_bytes;
-    target.block_rows = int(std::min(rows_per_group, blocks_high - block_row));
-    kernels_->store_blocks(plane.columns.data(), plane.x, plane.base_column, &target);
+  const size_t lanes = size_t(kernels_->lanes);
+  plane.out = static_cast<uint8_t*>(out);
+  plane.step = 0;
+  plane.change = frequency_change(spec, index);
+  plane.target = block_target(spec, index);
+  plane.needs_mean = index == 0 && spec.color.offset_of_mean != 0;
+  plane.copied_sum = 0;
+  // Where neither axis changes anything but the side it begins from, blocks are copied: dequantised, in order.
+  plane.copies = spec.kind == ViewKind::kDct && plane.x.copies && plane.y.copies && plane.x.in_start % 8 == 0 &&
+                 plane.y.in_start % 8 == 0;
+  if (plane.copies) {
+    plane.steps = plane.out_high / 8;
+    plane.target.out = out;
+    for (int k = 0; k < kBlockSize; k++) {
+      // Mirrored, the odd frequencies of an axis change their sign.
+      const bool odd = (spec.x.flip && k % 2 == 1) != (spec.y.flip && k / 8 % 2 == 1);
+      const float quant = float(image.components[index].quant[k]);
+      plane.change.scale[k] *= odd ? -quant : quant;
+    }
+    return;
   }
-  end_streams();
-  if (index == 0 && spec.color.offset_of_mean != 0) {
-    const size_t blocks = blocks_wide * blocks_high;
-    const double mean = target.dc_sum * forward_factor(0) / 8 / double(blocks);
-    add_offset_of_mean(spec, target, out, blocks, mean);
-  }
+  plane.steps = plane.y.first.size() / lanes;
+  for (int k = 0; k < kBlockSize; k++) plane.change.scale[k] *= forward_factor(k);
+  spread(plane.change.scale, int(lanes), plane.scale);
+  spread(plane.change.bias, int(lanes), plane.bias);
+  plane.target.blocks_wide = plane.out_wide / 8;
+  plane.target.scale = plane.scale;
+  plane.target.bias = plane.bias;
+}
+
+// The next group of output rows, in the order of the input rows.
+Status Viewer::step_plane(size_t index, const ViewSpec& spec) {
+  PlaneWork& plane = planes_[index];
+  const size_t at = spec.y.flip ? plane.steps - 1 - plane.step : plane.step;
+  plane.step++;
+  if (plane.copies) return copy_row(index, spec, at);
+  const size_t rows_per_group = size_t(kernels_->lanes) / 8, row = at * rows_per_group;
+  if (Status s = fill_columns(index, at); !s.ok()) return s;
+  const size_t row_bytes = plane.out_wide / 8 * size_t(plane.target.kept_count) * value_bytes(spec.type);
+  plane.target.out = plane.out + row * row_bytes;
+  plane.target.block_rows = int(std::min(rows_per_group, plane.out_high / 8 - row));
+  kernels_->store_blocks(plane.columns.data(), plane.x, plane.base_column, &plane.target);
   return {};
 }
 
-// Where neither axis changes anything but the side it begins from, blocks are copied: dequantised, in order.
-Status Viewer::copy_plane(const ViewImage& image, size_t index, const ViewSpec& spec, void* out) {
-  const PlaneWork& plane = planes_[index];
-  const size_t wide = plane.wide, high = plane.out_high / 8;
-  FrequencyChange change = frequency_change(spec, index);
-  for (int k = 0; k < kBlockSize; k++) {
-    // Mirrored, the odd frequencies of an axis change their sign.
-    const bool odd = (spec.x.flip && k % 2 == 1) != (spec.y.flip && k / 8 % 2 == 1);
-    change.scale[k] *= odd ? -float(image.components[index].quant[k]) : float(image.components[index].quant[k]);
-  }
-  BlockTarget target = block_target(spec, index);
-  target.out = out;
-  const bool streams = target.direct && reinterpret_cast<uintptr_t>(out) % 64 == 0;
-  blocks_.resize(std::max(blocks_.size(), wide * kBlockSize));
-  const bool needs_mean = index == 0 && spec.color.offset_of_mean != 0;
-  double sum = 0;
-  for (size_t i = 0; i < high; i++) {
-    const size_t row = spec.y.flip ? high - 1 - i : i;
-    if (target.direct && unpacker_.can_dequantise() && !needs_mean) {
-      float* const start = static_cast<float*>(out) + row * wide * kBlockSize;
-      DequantisedRow blocks = {change.scale, change.bias, streams, start, kBlockSize};
-      if (spec.x.flip) {
-        blocks.out = start + (wide - 1) * kBlockSize;
-        blocks.step = -kBlockSize;
-      }
-      if (Status s = unpacking([&] { return unpacker_.next_row_dequantised(index, blocks); }); !s.ok()) return s;
-      continue;
-    }
-    if (Status s = unpacking([&] { return unpacker_.next_row(index, blocks_.data()); }); !s.ok()) return s;
-    if (needs_mean)
-      for (size_t b = 0; b < wide; b++) sum += blocks_[b * kBlockSize];
+Status Viewer::copy_row(size_t index, const ViewSpec& spec, size_t row) {
+  PlaneWork& plane = planes_[index];
+  const size_t wide = plane.wide;
+  const BlockTarget& target = plane.target;
+  const float *scale = plane.change.scale, *bias = plane.change.bias;
+  const bool streams = target.direct && reinterpret_cast<uintptr_t>(plane.out) % 64 == 0;
+  float* const start = reinterpret_cast<float*>(plane.out) + row * wide * kBlockSize;
+  if (target.direct && rows_->can_dequantise() && !plane.needs_mean) {
+    DequantisedRow blocks = {scale, bias, streams, start, kBlockSize};
     if (spec.x.flip) {
-      for (size_t b = 0; b < wide / 2; b++)
-        std::swap_ranges(blocks_.begin() + long(b * kBlockSize), blocks_.begin() + long((b + 1) * kBlockSize),
-                         blocks_.begin() + long((wide - 1 - b) * kBlockSize));
+      blocks.out = start + (wide - 1) * kBlockSize;
+      blocks.step = -kBlockSize;
     }
-    if (target.direct) {
-      kernels_->dequantise(blocks_.data(), wide, change.scale, change.bias, streams,
-                           static_cast<float*>(out) + row * wide * kBlockSize);
-      continue;
+    return unpacking([&] { return rows_->next_row_dequantised(index, blocks); });
+  }
+  const int16_t* blocks = nullptr;
+  if (Status s = unpacking([&] { return rows_->next_row(index, &blocks); }); !s.ok()) return s;
+  if (plane.needs_mean)
+    for (size_t b = 0; b < wide; b++) plane.copied_sum += blocks[b * kBlockSize];
+  if (spec.x.flip) {
+    blocks_.resize(std::max(blocks_.size(), wide * kBlockSize));
+    for (size_t b = 0; b < wide; b++)
+      std::copy_n(blocks + b * kBlockSize, kBlockSize, blocks_.data() + (wide - 1 - b) * kBlockSize);
+    blocks = blocks_.data();
+  }
+  if (target.direct) {
+    kernels_->dequantise(blocks, wide, scale, bias, streams, start);
+    return {};
+  }
+  pixels_.resize(std::max(pixels_.size(), wide * kBlockSize));
+  kernels_->dequantise(blocks, wide, scale, bias, false, pixels_.data());
+  for (size_t b = 0; b < wide; b++) finish_block(target, pixels_.data() + b * kBlockSize, row * wide + b);
+  return {};
+}
+
+void Viewer::end_plane(const ViewImage& image, size_t index, const ViewSpec& spec) {
+  PlaneWork& plane = planes_[index];
+  if (!plane.needs_mean) return;
+  const size_t blocks = plane.out_wide / 8 * (plane.out_high / 8);
+  const double sum =
+      plane.copies ? plane.copied_sum * image.components[index].quant[0] : plane.target.dc_sum * forward_factor(0);
+  add_offset_of_mean(spec, plane.target, plane.out, blocks, sum / 8 / double(blocks));
+}
+
+// Components go in step with each other: rows may have to be held until all of them are past.
+Status Viewer::render_planes(const ViewImage& image, const ViewSpec& spec, void* const out[3]) {
+  const size_t count = image.components.size();
+  for (size_t i = 0; i < count; i++) begin_plane(image, i, spec, out[i]);
+  const size_t luma_steps = planes_[0].steps;
+  for (size_t step = 0; step < luma_steps; step++) {
+    if (Status s = step_plane(0, spec); !s.ok()) return s;
+    for (size_t i = 1; i < count; i++) {
+      const PlaneWork& plane = planes_[i];
+      while (plane.step * luma_steps < (step + 1) * plane.steps && plane.step < plane.steps)
+        if (Status s = step_plane(i, spec); !s.ok()) return s;
     }
-    pixels_.resize(std::max(pixels_.size(), wide * kBlockSize));
-    kernels_->dequantise(blocks_.data(), wide, change.scale, change.bias, false, pixels_.data());
-    for (size_t b = 0; b < wide; b++) finish_block(target, pixels_.data() + b * kBlockSize, row * wide + b);
   }
   end_streams();
-  if (sum != 0) {
-    const double mean = sum * image.components[index].quant[0] / 8 / double(wide * high);
-    add_offset_of_mean(spec, target, out, wide * high, mean);
+  for (size_t i = 0; i < count; i++) end_plane(image, i, spec);
+  if (spec.kind == ViewKind::kMcu || count > 1) return {};
+  for (size_t i = 1; i < 3; i++) {
+    // No chroma is a chroma of zero, which normalisation moves.
+    const FrequencyChange change = frequency_change(spec, i);
+    const int side = 8 * spec.chroma_step;
+    const size_t blocks = size_t(spec.x.out_count / side) * size_t(spec.y.out_count / side);
+    BlockTarget target = block_target(spec, i);
+    target.out = out[i];
+    for (size_t b = 0; b < blocks; b++) finish_block(target, change.bias, b);
   }
   return {};
 }
@@ -466,6 +547,7 @@ Status Viewer::render_pixels(const ViewImage& image, const ViewSpec& spec, void*
   const auto group_at = [&](size_t i) { return spec.y.flip ? groups - 1 - i : i; };
   double mean = 0;
   if (spec.color.offset_of_mean != 0) {
+    if (Status s = unpacking([&] { return rows_->start(1); }); !s.ok()) return s;
     for (size_t i = 0; i < groups; i++) {
       if (Status s = fill_columns(0, group_at(i)); !s.ok()) return s;
       pixels_.resize(width * lanes);
@@ -475,8 +557,9 @@ Status Viewer::render_pixels(const ViewImage& image, const ViewSpec& spec, void*
         for (size_t row = 0; row < rows; row++) mean += pixels_[x * lanes + row];
     }
     mean /= double(width * height);
-    if (Status s = open_plane(image, 0, spec, 1, 1); !s.ok()) return s;
+    if (Status s = open_plane(image, 0, spec); !s.ok()) return s;
   }
+  if (Status s = unpacking([&] { return rows_->start(image.components.size()); }); !s.ok()) return s;
   const ColorMatrix color = color_matrix(spec, mean);
   for (size_t i = 0; i < groups; i++) {
     const size_t row = group_at(i) * lanes;
@@ -497,33 +580,18 @@ Status Viewer::render(const ViewImage& image, const uint8_t* packed, size_t pack
   if (Status s = check(image, spec); !s.ok()) return s;
   std::vector<Grid> grids;
   for (const ViewComponent& component : image.components) grids.push_back(component.stored);
-  if (Status s = unpacking([&] { return unpacker_.open(packed, packed_size, grids, codec); }); !s.ok()) return s;
-  const bool pixels = spec.kind == ViewKind::kPixels, grey = image.components.size() == 1;
-  for (size_t i = 0; i < image.components.size(); i++) {
-    const int chroma_step = pixels || (grey && spec.kind == ViewKind::kMcu) ? 1 : spec.chroma_step;
-    const int step = i > 0 ? chroma_step : 1;
-    if (Status s = open_plane(image, i, spec, step, spec.kind == ViewKind::kMcu ? chroma_step / step : 1); !s.ok())
-      return s;
-    if (pixels) continue;
-    const PlaneWork& plane = planes_[i];
-    const bool whole_blocks = spec.kind == ViewKind::kDct && plane.x.copies && plane.y.copies &&
-                              plane.x.in_start % 8 == 0 && plane.y.in_start % 8 == 0;
-    if (Status s = whole_blocks ? copy_plane(image, i, spec, out[i]) : render_blocks(image, i, spec, out[i]); !s.ok())
-      return s;
-  }
-  if (pixels) return render_pixels(image, spec, out[0]);
-  if (spec.kind == ViewKind::kDct && grey) {
-    for (size_t i = 1; i < 3; i++) {
-      // No chroma is a chroma of zero, which normalisation moves.
-      const FrequencyChange change = frequency_change(spec, i);
-      const int side = 8 * spec.chroma_step;
-      const size_t blocks = size_t(spec.x.out_count / side) * size_t(spec.y.out_count / side);
-      BlockTarget target = block_target(spec, i);
-      target.out = out[i];
-      for (size_t b = 0; b < blocks; b++) finish_block(target, change.bias, b);
-    }
-  }
-  return {};
+  if (Status s = unpacking([&] { return packed_rows_.open(packed, packed_size, grids, codec); }); !s.ok()) return s;
+  return render(image, &packed_rows_, spec, out);
+}
+
+Status Viewer::render(const ViewImage& image, RowSource* rows, const ViewSpec& spec, void* const out[3]) {
+  if (Status s = check(image, spec); !s.ok()) return s;
+  rows_ = rows;
+  for (size_t i = 0; i < image.components.size(); i++)
+    if (Status s = open_plane(image, i, spec); !s.ok()) return s;
+  if (spec.kind == ViewKind::kPixels) return render_pixels(image, spec, out[0]);
+  if (Status s = unpacking([&] { return rows_->start(image.components.size()); }); !s.ok()) return s;
+  return render_planes(image, spec, out);
 }
 
 }  // namespace dctstream

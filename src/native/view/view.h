@@ -8,8 +8,9 @@
 #include "base/blocks.h"
 #include "base/simd.h"
 #include "base/status.h"
-#include "packed/pack.h"
+#include "view/packed_rows.h"
 #include "view/resample.h"
+#include "view/row_source.h"
 
 namespace dctstream {
 
@@ -70,6 +71,10 @@ constexpr uint32_t mcu_blocks(int size, int step, int chroma_step) {
   return ceil_div(uint32_t(size), 8 * uint32_t(chroma_step)) * uint32_t(chroma_step / step);
 }
 
+// The blocks of each component that a view needs, from the same taps that it is rendered with. INVALID_ARGUMENT where
+// Viewer::render would say so.
+Status blocks_of_view(const ViewImage& image, const ViewSpec& spec, BlockRange ranges[3]);
+
 struct ViewKernels;
 struct PlaneWork;
 
@@ -86,21 +91,28 @@ class Viewer {
   Status render(const ViewImage& image, const uint8_t* packed, size_t packed_size, Codec codec, const ViewSpec& spec,
                 void* const out[3]);
 
+  // The same of rows from elsewhere, bit for bit. What they fail with comes back.
+  Status render(const ViewImage& image, RowSource* rows, const ViewSpec& spec, void* const out[3]);
+
   // Adds the nanoseconds that the next renders spend on unpacking to `*nanoseconds`; null: they are not timed.
   void time_unpacking(double* nanoseconds) { unpack_time_ = nanoseconds; }
 
  private:
   template <typename Work>
   Status unpacking(Work work);
-  Status open_plane(const ViewImage& image, size_t component, const ViewSpec& spec, int step, int mcu);
-  Status copy_plane(const ViewImage& image, size_t component, const ViewSpec& spec, void* out);
+  Status open_plane(const ViewImage& image, size_t component, const ViewSpec& spec);
   Status read_rows(size_t component, int end);
   Status fill_columns(size_t component, size_t group);
-  Status render_blocks(const ViewImage& image, size_t component, const ViewSpec& spec, void* out);
+  Status render_planes(const ViewImage& image, const ViewSpec& spec, void* const out[3]);
+  void begin_plane(const ViewImage& image, size_t component, const ViewSpec& spec, void* out);
+  Status step_plane(size_t component, const ViewSpec& spec);
+  Status copy_row(size_t component, const ViewSpec& spec, size_t row);
+  void end_plane(const ViewImage& image, size_t component, const ViewSpec& spec);
   Status render_pixels(const ViewImage& image, const ViewSpec& spec, void* out);
 
   const ViewKernels* kernels_;
-  Unpacker unpacker_;
+  PackedRows packed_rows_;
+  RowSource* rows_ = nullptr;  // of the view being rendered
   double* unpack_time_ = nullptr;
   std::vector<PlaneWork> planes_;
   std::vector<int16_t> blocks_;

@@ -45,6 +45,9 @@ const wholeAxis: ViewAxis = { boxStart: 0, boxEnd: 1, scaledSize: 1, outStart: 0
 
 /** Filled anew for every sample: thousands a second need not make as many objects. */
 const entry: BatchSample = {
+  block: -1,
+  blockSample: 0,
+  firstByte: 0,
   memory: -1,
   file: -1,
   offset: 0,
