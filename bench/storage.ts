@@ -14,7 +14,7 @@ import { Agent } from "undici";
 import { crc32c } from "../src/native/index.js";
 import { Loader } from "../src/pipeline/load/loader.js";
 import type { LoaderCacheOptions } from "../src/pipeline/load/options.js";
-import { RunReader } from "../src/pipeline/load/run-reader.js";
+import { SpanReader } from "../src/pipeline/load/span-reader.js";
 import { preprocess } from "../src/pipeline/preprocess/preprocess.js";
 import { SharedBuffers } from "../src/pipeline/shared-buffers.js";
 import { TarWriter } from "../src/pipeline/tar-writer.js";
@@ -96,7 +96,7 @@ async function compareWithPlain(manifest: LoadedManifest, total: number): Promis
   const report = (what: string, speed: number) =>
     console.log(`  ${what}: ${speed.toFixed(0)} MB/s, ${(speed / Math.max(...plain)).toFixed(2)} x the best of them`);
   report("streams, with CRC-32C of every chunk", streamed);
-  report("an epoch's runs, checked", read);
+  report("an epoch's spans, checked", read);
 }
 
 async function plainGets(manifest: LoadedManifest, concurrency: number): Promise<void> {
@@ -128,7 +128,7 @@ async function streams(manifest: LoadedManifest): Promise<void> {
 
 /** What the loader reads, without the views. */
 async function epoch(manifest: LoadedManifest): Promise<void> {
-  const reader = new RunReader({
+  const reader = new SpanReader({
     datasets: [await openDataset(manifest)],
     plan: planEpoch(manifest, 1, 0),
     shape: { globalBatch: 64, rank: 0, worldSize: 1, dropLast: false },

@@ -8,7 +8,7 @@
 //   It is inside the stores; what calls them takes one of the others, too.
 // - ThreadPool (pipeline/thread-pool.ts), for work of threads: it queues what it gets, so that mapOrdered is what
 //   bounds it.
-// - RunReader (pipeline/load/run-reader.ts) bounds bytes that are held, since samples ahead of their use are of very
+// - SpanReader (pipeline/load/span-reader.ts) bounds bytes that are held, since samples ahead of their use are of very
 //   different sizes.
 import { setMaxListeners } from "node:events";
 

@@ -135,7 +135,7 @@ test("a URL without secrets stays as it was written, and so does text around it"
   for (const text of [
     "cannot read https://host/a.tar: status 403 (tried 4 times)",
     "no object matches s3://bucket/train-?.tar (from s3://bucket/{train,val}-?.tar)",
-    "expected a path or a file://, s3:// or https:// URL, found gopher://",
+    "expected a path or a URL of file://, s3://, http://, https://, found gopher://",
     "allow s3:PutObject, s3:DeleteObject and s3:AbortMultipartUpload there",
     "    at async file:///work/dist/tools/dctstream.js:170:24",
     'settings: manifest="http://127.0.0.1:1/train" out="/tmp/x" frequencies={"y":[0]} lr=0.1',

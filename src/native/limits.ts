@@ -1,6 +1,6 @@
 // How large an image may be where no option says otherwise.
 
-/** In pixels. */
+/** The most pixels of an image, where no option allows others. */
 export const defaultMaxPixels = 100_000_000;
-/** In bytes of its file. */
+/** The most bytes of an image file, where no option allows others. */
 export const defaultMaxImageBytes = 64 << 20;

@@ -54,7 +54,7 @@ export function openSeekBlock(sealed: Uint8Array): Uint8Array<ArrayBuffer> {
   return addon.openSeekBlock(sealed);
 }
 
-/** Of all samples of a block, in order. CORRUPT_RECORD. */
+/** The facts of all samples of a block, in order. CORRUPT_RECORD. */
 export function readSeekFacts(block: OpenSeekBlock): SeekFacts[] {
   const numbers = addon.readSeekFacts(block);
   const at = addon.seekFactAt;

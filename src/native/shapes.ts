@@ -146,7 +146,7 @@ export interface SeekFacts {
   readonly height: number;
   /** MCUs from entry to entry; 0: one entry per MCU row. */
   readonly spacing: number;
-  /** Of the file. */
+  /** The CRC-32C of the whole file. */
   readonly crc32c: number;
   /** Places in which reading can begin. */
   readonly entries: number;

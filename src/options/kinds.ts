@@ -10,7 +10,7 @@ export interface Kind<Value> {
   readonly shape: "value" | "list" | "flag";
   /** All values, where they are few. */
   readonly choices?: readonly string[];
-  /** As help texts show a default. */
+  /** The form in which help texts show a default. */
   readonly show?: (value: Value) => string;
 }
 
@@ -105,7 +105,7 @@ export function bytes(most = Number.MAX_SAFE_INTEGER): Kind<number> {
   };
 }
 
-/** In the largest binary unit that shows it exactly. */
+/** Bytes in the largest binary unit that shows them exactly. */
 function showBytes(value: number): string {
   const unit = ["TiB", "GiB", "MiB", "KiB"].find((name) => value % (units[name] as number) === 0);
   return unit === undefined ? String(value) : `${value / (units[unit] as number)}${unit}`;

@@ -9,7 +9,7 @@ export interface Option<Value = never> {
   readonly describe: string;
   /** The value of an option that is not given. */
   readonly default?: Value;
-  /** The same in words, where it is not a constant. */
+  /** The default in words, where it is not a constant. */
   readonly otherwise?: string;
   /** An option that must be given. */
   readonly required?: true;
@@ -27,8 +27,15 @@ export interface Nested {
 // biome-ignore lint/suspicious/noExplicitAny: a table holds options of every type of value
 export type Table = Readonly<Record<string, Option<any> | Nested>>;
 
+/** A default must be a value that the option can have. */
+type WithFittingDefaults<Entries> = {
+  readonly [Key in keyof Entries]: Entries[Key] extends { readonly kind: Kind<infer Value>; readonly default: unknown }
+    ? { readonly default: Value }
+    : unknown;
+};
+
 /** A table as it is written, with the type of every entry. */
-export function optionTable<const Entries extends Table>(entries: Entries): Entries {
+export function optionTable<const Entries extends Table>(entries: Entries & WithFittingDefaults<Entries>): Entries {
   return entries;
 }
 
@@ -112,7 +119,7 @@ function completeAt(
   return Object.fromEntries(completed);
 }
 
-/** In a nested table, that another option of it is given. */
+/** The reason why an option of a nested table is needed: another one of it is given. */
 function whyMissing(options: Readonly<Record<string, unknown>>, prefix: string): string | undefined {
   const key = Object.keys(options).find((name) => options[name] !== undefined);
   return prefix === "" || key === undefined ? undefined : `\`${prefix}${key}\` needs it`;

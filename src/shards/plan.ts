@@ -1,15 +1,15 @@
 // Which sample comes when. Pure: (manifest, seed, epoch) -> an order, the same on every machine, for every number of
 // workers and however samples are read.
 //
-// Samples that lie side by side in a shard form runs of about 256 KiB, the unit of reading. The runs of all shards are
-// permuted and taken in groups; inside a group single samples are permuted. A group holds thousands of runs, so that a
-// data set written class by class is mixed as well as by a full permutation; and it bounds what a reader of runs must
-// hold. A data set smaller than a group is permuted sample by sample.
+// Samples that lie side by side in a shard form spans of about 256 KiB, the unit of reading. The spans of all shards
+// are permuted and taken in groups; inside a group single samples are permuted. A group holds thousands of spans, so
+// that a data set written class by class is mixed as well as by a full permutation; and it bounds what a reader of
+// spans must hold. A data set smaller than a group is permuted sample by sample.
 import { invalidOption } from "../errors.js";
 import type { Manifest } from "./manifest.js";
 import { cutIntoGroups, GroupOrder, type PlannedSample } from "./plan/groups.js";
-import { choosePart, RunItems } from "./plan/passes.js";
-import { countOnes, type PlanSource, type Run, runRowsFor, SourceRuns } from "./plan/runs.js";
+import { choosePart, SpanItems } from "./plan/passes.js";
+import { countOnes, type PlanSource, SourceSpans, type Span, spanRowsFor } from "./plan/spans.js";
 import { randomFor } from "./random.js";
 import { placeOf } from "./search.js";
 
@@ -27,26 +27,26 @@ export class EpochPlan implements Iterable<PlannedSample> {
   readonly length: number;
   /** Position of every group's first sample, and of the end. */
   readonly starts: readonly number[];
-  private readonly groupRuns: readonly (readonly [number, number])[];
+  private readonly groupSpans: readonly (readonly [number, number])[];
   private last: { readonly number: number; readonly order: GroupOrder } | undefined;
 
   constructor(
     private readonly sources: readonly PlanSource[],
-    private readonly runs: readonly SourceRuns[],
-    /** Items: runs of all passes, in their order. */
-    private readonly items: RunItems,
+    private readonly spans: readonly SourceSpans[],
+    /** Items: spans of all passes, in their order. */
+    private readonly items: SpanItems,
     private readonly shuffled: boolean,
     private readonly key: readonly [seed: number, epoch: number],
     shuffleBytes: number,
   ) {
-    const { starts, groupRuns } = cutIntoGroups(items, shuffleBytes);
+    const { starts, groupSpans } = cutIntoGroups(items, shuffleBytes);
     this.starts = starts;
-    this.groupRuns = groupRuns;
+    this.groupSpans = groupSpans;
     this.length = starts.at(-1) as number;
   }
 
   get groups(): number {
-    return this.groupRuns.length;
+    return this.groupSpans.length;
   }
 
   /** The group of a position. */
@@ -64,18 +64,18 @@ export class EpochPlan implements Iterable<PlannedSample> {
   }
 
   private makeGroup(number: number): GroupOrder {
-    const [from, to] = this.groupRuns[number] as readonly [number, number];
+    const [from, to] = this.groupSpans[number] as readonly [number, number];
     const count = (this.starts[number + 1] as number) - (this.starts[number] as number);
     const order = new GroupOrder(this.starts[number] as number, count);
-    for (let i = from; i < to; i++) this.addRun(order, i);
+    for (let i = from; i < to; i++) this.addSpan(order, i);
     if (this.shuffled) order.shuffle(randomFor(this.key[0], "sample-order", this.key[1], number));
     return order;
   }
 
-  /** A run by the number that GroupOrder.at gives. */
-  run(number: number): Run {
+  /** A span by the number that GroupOrder.at gives. */
+  span(number: number): Span {
     const { source, number: own } = this.items.at(number);
-    return { source, ...(this.runs[source] as SourceRuns).run(own) };
+    return { source, ...(this.spans[source] as SourceSpans).span(own) };
   }
 
   *[Symbol.iterator](): Iterator<PlannedSample> {
@@ -85,9 +85,9 @@ export class EpochPlan implements Iterable<PlannedSample> {
     }
   }
 
-  private addRun(order: GroupOrder, item: number): void {
+  private addSpan(order: GroupOrder, item: number): void {
     const { source, pass, number, limit } = this.items.at(item);
-    const { first, length } = (this.runs[source] as SourceRuns).run(number);
+    const { first, length } = (this.spans[source] as SourceSpans).span(number);
     const selection = this.sources[source]?.selection;
     let taken = 0;
     for (let sample = first; sample < first + length && taken < limit; sample++) {
@@ -121,18 +121,19 @@ export function planEpoch(
   const { shuffle: shuffled = true, shuffleBytes = defaultShuffleBytes } = options;
   if (!(shuffleBytes > 0)) throw invalidOption("shuffleBytes", "more than 0 bytes", shuffleBytes);
   const list: readonly PlanSource[] = "shards" in sources ? [{ manifest: sources }] : sources;
-  const rows = runRowsFor(list, shuffleBytes);
-  const runs = list.map((source) => new SourceRuns(source, rows));
-  const items = new RunItems(runs);
+  const rows = spanRowsFor(list, shuffleBytes);
+  const spans = list.map((source) => new SourceSpans(source, rows));
+  const items = new SpanItems(spans);
   for (const [i, { repeat = 1 }] of list.entries()) {
     if (!(repeat >= 0 && repeat <= 1000)) throw invalidOption("repeat", "a number from 0 to 1000", repeat);
     const whole = Math.floor(repeat);
     for (let pass = 0; pass < whole; pass++) items.addPass(i, pass);
-    const rest = Math.round((repeat - whole) * (runs[i] as SourceRuns).samples);
-    if (rest > 0) items.addPass(i, whole, choosePart(runs[i] as SourceRuns, rest, [seed, epoch, i], shuffled));
+    const rest = Math.round((repeat - whole) * (spans[i] as SourceSpans).samples);
+    if (rest > 0) items.addPass(i, whole, choosePart(spans[i] as SourceSpans, rest, [seed, epoch, i], shuffled));
   }
+  // The name of the stream is part of every epoch's order, and older than the word span.
   if (shuffled) items.shuffle(randomFor(seed, "run-order", epoch));
-  const plan = new EpochPlan(list, runs, items, shuffled, [seed, epoch], shuffleBytes);
+  const plan = new EpochPlan(list, spans, items, shuffled, [seed, epoch], shuffleBytes);
   if (plan.length === 0) throw invalidOption("manifest", "at least one sample", "none");
   return plan;
 }

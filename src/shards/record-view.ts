@@ -12,7 +12,7 @@ type ColumnName = keyof typeof recordColumns;
 
 const componentColumns = recordColumns.components.type.listOf;
 type ComponentField = keyof typeof componentColumns;
-/** In the order of the struct's children. */
+/** The fields of a component, in the order of the struct's children. */
 const componentFields = Object.keys(componentColumns) as ComponentField[];
 
 /**

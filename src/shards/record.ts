@@ -78,7 +78,7 @@ export const recordColumns = {
   json: { type: "utf8", nullable: true },
 } as const satisfies ColumnTable;
 
-/** The same as the schema of a shard that we wrote says it. */
+/** The columns as the schema of a shard of ours states them. */
 export const recordFields: readonly ArrowField[] = Object.entries(recordColumns).map(([name, { type }]) =>
   fieldOf(name, type),
 );

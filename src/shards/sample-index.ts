@@ -18,7 +18,7 @@ const componentBytes = 2 + 2 * tableValues;
  * A layout: per component h and v as bytes, then its quantisation table as 64 little-endian uint16 in natural order.
  */
 export const layoutBytes = maxComponents * componentBytes;
-/** Of a sample: see SampleIndex.grid. */
+/** Numbers of a sample's grid: see SampleIndex.grid. */
 export const gridNumbers = 2 * maxComponents;
 
 /** The columns, in their order; SampleIndex says what each holds. */

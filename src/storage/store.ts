@@ -5,7 +5,7 @@ import { type HttpOptions, HttpStore } from "./http/store.js";
 import type { ObjectStore, ReadableStore } from "./object-store.js";
 import type { S3Options } from "./s3/client.js";
 import { S3Store } from "./s3/store.js";
-import { schemeOf } from "./url.js";
+import { type Scheme, schemeOf, schemes } from "./url.js";
 
 export interface StorageOptions {
   readonly s3?: S3Options;
@@ -17,19 +17,11 @@ export interface StorageOptions {
   readonly allowOutside?: boolean;
 }
 
-interface Stores {
-  /** All stores by scheme, and those of them that can be written. */
-  readonly readable: ReadonlyMap<string, ReadableStore>;
-  readonly writable: ReadonlyMap<string, ObjectStore>;
-}
+type Stores = Readonly<Record<Scheme, ReadableStore | ObjectStore>>;
 
 function makeStores({ s3, http }: StorageOptions): Stores {
-  const writable = new Map<string, ObjectStore>([
-    ["file", new FileStore()],
-    ["s3", new S3Store(s3)],
-  ]);
   const web = new HttpStore(http);
-  return { writable, readable: new Map<string, ReadableStore>([...writable, ["http", web], ["https", web]]) };
+  return { file: new FileStore(), s3: new S3Store(s3), http: web, https: web };
 }
 
 // One set per thread: connections, credentials and what is known of a service's load are shared by all who use it.
@@ -52,23 +44,23 @@ export function storageOptions(): StorageOptions {
 
 /** Ends this thread's connections to all services. */
 export async function closeStorage(): Promise<void> {
-  await Promise.all([...stores.readable.values()].map((store) => store.close()));
+  await Promise.all(Object.values(stores).map((store) => store.close()));
 }
 
-const schemeIn = (url: string) => schemeOf(url) ?? "file";
+const isWritable = (store: ReadableStore): store is ObjectStore => "create" in store;
 
 /** The store that a URL belongs to: plain paths, file://, s3://, http:// and https://. UNSUPPORTED_URL otherwise. */
 export function openStore(url: string): ReadableStore {
-  const store = stores.readable.get(schemeIn(url));
-  if (store !== undefined) return store;
-  const message = `expected a path or a file://, s3:// or https:// URL, found ${schemeIn(url)}://`;
-  throw new ToolkitError("UNSUPPORTED_URL", message);
+  const given = schemeOf(url) ?? "file";
+  const scheme = schemes.find((known) => known === given);
+  if (scheme !== undefined) return stores[scheme];
+  const known = schemes.map((name) => `${name}://`).join(", ");
+  throw new ToolkitError("UNSUPPORTED_URL", `expected a path or a URL of ${known}, found ${given}://`);
 }
 
 /** The store for a URL that is written to. Throws OUTPUT_NOT_WRITABLE for http:// and https://. */
 export function openWritable(url: string): ObjectStore {
-  const store = stores.writable.get(schemeIn(url));
-  if (store !== undefined) return store;
-  openStore(url); // what no store knows is another error
-  throw new ToolkitError("OUTPUT_NOT_WRITABLE", "http:// and https:// can be read only", { source: url });
+  const store = openStore(url);
+  if (isWritable(store)) return store;
+  throw new ToolkitError("OUTPUT_NOT_WRITABLE", `${schemeOf(url)}:// can be read only`, { source: url });
 }

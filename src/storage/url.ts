@@ -1,5 +1,9 @@
 // URLs of objects and plain paths, as text: nothing here looks at what is there.
 
+/** What stores there are: store.ts must have one for each. */
+export const schemes = ["file", "s3", "http", "https"] as const;
+export type Scheme = (typeof schemes)[number];
+
 /** The scheme in lower case; undefined for a plain path. */
 export function schemeOf(url: string): string | undefined {
   return /^([a-z][a-z0-9+.-]*):\/\//i.exec(url)?.[1]?.toLowerCase();

@@ -239,7 +239,7 @@ export const runOptions = optionTable({
     describe: "Residual branches begin at zero",
     group: "Optimiser",
   },
-  /** With several ranks: batch normalisation over the samples of all of them. Default false: of each alone. */
+  /** Batch normalisation over the samples of all ranks. Default false: over those of each rank alone. */
   syncBatchNorm: {
     kind: flag,
     default: false,
@@ -382,7 +382,7 @@ export const presets = {
   },
 } as const satisfies Record<PresetName, Partial<TrainOptions>>;
 
-/** INVALID_OPTION for anything outside its range. */
+/** Checks the options and fills their defaults in. INVALID_OPTION for anything outside its range. */
 export function resolveTrainOptions(options: TrainOptions): TrainSettings {
   const { preset } = options;
   const given = Object.fromEntries(
@@ -440,7 +440,7 @@ export function partSize({ batchSize, accumulate }: Pick<TrainSettings, "batchSi
   return batchSize / accumulate;
 }
 
-/** INVALID_OPTION for what several ranks cannot do. */
+/** Checks a run against the number of its ranks. INVALID_OPTION for what several ranks cannot do. */
 export function checkWorldSize(settings: TrainSettings, worldSize: number): void {
   const part = partSize(settings);
   if (part % worldSize !== 0)

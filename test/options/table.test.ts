@@ -3,7 +3,12 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { bytes, flag, integers, oneOf, text, texts } from "../../src/options/kinds.js";
-import { complete, given, omit, optionTable, pick } from "../../src/options/table.js";
+import { complete, given, omit, optionTable, pick, type Table } from "../../src/options/table.js";
+import { loaderOptions } from "../../src/pipeline/load/options.js";
+import { preprocessOptions } from "../../src/pipeline/preprocess/options.js";
+import { engineOptions } from "../../src/train/engine/engine.js";
+import { classCountOption, networkOptions } from "../../src/train/networks/layers-of.js";
+import { trainOptions } from "../../src/train/options.js";
 import { readConfig } from "../../tools/options/config.js";
 import { byFlag, flagsOf, givenOptions, inFlags, positionalsOf } from "../../tools/options/flags.js";
 import { rejectsWith } from "../support/errors.js";
@@ -45,6 +50,22 @@ test("options are completed with defaults, nested ones only where they are given
     "shardBytes",
     "codec",
   ]);
+});
+
+test("every default of ours is a value that its option can have", () => {
+  const tables = { preprocessOptions, loaderOptions, trainOptions, networkOptions, classCountOption, engineOptions };
+  let defaults = 0;
+  const check = (table: Table, name: string) => {
+    for (const [key, entry] of Object.entries(table)) {
+      if ("options" in entry) check(entry.options, `${name}.${key}`);
+      else if (entry.default !== undefined) {
+        assert.ok(entry.kind.accepts(entry.default), `${name}.${key}: ${entry.default}`);
+        defaults++;
+      }
+    }
+  };
+  for (const [name, table] of Object.entries(tables)) check(table, name);
+  assert.ok(defaults > 50, `${defaults} defaults`);
 });
 
 test("what is missing or out of range is an error with the key's path", async () => {

@@ -482,7 +482,7 @@ function runsOf(manifest: LoadedManifest, options: { seed: number; shuffleBytes:
   const runs = new Set<number>();
   for (let group = 0; group < plan.groups; group++) {
     const order = plan.group(group);
-    for (let i = 0; i < order.length; i++) runs.add(plan.run(order.at(i).run).first);
+    for (let i = 0; i < order.length; i++) runs.add(plan.span(order.at(i).span).first);
   }
   return runs.size;
 }

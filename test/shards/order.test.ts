@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PlanSource } from "../../src/shards/plan/runs.js";
+import type { PlanSource } from "../../src/shards/plan/spans.js";
 import { epochLength, planEpoch, repeatsForWeights } from "../../src/shards/plan.js";
 import { randomFamily, randomFor, shuffle } from "../../src/shards/random.js";
 import { rejectsWith } from "../support/errors.js";
@@ -58,9 +58,9 @@ test("any group is made alone, and holds what the whole order holds there", () =
     const group = plan.group(plan.groupOf(position));
     assert.ok(position >= group.start && position < group.start + group.length);
     assert.equal(group.at(position - group.start).sample, whole[position]);
-    const { run, sample } = group.at(position - group.start);
-    const { first, length } = plan.run(run);
-    assert.ok(sample >= first && sample < first + length, "a sample lies in its run");
+    const { span, sample } = group.at(position - group.start);
+    const { first, length } = plan.span(span);
+    assert.ok(sample >= first && sample < first + length, "a sample lies in its span");
   }
 });
 

@@ -9,7 +9,7 @@ import type { Option, Table } from "../../src/options/table.js";
 type AnyOption = Option<any>;
 
 export interface Flag {
-  /** As it is written, without the dashes; of a positional argument, its name. */
+  /** The flag without its dashes, or the name of a positional argument. */
   readonly name: string;
   /** Whether it goes by its place instead. */
   readonly positional: boolean;

@@ -30,7 +30,7 @@ export const profileOptions = optionTable({ ...secondsOption, ...profileFileOpti
 export const sweepNames = ["workers", "prefetch-bytes"] as const;
 const sweepExamples = { workers: "workers=1,2,4", "prefetch-bytes": "prefetch-bytes=64MiB,256MiB" } as const;
 
-/** Settings that a profile tries besides; all of them, or those named. */
+/** The option that names settings which a profile tries besides its own; all of them, or those named. */
 export function sweepOption(names: readonly (typeof sweepNames)[number][] = sweepNames) {
   return optionTable({
     sweep: {

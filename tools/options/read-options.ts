@@ -3,10 +3,10 @@ import { text } from "../../src/options/kinds.js";
 import { optionTable, pick } from "../../src/options/table.js";
 import { loaderOptions } from "../../src/pipeline/load/options.js";
 
-/** How far ahead, and what is kept on a local disk. */
+/** Options of how far ahead samples are read, and what is kept on a local disk. */
 export const readOptions = pick(loaderOptions, ["workers", "prefetchBytes", "cache"]);
 
-/** Where a batch has a usual size. */
+/** Batch size of commands that have a usual one. */
 export const batchSizeOption = optionTable({
   batchSize: { kind: loaderOptions.batchSize.kind, default: 32, describe: "Samples per step" },
 });

@@ -2,8 +2,8 @@
 // would bring.
 import { plainCodec } from "../../src/native/codec-names.js";
 import { type LoaderOptions, taskSamples } from "../../src/pipeline/load/options.js";
-import { maxReadsInFlight } from "../../src/pipeline/load/run-reader.js";
 import { formOf, slotBytes, viewBytes } from "../../src/pipeline/load/slot.js";
+import { maxReadsInFlight } from "../../src/pipeline/load/span-reader.js";
 import type { ViewOptions } from "../../src/pipeline/load/view.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { isRemote } from "../../src/storage/url.js";

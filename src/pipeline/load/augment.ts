@@ -17,9 +17,9 @@ export const policyOptions = optionTable({
     describe: "Strength of random changes of brightness, contrast and saturation",
     group: "Augmentation",
   },
-  /** The same of contrast. */
+  /** Strength of random changes of contrast, drawn as for brightness. */
   contrast: { kind: strengths, flag: "jitter", describe: "Strength of random changes of contrast" },
-  /** The same of saturation. */
+  /** Strength of random changes of saturation, drawn as for brightness. */
   saturation: { kind: strengths, flag: "jitter", describe: "Strength of random changes of saturation" },
   /** Probability of a view without colour. Default 0. */
   grey: { kind: probabilities, flag: false, describe: "Probability that a view loses its colour" },
@@ -41,7 +41,10 @@ export const policyOptions = optionTable({
     describe: "Mix pairs of samples: parameter of the Beta distribution",
     group: "Augmentation",
   },
-  /** The same for the area of a box that neighbours exchange; with both, one of the two is drawn for each pair. */
+  /**
+   * Parameter of the Beta distribution of the area that neighbours exchange; with mixup too, one of the two is drawn
+   * for each pair.
+   */
   cutmix: {
     kind: betas,
     describe: "Exchange a box between pairs of samples: parameter of the Beta distribution",

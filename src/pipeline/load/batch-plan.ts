@@ -18,9 +18,9 @@ export interface BatchPlan {
   readonly source: Uint16Array;
   readonly sample: Uint32Array;
   readonly pass: Uint16Array;
-  /** The group each sample belongs to, and the run it is read with. */
+  /** The group each sample belongs to, and the span it is read with. */
   readonly group: Uint32Array;
-  readonly run: Uint32Array;
+  readonly span: Uint32Array;
 }
 
 export const localBatch = ({ globalBatch, worldSize }: BatchShape) => globalBatch / worldSize;
@@ -43,7 +43,7 @@ export function* planBatches(plan: EpochPlan, shape: BatchShape, fromStep = 0): 
       sample: new Uint32Array(count),
       pass: new Uint16Array(count),
       group: new Uint32Array(count),
-      run: new Uint32Array(count),
+      span: new Uint32Array(count),
     };
     for (let i = 0; i < count; i++) {
       const position = first + i;
@@ -51,12 +51,12 @@ export function* planBatches(plan: EpochPlan, shape: BatchShape, fromStep = 0): 
         const number = plan.groupOf(position);
         current = { number, order: plan.group(number) };
       }
-      const { source, sample, pass, run } = current.order.at(position - current.order.start);
+      const { source, sample, pass, span } = current.order.at(position - current.order.start);
       batch.source[i] = source;
       batch.sample[i] = sample;
       batch.pass[i] = pass;
       batch.group[i] = current.number;
-      batch.run[i] = run;
+      batch.span[i] = span;
     }
     yield batch;
   }

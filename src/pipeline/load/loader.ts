@@ -4,7 +4,7 @@ import { invalidOption } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import type { ClassList, ClassMap } from "../../shards/class-list.js";
 import type { Dataset } from "../../shards/dataset.js";
-import type { PlanSource } from "../../shards/plan/runs.js";
+import type { PlanSource } from "../../shards/plan/spans.js";
 import { type EpochPlan, epochLength, planEpoch } from "../../shards/plan.js";
 import { type Random, randomFamily } from "../../shards/random.js";
 import { type CacheCounters, DiskCache } from "../../storage/disk/cache.js";
@@ -16,8 +16,8 @@ import { BatchRenderer } from "./batch-renderer.js";
 import { LoadClock } from "./load-clock.js";
 import type { LoadedBatch } from "./loaded-batch.js";
 import { type LoaderCacheOptions, type LoaderOptions, type LoaderSettings, resolveOptions } from "./options.js";
-import { type ReadBatch, RunReader } from "./run-reader.js";
 import { fingerprint, type LoaderData, type OpenedSource, type OpenedSources, openSources } from "./sources.js";
+import { type ReadBatch, SpanReader } from "./span-reader.js";
 import { checkState, type LoaderState, makeState, type OrderState } from "./state.js";
 import type { ExpandTask } from "./view-task.js";
 
@@ -231,7 +231,7 @@ export class Loader {
 
   private readAhead(plan: EpochPlan, fromStep: number, signal: AbortSignal): AsyncGenerator<ReadBatch> {
     const expand = (task: ExpandTask) => this.renderer.expand(task);
-    const reader = new RunReader({
+    const reader = new SpanReader({
       datasets: this.sources.map(({ dataset }) => dataset),
       plan,
       shape: this.shape,

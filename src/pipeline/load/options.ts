@@ -46,7 +46,7 @@ export const loaderOptions = optionTable({
   worldSize: { kind: integers(1), default: 1, describe: "How many ranks there are" },
   /** Decides order and augmentation, with the epoch. Default 0. */
   seed: { kind: finite, default: 0, describe: "Decides order and augmentation" },
-  /** False: manifest order. Default true. */
+  /** Whether every epoch has an order of its own; false keeps the manifest's order. Default true. */
   shuffle: { kind: flag, default: true, describe: "Permute the samples of every epoch" },
   /**
    * Samples are permuted within groups of so many stored bytes; a smaller data set is permuted as a whole. Default 1
@@ -117,7 +117,7 @@ export type LoaderSettings = Omit<Complete<typeof loaderOptions>, "cache"> & {
   readonly prefetchBatches: number;
 } & Pick<LoaderOptions, "recorder">;
 
-/** INVALID_OPTION for what is out of range. */
+/** Checks the options and fills their defaults in. INVALID_OPTION for what is out of range. */
 export function resolveOptions(options: LoaderOptions): LoaderSettings {
   const { cache: _, ...own } = complete(loaderOptions, options);
   const { view, recorder } = options;

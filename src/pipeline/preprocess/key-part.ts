@@ -36,7 +36,7 @@ export class KeyPart {
   readonly stem: string;
   readonly position: number;
   readonly images: Member[] = [];
-  /** At most one each of .cls, .txt and .json. */
+  /** The files with labels: at most one each of .cls, .txt and .json. */
   readonly labels: Member[] = [];
   /** Entries between its files that belong to no sample. */
   aside: (IgnoredEntry | SourceProblem)[] = none;

@@ -71,13 +71,13 @@ export interface LabelOptions extends Given<typeof labelOptions> {}
 
 /** What is settled of them before the first sample is read. */
 export interface LabelRules {
-  /** From `classes`, or what the sources are divided into. */
+  /** The classes that were given, or what the sources are divided into. */
   readonly classes: ClassList | undefined;
   /** Whether `classes` names all there are: an index outside it is then a mistake. */
   readonly classesAreGiven: boolean;
   /** Where in `.json` the label is: a field, or a path of fields with dots. */
   readonly labelField: string | undefined;
-  /** From `labels`: the label of a file by its entry's name. It then replaces everything else. */
+  /** The content of a labels file: the label of a file by its entry's name. It then replaces everything else. */
   readonly byName: ((entry: string) => string | undefined) | undefined;
   /**
    * Which file of a sample is its image, such as left.jpg of 000.left.jpg, in lower case. Undefined: the one image that

@@ -56,7 +56,7 @@ const resizeOptions = optionTable({
   },
 });
 
-/** For every command that reads image files. */
+/** The limit of every command that reads image files. */
 export const maxImageBytesOption = optionTable({
   /** Larger files are failures, without being held in memory. Default 64 MiB. */
   maxImageBytes: {
@@ -202,7 +202,7 @@ export interface PreprocessOptions extends Given<typeof preprocessOptions> {
 }
 
 export interface PreprocessProgress {
-  /** Of the sources, as they are stored; both count what an earlier run had done. */
+  /** Bytes of the sources, as they are stored; both count what an earlier run had done. */
   readonly bytesRead: number;
   readonly totalBytes: number;
   readonly samples: number;
@@ -214,7 +214,7 @@ export interface PreprocessProgress {
 /** Failures that are too many. */
 export interface ErrorLimit {
   readonly count: number;
-  /** Of the samples seen. */
+  /** A share of the samples seen. */
   readonly share: number;
 }
 
@@ -227,7 +227,7 @@ export type Settings = Omit<
     readonly errorLimit: ErrorLimit;
   };
 
-/** INVALID_OPTION for anything outside its range. */
+/** Checks the options and fills their defaults in. INVALID_OPTION for anything outside its range. */
 export function resolveOptions(options: PreprocessOptions): Settings {
   const settings = complete(preprocessOptions, options);
   const { resize, rank, worldSize, merge, overwrite } = settings;

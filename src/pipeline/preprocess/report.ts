@@ -35,7 +35,7 @@ export interface PreprocessReport {
   readonly manifest: string;
 }
 
-/** Of a manifest, or of a part of one. `samplesRead` and `seconds` are of this run. */
+/** The report on a manifest, or on a part of one. `samplesRead` and `seconds` are of this run. */
 export function reportOf(
   manifest: Counted,
   out: string,

@@ -18,7 +18,7 @@ export interface StructListType {
   readonly listOf: Readonly<Record<string, NumberType>>;
 }
 
-/** The same number of numbers for each row. */
+/** A list that has equally many numbers in each row. */
 export interface FixedListType {
   readonly of: NumberType;
   readonly count: number;

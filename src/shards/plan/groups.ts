@@ -1,6 +1,6 @@
 // The groups of an epoch: where they begin, and the samples of each in their order.
 import { shuffle } from "../random.js";
-import type { RunItems } from "./passes.js";
+import type { SpanItems } from "./passes.js";
 
 /** A place in an epoch's order. */
 export interface PlannedSample {
@@ -11,13 +11,13 @@ export interface PlannedSample {
   readonly pass: number;
 }
 
-/** The samples of a group: source, sample and pass of each, and which run it is read with. */
+/** The samples of a group: source, sample and pass of each, and which span it is read with. */
 export class GroupOrder {
   length = 0;
   private readonly sources: Uint16Array;
   private readonly samples: Uint32Array;
   private readonly passes: Uint16Array;
-  private readonly runs: Uint32Array;
+  private readonly spans: Uint32Array;
   private readonly order: Uint32Array;
 
   constructor(
@@ -28,15 +28,15 @@ export class GroupOrder {
     this.sources = new Uint16Array(capacity);
     this.samples = new Uint32Array(capacity);
     this.passes = new Uint16Array(capacity);
-    this.runs = new Uint32Array(capacity);
+    this.spans = new Uint32Array(capacity);
     this.order = new Uint32Array(capacity);
   }
 
-  add(source: number, sample: number, pass: number, run: number): void {
+  add(source: number, sample: number, pass: number, span: number): void {
     this.sources[this.length] = source;
     this.samples[this.length] = sample;
     this.passes[this.length] = pass;
-    this.runs[this.length] = run;
+    this.spans[this.length] = span;
     this.order[this.length] = this.length;
     this.length++;
   }
@@ -45,31 +45,31 @@ export class GroupOrder {
     shuffle(this.order, random);
   }
 
-  at(i: number): PlannedSample & { readonly run: number } {
+  at(i: number): PlannedSample & { readonly span: number } {
     const place = this.order[i] as number;
     return {
       source: this.sources[place] as number,
       sample: this.samples[place] as number,
       pass: this.passes[place] as number,
-      run: this.runs[place] as number,
+      span: this.spans[place] as number,
     };
   }
 }
 
 /** Groups of equal bytes, as few as the bound allows. */
-export function cutIntoGroups(items: RunItems, shuffleBytes: number) {
+export function cutIntoGroups(items: SpanItems, shuffleBytes: number) {
   let total = 0;
   for (let i = 0; i < items.length; i++) total += items.bytesAt(i);
   const target = (total / Math.max(1, Math.ceil(total / shuffleBytes))) * (1 + 1e-6);
   const starts = [0];
-  const groupRuns: (readonly [number, number])[] = [];
+  const groupSpans: (readonly [number, number])[] = [];
   let from = 0;
   let bytes = 0;
   let samples = 0;
   for (let i = 0; i < items.length; i++) {
     const size = items.bytesAt(i);
     if (samples > (starts.at(-1) as number) && bytes + size > target) {
-      groupRuns.push([from, i]);
+      groupSpans.push([from, i]);
       starts.push(samples);
       from = i;
       bytes = 0;
@@ -78,8 +78,8 @@ export function cutIntoGroups(items: RunItems, shuffleBytes: number) {
     samples += items.samplesAt(i);
   }
   if (samples > (starts.at(-1) as number)) {
-    groupRuns.push([from, items.length]);
+    groupSpans.push([from, items.length]);
     starts.push(samples);
   }
-  return { starts, groupRuns };
+  return { starts, groupSpans };
 }

@@ -1,44 +1,44 @@
 // The passes of an epoch: a source comes as often as it is repeated, the last time perhaps in part.
 import { randomFor, shuffle } from "../random.js";
 import { placeOf } from "../search.js";
-import type { SourceRuns } from "./runs.js";
+import type { SourceSpans } from "./spans.js";
 
-interface RunItem {
+interface SpanItem {
   readonly source: number;
   readonly pass: number;
   readonly number: number;
-  /** Samples of the run that come, at most: the last run of a partial pass is cut. */
+  /** Samples of the span that come, at most: the last span of a partial pass is cut. */
   readonly limit: number;
 }
 
-/** One pass over a source, or a part of one: some of its runs, of the last of which only `cut` samples come. */
+/** One pass over a source, or a part of one: some of its spans, of the last of which only `cut` samples come. */
 interface Pass {
   readonly source: number;
   readonly pass: number;
-  readonly runs: Uint32Array | undefined;
+  readonly spans: Uint32Array | undefined;
   readonly cut: number;
   readonly first: number;
   readonly count: number;
 }
 
 /**
- * The runs of all passes over all sources, in the order they come. There may be millions: they are numbers, not
+ * The spans of all passes over all sources, in the order they come. There may be millions: they are numbers, not
  * objects.
  */
-export class RunItems {
+export class SpanItems {
   private readonly passes: Pass[] = [];
   private readonly firsts: number[] = [];
   private order: Uint32Array | undefined;
   length = 0;
 
-  constructor(private readonly runs: readonly SourceRuns[]) {}
+  constructor(private readonly spans: readonly SourceSpans[]) {}
 
-  /** `chosen`: a part of the source's runs; undefined: all. */
-  addPass(source: number, pass: number, chosen?: { readonly runs: Uint32Array; readonly cut: number }): void {
-    const count = chosen?.runs.length ?? (this.runs[source] as SourceRuns).count;
+  /** `chosen`: a part of the source's spans; undefined: all. */
+  addPass(source: number, pass: number, chosen?: { readonly spans: Uint32Array; readonly cut: number }): void {
+    const count = chosen?.spans.length ?? (this.spans[source] as SourceSpans).count;
     this.firsts.push(this.length);
     const first = this.length;
-    this.passes.push({ source, pass, runs: chosen?.runs, cut: chosen?.cut ?? Infinity, first, count });
+    this.passes.push({ source, pass, spans: chosen?.spans, cut: chosen?.cut ?? Infinity, first, count });
     this.length += count;
   }
 
@@ -48,29 +48,29 @@ export class RunItems {
     this.order = shuffle(order, random);
   }
 
-  at(i: number): RunItem {
+  at(i: number): SpanItem {
     const item = this.itemAt(i);
     const pass = this.passAt(item);
     return {
       source: pass.source,
       pass: pass.pass,
-      number: runOf(pass, item),
+      number: spanOf(pass, item),
       limit: limitOf(pass, item),
     };
   }
 
-  /** Samples of the i-th run that come. */
+  /** Samples of the i-th span that come. */
   samplesAt(i: number): number {
     const item = this.itemAt(i);
     const pass = this.passAt(item);
-    const { selected } = this.runs[pass.source] as SourceRuns;
-    return Math.min(selected[runOf(pass, item)] as number, limitOf(pass, item));
+    const { selected } = this.spans[pass.source] as SourceSpans;
+    return Math.min(selected[spanOf(pass, item)] as number, limitOf(pass, item));
   }
 
   bytesAt(i: number): number {
     const item = this.itemAt(i);
     const pass = this.passAt(item);
-    return (this.runs[pass.source] as SourceRuns).bytes[runOf(pass, item)] as number;
+    return (this.spans[pass.source] as SourceSpans).bytes[spanOf(pass, item)] as number;
   }
 
   private itemAt(i: number): number {
@@ -82,33 +82,33 @@ export class RunItems {
   }
 }
 
-/** The number, in its source, of the run that an item of a pass is. */
-function runOf({ runs, first }: Pass, item: number): number {
-  return runs === undefined ? item - first : (runs[item - first] as number);
+/** The number, in its source, of the span that an item of a pass is. */
+function spanOf({ spans, first }: Pass, item: number): number {
+  return spans === undefined ? item - first : (spans[item - first] as number);
 }
 
-function limitOf({ runs, cut, first, count }: Pass, item: number): number {
-  return runs !== undefined && item - first === count - 1 ? cut : Infinity;
+function limitOf({ spans, cut, first, count }: Pass, item: number): number {
+  return spans !== undefined && item - first === count - 1 ? cut : Infinity;
 }
 
-/** Runs with `wanted` samples together, others in every epoch. */
+/** Spans with `wanted` samples together, others in every epoch. */
 export function choosePart(
-  runs: SourceRuns,
+  spans: SourceSpans,
   wanted: number,
   [seed, epoch, source]: readonly [number, number, number],
   shuffled: boolean,
-): { readonly runs: Uint32Array; readonly cut: number } {
+): { readonly spans: Uint32Array; readonly cut: number } {
   const order = shuffle(
-    Uint32Array.from({ length: runs.count }, (_, i) => i),
+    Uint32Array.from({ length: spans.count }, (_, i) => i),
     randomFor(seed, "partial-pass", shuffled ? epoch : 0, source),
   );
   let samples = 0;
   let count = 0;
   let cut = 0;
   while (samples < wanted) {
-    const own = runs.selected[order[count++] as number] as number;
+    const own = spans.selected[order[count++] as number] as number;
     cut = Math.min(own, wanted - samples);
     samples += cut;
   }
-  return { runs: order.slice(0, count), cut };
+  return { spans: order.slice(0, count), cut };
 }

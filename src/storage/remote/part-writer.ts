@@ -47,7 +47,7 @@ export class PartWriter<Part> implements ObjectWriter {
   private byteLength = 0;
   private uploadName: Promise<string> | undefined;
   private partsBegun = 0;
-  /** In their order, whichever ends first. */
+  /** The parts in their order, whichever ends first. */
   private readonly parts: Part[] = [];
   private readonly uploads = new InFlight(partsInFlight);
   private readonly stop = new AbortController();

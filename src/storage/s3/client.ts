@@ -25,7 +25,7 @@ export const s3Options = optionTable({
     describe: "S3 service other than AWS, such as http://localhost:9000; AWS_ENDPOINT_URL_S3 does the same",
     group: "Object storage",
   },
-  /** Default: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1. */
+  /** The bucket's region. Default: AWS_REGION, AWS_DEFAULT_REGION, the profile's, us-east-1. */
   region: {
     kind: text,
     flag: "s3-region",

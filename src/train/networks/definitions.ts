@@ -22,7 +22,7 @@ export type Stem =
   | "late"
   /** Three 8x8 convolutions over YCbCr pixels, chroma at half the resolution: the DCT as a first layer. */
   | "blocks"
-  /** As "blocks", with a stride of 4 and full chroma resolution: blocks overlap. */
+  /** The stem "blocks" with a stride of 4 and full chroma resolution: blocks overlap. */
   | "overlapping-blocks"
   /** Each 16x16 pixels as one token: four luma blocks joined to one 16x16 DCT, one block each of Cb and Cr. */
   | "patches";

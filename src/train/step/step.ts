@@ -228,7 +228,7 @@ export class Stepper {
   }
 }
 
-/** As many keys as help to find the cause of an error. */
+/** Number of keys that help to find the cause of an error. */
 const shownKeys = 8;
 
 function overflow(loss: number, index: number, rate: number, keys: readonly string[]): ToolkitError {

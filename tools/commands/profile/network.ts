@@ -68,7 +68,7 @@ function describe(profile: NetworkProfile): string {
   ].join("\n");
 }
 
-/** By its id; or as a checkpoint has it. */
+/** The network of that id, or of a checkpoint. */
 async function networkOf(name: string, shape: Complete<typeof shapeOptions>) {
   if (networks.some(({ id }) => id === name)) return { id: name, ...shape };
   const info = await readCheckpointInfo(name).catch((error) => {

@@ -1,4 +1,4 @@
-// The runs of a source: samples that lie side by side in a shard, the unit of reading.
+// The spans of a source: samples that lie side by side in a shard, the unit of reading.
 import { invalidOption } from "../../errors.js";
 import type { Manifest } from "../manifest.js";
 import { placeOf } from "../search.js";
@@ -12,66 +12,66 @@ export interface PlanSource {
   readonly repeat?: number | undefined;
 }
 
-/** Runs of a full group: enough that even a batch of 512 mixes 1,000 classes written one after another. */
-const runsPerGroup = 4096;
-/** Bytes of a run where all runs are in one group. */
-const wholeRunBytes = 4 << 20;
+/** Spans of a full group: enough that even a batch of 512 mixes 1,000 classes written one after another. */
+const spansPerGroup = 4096;
+/** Bytes of a span where all spans are in one group. */
+const wholeSpanBytes = 4 << 20;
 
 /** Samples [first, first + length) of a source, side by side in a shard. */
-export interface Run {
+export interface Span {
   readonly source: number;
   readonly first: number;
   readonly length: number;
 }
 
-/** The runs of a source: every record batch cut into pieces of the same number of rows. */
-export class SourceRuns {
+/** The spans of a source: every record batch cut into pieces of the same number of rows. */
+export class SourceSpans {
   readonly count: number;
   readonly samples: number;
-  /** How many samples of every run take part, and their bytes. */
+  /** How many samples of every span take part, and their bytes. */
   readonly selected: Uint32Array;
   readonly bytes: Float32Array;
-  /** First sample of every record batch, and of the end; the same of runs. */
+  /** First sample of every record batch, and of the end; the same of spans. */
   private readonly batchStarts: Float64Array;
-  private readonly runStarts: Float64Array;
+  private readonly spanStarts: Float64Array;
 
   constructor(
     { manifest, selection }: PlanSource,
-    private readonly runRows: number,
+    private readonly spanRows: number,
   ) {
     const batches = manifest.shards.flatMap((shard) => shard.batches);
     this.batchStarts = new Float64Array(batches.length + 1);
-    this.runStarts = new Float64Array(batches.length + 1);
+    this.spanStarts = new Float64Array(batches.length + 1);
     for (const [i, batch] of batches.entries()) {
       this.batchStarts[i + 1] = (this.batchStarts[i] as number) + batch.samples;
-      this.runStarts[i + 1] = (this.runStarts[i] as number) + Math.ceil(batch.samples / runRows);
+      this.spanStarts[i + 1] = (this.spanStarts[i] as number) + Math.ceil(batch.samples / spanRows);
     }
-    this.count = this.runStarts[batches.length] as number;
+    this.count = this.spanStarts[batches.length] as number;
     const all = this.batchStarts[batches.length] as number;
     if (selection !== undefined && selection.length !== all)
       throw invalidOption("selection", `one byte for each of ${all} samples`, selection.length);
     this.selected = new Uint32Array(this.count);
     this.bytes = new Float32Array(this.count);
     let samples = 0;
-    for (let i = 0, run = 0; i < batches.length; i++) {
+    for (let i = 0, span = 0; i < batches.length; i++) {
       const { byteLength, samples: rows } = batches[i] as (typeof batches)[number];
       const start = this.batchStarts[i] as number;
-      for (let first = 0; first < rows; first += runRows, run++) {
-        const length = Math.min(runRows, rows - first);
+      for (let first = 0; first < rows; first += spanRows, span++) {
+        const length = Math.min(spanRows, rows - first);
         const own = selection === undefined ? length : countOnes(selection, start + first, length);
-        this.selected[run] = own;
-        this.bytes[run] = (own * byteLength) / rows;
+        this.selected[span] = own;
+        this.bytes[span] = (own * byteLength) / rows;
         samples += own;
       }
     }
     this.samples = samples;
   }
 
-  run(number: number): Omit<Run, "source"> {
-    const batch = placeOf(this.runStarts, number);
-    const offset = (number - (this.runStarts[batch] as number)) * this.runRows;
+  span(number: number): Omit<Span, "source"> {
+    const batch = placeOf(this.spanStarts, number);
+    const offset = (number - (this.spanStarts[batch] as number)) * this.spanRows;
     const first = (this.batchStarts[batch] as number) + offset;
-    return { first, length: Math.min(this.runRows, (this.batchStarts[batch + 1] as number) - first) };
+    return { first, length: Math.min(this.spanRows, (this.batchStarts[batch + 1] as number) - first) };
   }
 }
 
@@ -83,10 +83,10 @@ export function countOnes(selection: Selection, first: number, length: number): 
 }
 
 /**
- * Rows per run: as many as make 256 KiB, at the default, of the sources' mean sample; 4 MiB where one group holds
+ * Rows per span: as many as make 256 KiB, at the default, of the sources' mean sample; 4 MiB where one group holds
  * everything.
  */
-export function runRowsFor(sources: readonly PlanSource[], shuffleBytes: number): number {
+export function spanRowsFor(sources: readonly PlanSource[], shuffleBytes: number): number {
   let [bytes, samples, planned] = [0, 0, 0];
   for (const { manifest, repeat = 1 } of sources) {
     for (const shard of manifest.shards) {
@@ -97,7 +97,7 @@ export function runRowsFor(sources: readonly PlanSource[], shuffleBytes: number)
       }
     }
   }
-  // Samples of a single group are permuted whatever its runs are: long ones are read faster.
-  const runBytes = planned <= shuffleBytes ? wholeRunBytes : shuffleBytes / runsPerGroup;
-  return Math.max(1, Math.floor(runBytes / (bytes / Math.max(1, samples))));
+  // Samples of a single group are permuted whatever its spans are: long ones are read faster.
+  const spanBytes = planned <= shuffleBytes ? wholeSpanBytes : shuffleBytes / spansPerGroup;
+  return Math.max(1, Math.floor(spanBytes / (bytes / Math.max(1, samples))));
 }

@@ -1,5 +1,5 @@
-// The bytes of samples that live far away, ahead of their use: a range read for each run, or for each sample where a
-// run would be held for too few of them; from the disk cache where that has them. Everything is checked when it
+// The bytes of samples that live far away, ahead of their use: a range read for each span, or for each sample where a
+// span would be held for too few of them; from the disk cache where that has them. Everything is checked when it
 // arrives, and read again when it is wrong.
 import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../errors.js";
@@ -21,10 +21,10 @@ import type { ExpandAnswer, ExpandTask, SamplesInMemory } from "./view-task.js";
 /** Range reads under way at a time: many where they are small, because each takes a round trip. */
 export const maxReadsInFlight = 256;
 const maxBytesInFlight = 128 << 20;
-/** A run is read whole when at least this share of its bytes is wanted. */
+/** A span is read whole when at least this share of its bytes is wanted. */
 const wholeShare = 0.5;
 
-export interface RunReaderOptions {
+export interface SpanReaderOptions {
   readonly datasets: readonly Dataset[];
   readonly plan: EpochPlan;
   readonly shape: BatchShape;
@@ -77,7 +77,7 @@ interface Waiting {
   readonly units: readonly Unit[];
 }
 
-export class RunReader {
+export class SpanReader {
   private readonly units = new Map<string, Unit>();
   private heldBytes = 0;
   private reading = 0;
@@ -91,7 +91,7 @@ export class RunReader {
   private readonly own = new AbortController();
   private readonly signal: AbortSignal;
 
-  constructor(private readonly options: RunReaderOptions) {
+  constructor(private readonly options: SpanReaderOptions) {
     this.signal = AbortSignal.any([options.signal, this.own.signal]);
     setMaxListeners(0, this.signal); // as many listen to it as reads are under way
   }
@@ -135,11 +135,11 @@ export class RunReader {
   }
 
   private unitOf(plan: BatchPlan, i: number, sample: number): Unit {
-    const [group, run, source] = [plan.group[i] as number, plan.run[i] as number, plan.source[i] as number];
+    const [group, span, source] = [plan.group[i] as number, plan.span[i] as number, plan.source[i] as number];
     if (!this.preparedGroups.has(group)) this.prepare(group);
-    const whole = this.units.get(`${group}/${run}`);
+    const whole = this.units.get(`${group}/${span}`);
     if (whole !== undefined) return whole;
-    const name = `${group}/${run}/${sample}`;
+    const name = `${group}/${span}/${sample}`;
     const known = this.units.get(name);
     if (known !== undefined) return known;
     const unit = this.makeUnit(name, source, sample, 1, 1);
@@ -147,17 +147,17 @@ export class RunReader {
     return unit;
   }
 
-  /** Decides which runs of a group are read whole, and how often each will be used. */
+  /** Decides which spans of a group are read whole, and how often each will be used. */
   private prepare(group: number): void {
     const { plan, shape, fromStep, cache, prefetchBytes, datasets } = this.options;
     this.preparedGroups.add(group);
     const wanted = new Map<number, { samples: number; bytes: number; first: number; last: number }>();
     let total = 0;
-    visitOwn(plan, shape, group, fromStep, ({ source, sample, run }) => {
+    visitOwn(plan, shape, group, fromStep, ({ source, sample, span }) => {
       const bytes = datasets[source]?.index.byteLength[sample] as number;
       total += bytes;
-      const entry = wanted.get(run);
-      if (entry === undefined) wanted.set(run, { samples: 1, bytes, first: sample, last: sample });
+      const entry = wanted.get(span);
+      if (entry === undefined) wanted.set(span, { samples: 1, bytes, first: sample, last: sample });
       else {
         entry.samples++;
         entry.bytes += bytes;
@@ -165,14 +165,14 @@ export class RunReader {
         entry.last = Math.max(entry.last, sample);
       }
     });
-    // Runs are held from the first use of one of their samples to the last: together up to the whole group.
+    // Spans are held from the first use of one of their samples to the last: together up to the whole group.
     if (total > prefetchBytes) return;
     for (const [number, entry] of wanted) {
-      const run = plan.run(number);
+      const span = plan.span(number);
       // A cache finds again only what is cut in the same way every time.
       const [first, count] =
-        cache === undefined ? [entry.first, entry.last - entry.first + 1] : [run.first, run.length];
-      const unit = this.makeUnit(`${group}/${number}`, run.source, first, count, entry.samples);
+        cache === undefined ? [entry.first, entry.last - entry.first + 1] : [span.first, span.length];
+      const unit = this.makeUnit(`${group}/${number}`, span.source, first, count, entry.samples);
       if (cache !== undefined || entry.bytes >= wholeShare * unit.bytes) this.units.set(unit.name, unit);
     }
   }
@@ -281,7 +281,7 @@ export class RunReader {
     unit: Unit,
     bytes: Uint8Array,
     lengths: readonly number[],
-    expand: NonNullable<RunReaderOptions["expand"]>,
+    expand: NonNullable<SpanReaderOptions["expand"]>,
   ): Promise<Uint8Array | undefined> {
     const answer = await expand({ source: unit.source, firstSample: unit.first, bytes, lengths });
     return "error" in answer ? undefined : joinExpanded(answer.lengths, answer.bytes);
