@@ -60,8 +60,9 @@ export { type NetworkDefinition, networks } from "./train/networks/definitions.j
 export { foldRgbStem, type PixelNormalization } from "./train/networks/fold-stem.js";
 export { layersOf, type NetworkShape } from "./train/networks/layers-of.js";
 export { type LayerSummary, summarize } from "./train/networks/summary.js";
-export { type PresetName, presets, type RunConfig, type RunStart, type TrainOptions } from "./train/options.js";
+export type { RunConfig, RunStart, TrainOptions } from "./train/options.js";
 export { type Guess, type Prediction, type PredictOptions, predict } from "./train/predict.js";
+export { presets } from "./train/presets.js";
 export type {
   CheckpointReport,
   EpochReport,
@@ -71,4 +72,5 @@ export type {
   TrainReport,
 } from "./train/report.js";
 export { train } from "./train/run/trainer.js";
+export type { PresetName } from "./train/run-options.js";
 export { loadCheckpoint, readCheckpointInfo } from "./train/saved/checkpoint.js";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
-import { presets } from "../../src/train/options.js";
+import { presets } from "../../src/train/presets.js";
 import { metricNames } from "../../tools/metrics.js";
 import { dctstream } from "../support/command-line.js";
 import { projectRoot } from "../support/files.js";

@@ -8,7 +8,7 @@ import { loaderOptions } from "../../src/pipeline/load/options.js";
 import { preprocessOptions } from "../../src/pipeline/preprocess/options.js";
 import { engineOptions } from "../../src/train/engine/engine.js";
 import { classCountOption, networkOptions } from "../../src/train/networks/layers-of.js";
-import { trainOptions } from "../../src/train/options.js";
+import { trainOptions } from "../../src/train/run-options.js";
 import { readConfig } from "../../tools/options/config.js";
 import { byFlag, flagsOf, givenOptions, inFlags, positionalsOf } from "../../tools/options/flags.js";
 import { rejectsWith } from "../support/errors.js";

@@ -54,7 +54,7 @@ test("profile train: a network that computes for long is device bound", async (t
   );
   assert.ok((profile.limits.stepMs as number) > 0);
   const missing = await dctstream(["profile", "train", manifest]);
-  assert.deepEqual([missing.status, /Missing required argument: network/.test(missing.stderr)], [2, true]);
+  assert.deepEqual([missing.status, /--network is missing/.test(missing.stderr)], [2, true]);
 });
 
 test("profile network: the median step of either phase", async () => {

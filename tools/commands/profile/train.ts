@@ -4,7 +4,7 @@ import { readManifest } from "../../../src/shards/manifest.js";
 import { engineOptions } from "../../../src/train/engine/engine.js";
 import { findNetwork } from "../../../src/train/networks/build.js";
 import { layersOf, networkOptions } from "../../../src/train/networks/layers-of.js";
-import { trainOptions } from "../../../src/train/options.js";
+import { trainOptions } from "../../../src/train/run-options.js";
 import { defineCommand } from "../../command.js";
 import { profileOptions, sweepOption } from "../../options/profile-options.js";
 import { batchSizeOption, manifestOption, readOptions } from "../../options/read-options.js";
