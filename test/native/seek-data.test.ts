@@ -1,4 +1,4 @@
-// Real files, where they are at hand: refused by the index, or shown bit for bit as their packed records are.
+// Files of every kind that we make, and real ones where they are at hand: refused by the index, or shown bit for bit as their packed records are.
 import assert from "node:assert/strict";
 import { createReadStream } from "node:fs";
 import path from "node:path";
@@ -8,6 +8,7 @@ import { buildSeekSample, openSeekBlock, sealSeekBlock, unchangedColor } from ".
 import { planView } from "../../src/pipeline/load/view.js";
 import { type Random, randomFor } from "../../src/shards/random.js";
 import { extraData } from "../support/files.js";
+import { jpegKinds, makeJpeg, progressiveKind } from "../support/jpegs.js";
 import { formsOf, neededBytes, packedView, recordOf, sameBits, seekView } from "../support/seek-views.js";
 
 const size = 64;
@@ -37,6 +38,25 @@ function compareViews(file: Uint8Array, block: Uint8Array, random: Random): void
   }
 }
 
+/** How many of the files can be indexed; each of those is shown as its packed record is. */
+function compareAll(files: readonly Uint8Array[], stream: string): number {
+  const random = randomFor(8, "seek data", stream);
+  let indexed = 0;
+  for (const file of files) {
+    const made = buildSeekSample(file, { maxPixels: 4e6 });
+    if ("refused" in made) continue;
+    indexed++;
+    compareViews(file, openSeekBlock(sealSeekBlock([made.block], [0])), random);
+  }
+  return indexed;
+}
+
+test("files of our own: what can be indexed is shown as its packed records are", () => {
+  const files = [...jpegKinds, progressiveKind].map((kind, i) => makeJpeg(kind, i));
+  const indexed = compareAll(files, "own");
+  assert.ok(indexed > 0 && indexed < files.length, `${indexed} of ${files.length}`);
+});
+
 for (const [name, most, leastIndexed] of [
   ["imagenet-wds-000000.tar", 24, 1],
   ["imagenette-val-000000.tar", 60, 1],
@@ -45,14 +65,7 @@ for (const [name, most, leastIndexed] of [
   for (const tar of extraData(name)) {
     test(`${path.basename(tar)}: what can be indexed is shown as its packed records are`, async () => {
       const files = await imagesIn(tar, most);
-      const random = randomFor(8, "seek data", name);
-      let indexed = 0;
-      for (const file of files) {
-        const made = buildSeekSample(file, { maxPixels: 4e6 });
-        if ("refused" in made) continue;
-        indexed++;
-        compareViews(file, openSeekBlock(sealSeekBlock([made.block], [0])), random);
-      }
+      const indexed = compareAll(files, name);
       assert.ok(files.length > 0 && indexed >= leastIndexed * files.length, `${indexed} of ${files.length}`);
     });
   }
