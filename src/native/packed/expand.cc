@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/blocks.h"
+#include "packed/spread.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -109,22 +110,6 @@ constexpr ScanPositions make_scan_positions() {
 }
 
 constexpr ScanPositions kScanPosition = make_scan_positions();
-
-// Spreads packed bytes over a mask byte: where each lane finds its value, 0x80 (which gives zero) where it has none.
-struct SpreadTable {
-  alignas(16) uint8_t spread[256][8];
-};
-
-constexpr SpreadTable make_spread_table() {
-  SpreadTable table{};
-  for (int mask = 0; mask < 256; mask++) {
-    uint8_t next = 0;
-    for (int bit = 0; bit < 8; bit++) table.spread[mask][bit] = mask >> bit & 1 ? next++ : 0x80;
-  }
-  return table;
-}
-
-constexpr SpreadTable kSpread = make_spread_table();
 
 #endif
 
@@ -299,52 +284,91 @@ constexpr GatherTable make_gather_table() {
 
 constexpr GatherTable kGather = make_gather_table();
 
-__attribute__((target("avx2,popcnt,bmi"))) inline __m256i gather_half(const __m256i quarters[4], int half) {
+#define DCTSTREAM_AVX2 __attribute__((target("avx2,fma,popcnt,bmi")))
+
+// Coefficients of one half of a block in natural order, out of its quarters in scan order.
+DCTSTREAM_AVX2 inline __m256i gather_half(const __m128i quarters[4], int half) {
   __m256i gathered = _mm256_setzero_si256();
   for (int q = 0; q < 4; q++) {
     const __m256i control = _mm256_load_si256(reinterpret_cast<const __m256i*>(kGather.gather[half][q]));
-    gathered = _mm256_or_si256(gathered, _mm256_shuffle_epi8(quarters[q], control));
+    gathered = _mm256_or_si256(gathered, _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(quarters[q]), control));
   }
   return gathered;
 }
 
-__attribute__((target("avx2,popcnt,bmi"))) bool expand_avx2(const uint8_t* masks, size_t count, ValueCursor* cursor,
-                                                            int16_t* out) {
-  alignas(32) uint8_t scan[kBlockSize];
+// Bit k is set where the k-th coefficient in scan order is an escape.
+DCTSTREAM_AVX2 inline uint64_t escapes_in(const __m128i quarters[4]) {
   const __m256i escape = _mm256_set1_epi8(char(kEscape));
+  const __m256i low = _mm256_cmpeq_epi8(_mm256_set_m128i(quarters[1], quarters[0]), escape);
+  const __m256i high = _mm256_cmpeq_epi8(_mm256_set_m128i(quarters[3], quarters[2]), escape);
+  return uint64_t(uint32_t(_mm256_movemask_epi8(high))) << 32 | uint32_t(_mm256_movemask_epi8(low));
+}
+
+DCTSTREAM_AVX2 bool expand_avx2(const uint8_t* masks, size_t count, ValueCursor* cursor, int16_t* out) {
   for (size_t i = 0; i < count; i++, out += kBlockSize) {
-    const uint64_t mask = load_mask(masks, i);
-    // Eight-byte loads read up to 7 bytes past a block's own values: near the end of the stream the scalar twin takes
-    // over.
-    if (cursor->values_end - cursor->values < kBlockSize + 8) {
+    // Near the end of the stream the scalar twin takes over.
+    if (cursor->values_end - cursor->values < kSpreadBytes) {
       if (!expand_scalar(masks + i * 8, 1, cursor, out)) return false;
       continue;
     }
-    const uint8_t* values = cursor->values;
-    for (int byte = 0; byte < 8; byte++) {
-      const int bits = int(mask >> (8 * byte)) & 0xff;
-      const __m128i packed = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(values));
-      const __m128i control = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(kSpread.spread[bits]));
-      _mm_storel_epi64(reinterpret_cast<__m128i*>(scan + 8 * byte), _mm_shuffle_epi8(packed, control));
-      values += __builtin_popcount(unsigned(bits));
-    }
-    cursor->values = values;
-    __m256i quarters[4];
-    for (int q = 0; q < 4; q++) {
-      quarters[q] = _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(scan + 16 * q)));
-    }
+    __m128i quarters[4];
+    spread_block(load_mask(masks, i), &cursor->values, quarters);
     for (int half = 0; half < 2; half++) {
       const __m256i natural = gather_half(quarters, half);
       __m256i* target = reinterpret_cast<__m256i*>(out + 32 * half);
       _mm256_storeu_si256(target, _mm256_cvtepi8_epi16(_mm256_castsi256_si128(natural)));
       _mm256_storeu_si256(target + 1, _mm256_cvtepi8_epi16(_mm256_extracti128_si256(natural, 1)));
     }
-    const __m256i low = _mm256_load_si256(reinterpret_cast<const __m256i*>(scan));
-    const __m256i high = _mm256_load_si256(reinterpret_cast<const __m256i*>(scan + 32));
-    const uint32_t escaped_low = uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(low, escape)));
-    const uint32_t escaped_high = uint32_t(_mm256_movemask_epi8(_mm256_cmpeq_epi8(high, escape)));
-    const uint64_t escaped = uint64_t(escaped_high) << 32 | escaped_low;
+    const uint64_t escaped = escapes_in(quarters);
     if (__builtin_expect(escaped != 0, 0) && !patch_escapes(escaped, cursor, out)) return false;
+  }
+  return true;
+}
+
+// Eight coefficients, dequantised and stored.
+DCTSTREAM_AVX2 inline void store_floats(__m256i eight, const float* scale, const float* bias, bool streams,
+                                        float* out) {
+  const __m256 result = _mm256_fmadd_ps(_mm256_cvtepi32_ps(eight), _mm256_loadu_ps(scale), _mm256_loadu_ps(bias));
+  if (streams) {
+    _mm256_stream_ps(out, result);
+  } else {
+    _mm256_storeu_ps(out, result);
+  }
+}
+
+DCTSTREAM_AVX2 bool expand_floats_avx2(const uint8_t* masks, size_t count, ValueCursor* cursor, int* dc,
+                                       const float* scale, const float* bias, bool streams, float* out,
+                                       ptrdiff_t step) {
+  for (size_t i = 0; i < count; i++, out += step) {
+    const ValueCursor before = *cursor;
+    const uint64_t mask = load_mask(masks, i);
+    __m128i quarters[4];
+    const bool whole = cursor->values_end - cursor->values >= kSpreadBytes;
+    if (whole) spread_block(mask, &cursor->values, quarters);
+    if (__builtin_expect(!whole || escapes_in(quarters) != 0, 0)) {
+      *cursor = before;
+      int16_t block[kBlockSize];
+      if (!expand_scalar(masks + i * sizeof(mask), 1, cursor, block)) return false;
+      *dc += block[0];
+      block[0] = int16_t(*dc);
+      for (int k = 0; k < kBlockSize; k += 8) {
+        const __m128i eight = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + k));
+        store_floats(_mm256_cvtepi16_epi32(eight), scale + k, bias + k, streams, out + k);
+      }
+      continue;
+    }
+    if (mask & 1) *dc += int8_t(*before.values);
+    for (int half = 0; half < 2; half++) {
+      const __m256i natural = gather_half(quarters, half);
+      const __m128i low = _mm256_castsi256_si128(natural), high = _mm256_extracti128_si256(natural, 1);
+      __m256i first = _mm256_cvtepi8_epi32(low);
+      if (half == 0) first = _mm256_blend_epi32(first, _mm256_set1_epi32(int16_t(*dc)), 1);
+      const int k = 32 * half;
+      store_floats(first, scale + k, bias + k, streams, out + k);
+      store_floats(_mm256_cvtepi8_epi32(_mm_srli_si128(low, 8)), scale + k + 8, bias + k + 8, streams, out + k + 8);
+      store_floats(_mm256_cvtepi8_epi32(high), scale + k + 16, bias + k + 16, streams, out + k + 16);
+      store_floats(_mm256_cvtepi8_epi32(_mm_srli_si128(high, 8)), scale + k + 24, bias + k + 24, streams, out + k + 24);
+    }
   }
   return true;
 }
@@ -364,9 +388,8 @@ bool expand_neon(const uint8_t* masks, size_t count, ValueCursor* cursor, int16_
   for (int q = 0; q < 4; q++) order[q] = vld1q_u8(kScanPosition.at + 16 * q);
   for (size_t i = 0; i < count; i++, out += kBlockSize) {
     const uint64_t mask = load_mask(masks, i);
-    // Eight-byte loads read up to 7 bytes past a block's own values: near the end of the stream the scalar twin takes
-    // over.
-    if (cursor->values_end - cursor->values < kBlockSize + 8) {
+    // Near the end of the stream the scalar twin takes over.
+    if (cursor->values_end - cursor->values < kSpreadBytes) {
       if (!expand_scalar(masks + i * sizeof(mask), 1, cursor, out)) return false;
       continue;
     }
@@ -412,6 +435,7 @@ ExpandBlocks expand_blocks_for(Simd level) {
 ExpandFloats expand_floats_for(Simd level) {
 #if defined(__x86_64__)
   if (level == Simd::kAvx512) return expand_floats_avx512;
+  if (level == Simd::kAvx2) return expand_floats_avx2;
 #endif
   (void)level;
   return nullptr;
