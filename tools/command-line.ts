@@ -1,6 +1,6 @@
 // The command line: parses, runs one command, prints its result, turns errors into exit codes.
 import { closest } from "fastest-levenshtein";
-import yargs, { type Argv } from "yargs";
+import type { Argv } from "yargs";
 import { asToolkitError, ToolkitError } from "../src/errors.js";
 import { flag, text } from "../src/options/kinds.js";
 import { type Given, given, optionTable } from "../src/options/table.js";
@@ -22,6 +22,7 @@ import {
   positionalsOf,
 } from "./options/flags.js";
 import { Output } from "./output.js";
+import { overview } from "./overview.js";
 
 const exitCodes = { done: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
@@ -66,6 +67,15 @@ const nameOf = ({ usage }: Pick<CommandEntry, "usage">) => usage.split(" ")[0] ?
 
 async function parse(args: readonly string[], session: Session): Promise<number> {
   checkCommandName(args);
+  if (args[0] === "--version") {
+    await session.output.finish(`${version}\n`);
+    return exitCodes.done;
+  }
+  if (args[0] === "--help" || args[0] === "-h") {
+    await session.output.finish(`${overview(commands)}\n`);
+    return exitCodes.done;
+  }
+  const { default: yargs } = await import("yargs"); // half of what starting would take
   let outcome: number = exitCodes.done;
   let parser: Argv = yargs()
     .scriptName("dctstream")

@@ -1,4 +1,5 @@
-// Files of every kind that we make, and real ones where they are at hand: refused by the index, or shown bit for bit as their packed records are.
+// Files of every kind that we make, and real ones where they are at hand: refused by the index, or shown bit for bit as
+// their packed records are.
 import assert from "node:assert/strict";
 import { createReadStream } from "node:fs";
 import path from "node:path";

@@ -16,7 +16,7 @@ export const commands: readonly (CommandEntry | CommandGroup)[] = [
   },
   {
     usage: "inspect <target>",
-    describe: "Say what is inside a data set or a shard, or render one sample",
+    describe: "Report what is inside a data set or a shard, or render one sample",
     load: async () => (await import("./inspect.js")).inspectCommand,
   },
   {
