@@ -1,7 +1,7 @@
 // The command line: parses, runs one command, prints its result, turns errors into exit codes.
 import { closest } from "fastest-levenshtein";
 import type { Argv } from "yargs";
-import { asToolkitError, ToolkitError } from "../src/errors.js";
+import { asToolkitError, missingOption, ToolkitError } from "../src/errors.js";
 import { flag, text } from "../src/options/kinds.js";
 import { type Given, given, optionTable } from "../src/options/table.js";
 import { printableJson, printableLines } from "../src/printable.js";
@@ -71,7 +71,7 @@ async function parse(args: readonly string[], session: Session): Promise<number>
     await session.output.finish(`${version}\n`);
     return exitCodes.done;
   }
-  if (args[0] === "--help" || args[0] === "-h") {
+  if (args.length === 1 && (args[0] === "--help" || args[0] === "-h")) {
     await session.output.finish(`${overview(commands)}\n`);
     return exitCodes.done;
   }
@@ -138,13 +138,13 @@ async function runCommand(command: Command, parsed: Record<string, unknown>, ses
   ) as Given<typeof commonOptions>;
   const configured = config === undefined ? undefined : (await import("./options/config.js")).readConfig(config, flags);
   const options = givenOptions(flags, parsed, configured);
+  checkRequired(flags, options);
   const { closeStorage, configureStorage } = await import("../src/storage/store.js");
   const { storageOptions, storageOptionsFrom } = await import("./options/storage-options.js");
   configureStorage(storageOptionsFrom(given(storageOptions, options)));
-  const told = (lines: string) => shown(inFlags(lines, flags));
   const context: CommandContext = {
     signal: interruption.signal,
-    log: (line) => process.stderr.write(`${told(line)}\n`),
+    log: (line) => process.stderr.write(`${shown(inFlags(line, flags))}\n`),
     print: (lines) => output.print(lines),
     interactive: process.stderr.isTTY === true,
     onFailure: (work) => endings.push(work),
@@ -154,8 +154,16 @@ async function runCommand(command: Command, parsed: Record<string, unknown>, ses
   const { result, text: lines, ok = true } = await command.run(options, context).finally(closeStorage);
   if (result === undefined) return exitCodes.done;
   if (options.json === true) await output.finish(`${printableJson(result)}\n`);
-  else if (lines !== "") await output.finish(`${told(lines)}\n`);
+  else if (lines !== "") await output.finish(`${shown(lines)}\n`);
   return ok ? exitCodes.done : exitCodes.failed;
+}
+
+/** What a nested table requires may be left out with the whole of it: the library checks that. */
+function checkRequired(flags: readonly Flag[], options: Readonly<Record<string, unknown>>): void {
+  for (const { option, paths } of flags) {
+    const [key = "", ...inner] = paths[0] ?? [];
+    if (option.required && inner.length === 0 && options[key] === undefined) throw missingOption(key);
+  }
 }
 
 /** yargs collects an option that is given twice in a list; only lists are meant to be one. */
@@ -219,7 +227,7 @@ async function reportError(thrown: unknown, { interruption, output, flags }: Ses
   const error = withFlags(asToolkitError(thrown), flags);
   const { reason } = interruption;
   if (reason !== undefined || error.code === "INTERRUPTED") {
-    process.stderr.write(`dctstream: ${shown((reason ?? error).message)}; run the same command again to go on\n`);
+    process.stderr.write(`dctstream: ${shown((reason ?? error).message)}; run the same command again to resume\n`);
     return exitCodes.interrupted;
   }
   process.stderr.write(`dctstream: ${error.describe()}\n`);

@@ -25,8 +25,8 @@ export function numbers(expected: string, accepts: (value: number) => boolean): 
   return { expected, accepts: (value) => isNumber(value) && accepts(value), parse: parseNumber, shape: "value" };
 }
 
-export const positive = numbers("a number > 0", (value) => value > 0 && value < Number.POSITIVE_INFINITY);
-export const notNegative = numbers("a number >= 0", (value) => value >= 0 && value < Number.POSITIVE_INFINITY);
+export const positive = numbers("a number > 0", (value) => value > 0);
+export const notNegative = numbers("a number >= 0", (value) => value >= 0);
 /** Shares that leave something. */
 export const shares = numbers("in [0, 1)", (value) => value >= 0 && value < 1);
 export const probabilities = numbers("a probability in [0, 1]", (value) => value >= 0 && value <= 1);
@@ -93,9 +93,9 @@ export function parseBytes(given: string): number | undefined {
   return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
 }
 
-/** Numbers of bytes from 1 to `most`; text has a unit. */
-export function bytes(most = Number.MAX_SAFE_INTEGER): Kind<number> {
-  const limit = most === Number.MAX_SAFE_INTEGER ? "" : `, at most ${most}`;
+/** Numbers of bytes from 1 to `most`, without a bound at the default; text has a unit. */
+export function bytes(most = Number.POSITIVE_INFINITY): Kind<number> {
+  const limit = most === Number.POSITIVE_INFINITY ? "" : `, at most ${most}`;
   return {
     expected: `a size such as 64MiB, 1.5GB or 1000000${limit}`,
     accepts: (value) => isNumber(value) && Math.floor(value) >= 1 && value <= most,

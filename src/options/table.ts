@@ -128,5 +128,7 @@ function whyMissing(options: Readonly<Record<string, unknown>>, prefix: string):
 function completeNested(entries: Table, value: unknown, path: string): Record<string, unknown> | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== "object" || value === null) throw invalidOption(path, "an object of options", value);
+  // Who only declines asks for nothing.
+  if (Object.values(value).every((option) => option === undefined || option === false)) return undefined;
   return completeAt(entries, value as Readonly<Record<string, unknown>>, `${path}.`);
 }

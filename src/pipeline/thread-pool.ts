@@ -99,6 +99,6 @@ export class ThreadPool {
 export function threadEnded(what: string, exitCode: number): ToolkitError {
   return new ToolkitError(
     "THREAD_ENDED",
-    `a ${what} thread ended unexpectedly, with exit code ${exitCode}; run the same command again to go on`,
+    `a ${what} thread ended unexpectedly, with exit code ${exitCode}; run the same command again to resume`,
   );
 }

@@ -143,6 +143,12 @@ export function configOf(settings: TrainSettings): RunConfig {
   return Object.fromEntries(written) as unknown as RunConfig; // all but what its type leaves out
 }
 
+/** A setting as text, the same whatever order its keys were written in. */
+function textOf(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return JSON.stringify(value);
+  return JSON.stringify(Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))));
+}
+
 /**
  * The first setting in which two runs differ, as the reader of an error wants it; undefined when they are the same run.
  */
@@ -150,7 +156,7 @@ export function differenceOf(before: Readonly<Record<string, unknown>>, now: Run
   const after = JSON.parse(JSON.stringify(now)) as Record<string, unknown>;
   for (const name of new Set([...Object.keys(before), ...Object.keys(after)])) {
     if ((runOptions as RunTable)[name]?.identity === false) continue;
-    const [was, is] = [JSON.stringify(before[name]), JSON.stringify(after[name])];
+    const [was, is] = [textOf(before[name]), textOf(after[name])];
     if (was !== is) return `it was begun with ${name} ${was ?? "not given"}, now ${is ?? "not given"}`;
   }
   return undefined;

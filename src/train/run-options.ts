@@ -35,7 +35,7 @@ function identified<Entries extends Table>(entries: Entries, identity: boolean):
   return Object.fromEntries(list) as Identified<Entries>;
 }
 
-export const presetNames = ["paper", "fast", "tiny"] as const;
+const presetNames = ["paper", "fast", "tiny"] as const;
 export type PresetName = (typeof presetNames)[number];
 
 /** A folder, or false for none. */

@@ -34,7 +34,7 @@ test("an interrupted process ends after its grace although its main thread is in
   const program = `process.on("SIGTERM", () => {}); native.watchInterrupts(300, 130); ${hold} native.releaseTemporary(${JSON.stringify(kept)}); say(); ${busyForLong}`;
   const { status, stderr } = await runBusy(program, async (kill) => kill("SIGTERM"));
   assert.equal(status, 130, stderr);
-  assert.equal(stderr, "dctstream: interrupted; run the same command again to go on\n");
+  assert.equal(stderr, "dctstream: interrupted; run the same command again to resume\n");
   assert.deepEqual([existsSync(held), existsSync(kept)], [false, true]);
 });
 

@@ -43,6 +43,7 @@ test("options are completed with defaults, nested ones only where they are given
   });
   const cache = complete(entries, { ...least, cache: { folder: "c" } }).cache;
   assert.deepEqual(cache, { folder: "c", expanded: false });
+  assert.equal(complete(entries, { ...least, cache: { expanded: false } as never }).cache, undefined, "only declined");
   assert.deepEqual(given(pick(entries, ["out", "passes"]), least), { out: "b" });
   assert.deepEqual(Object.keys(omit(entries, ["cache", "policy", "passes"])), [
     "sources",

@@ -84,6 +84,8 @@ test("wrong usage exits 2 and says what was meant", async () => {
   );
   await wrong(["preprocess", "x"], /--out is missing/);
   await wrong(["preprocess", "--out", "y"], /<sources> is missing/);
+  await wrong(["export", "x"], /--out is missing/);
+  await wrong(["profile", "train", "x"], /--network is missing/);
   await wrong(["verify", "x", "y"], /unexpected argument y/);
   await wrong(["train", "--network", "resnet50-rgb", "--out", "y"], /<manifest> is missing/);
   await wrong(
@@ -119,6 +121,7 @@ test("help lists every command and its options", async () => {
   assert.equal(help.status, 0);
   for (const { usage } of commands) assert.ok(help.stdout.includes(`dctstream ${usage}`), usage);
   assert.match((await dctstream(["train", "--help"])).stdout, /--input-size/);
+  assert.match((await dctstream(["--help", "train"])).stdout, /--input-size/);
 });
 
 test("a configuration file gives options, the command line wins, unknown keys are errors", async (t) => {
@@ -135,6 +138,9 @@ test("a configuration file gives options, the command line wins, unknown keys ar
     [2, true],
     wrong.stderr,
   );
+  writeFileSync(config, "frequencies:\n  y: [0]\n");
+  const partial = await dctstream(["networks", "--config", config]);
+  assert.deepEqual([partial.status, /--frequencies must be 24, 48, 64 or lists/.test(partial.stderr)], [2, true]);
   const missing = await dctstream(["preprocess", source, "--config", path.join(folder, "none.yaml")]);
   assert.equal(missing.status, 2);
 });
@@ -173,7 +179,7 @@ test("an addon that is not built is an error with its cure", async (t) => {
   );
 });
 
-test("Ctrl-C exits 130 and says how to go on", async (t) => {
+test("Ctrl-C exits 130 and says how to resume", async (t) => {
   const folder = temporaryFolder(t);
   const source = await writeTar(path.join(folder, "s.tar"), sampleEntries(16));
   const out = path.join(folder, "out");

@@ -210,7 +210,7 @@ test("Ctrl-C ends a command although its threads are in native code that nothing
       },
     });
     assert.equal(status, 130, stderr);
-    assert.match(stderr, /dctstream: interrupted.*; run the same command again to go on/);
+    assert.match(stderr, /dctstream: interrupted.*; run the same command again to resume/);
     assert.deepEqual(halfWritten(out), []);
   }
   assert.equal((await run(["preprocess", source, "--out", out])).status, 0);

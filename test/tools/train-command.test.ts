@@ -86,7 +86,7 @@ test("Ctrl-C leaves a checkpoint, and the same command goes on after it", async 
   assert.equal(stopped.status, 130);
   assert.match(
     stopped.stderr,
-    /checkpoint after step \d+.*interrupted by SIGINT; run the same command again to go on/s,
+    /checkpoint after step \d+.*interrupted by SIGINT; run the same command again to resume/s,
   );
   const going = lastJson(await dctstream(["evaluate", out, manifest, "--json"]));
   assert.equal(going.samples, 30, "its latest checkpoint can be evaluated meanwhile");
@@ -95,7 +95,7 @@ test("Ctrl-C leaves a checkpoint, and the same command goes on after it", async 
   const { resumedAt, steps } = lastJson(resumed);
   assert.ok((resumedAt as number) >= 3 && (resumedAt as number) < 12, String(resumedAt));
   assert.equal(steps, 12);
-  assert.match(resumed.stderr, new RegExp(`going on after step ${resumedAt}`));
+  assert.match(resumed.stderr, new RegExp(`resuming after step ${resumedAt}`));
   const events = readdirSync(path.join(out, "tensorboard")).map((name) =>
     readFileSync(path.join(out, "tensorboard", name), "latin1"),
   );

@@ -87,5 +87,9 @@ test("two runs are the same whatever computes them, and differ in what comes out
     undefined,
   );
   assert.match(differenceOf(saved, config({ epochs: 30, warmupEpochs: 5 })) ?? "", /begun with epochs 90, now 30/);
+  const mixed = JSON.parse(JSON.stringify(config({ policy: { mixup: 0.2, brightness: 0.4 } })));
+  const otherOrder = { ...mixed, policy: { mixup: 0.2, brightness: 0.4 } };
+  assert.equal(differenceOf(otherOrder, config({ policy: { brightness: 0.4, mixup: 0.2 } })), undefined);
+  assert.match(differenceOf(otherOrder, config({ policy: { mixup: 0.3, brightness: 0.4 } })) ?? "", /policy/);
   assert.match(differenceOf(saved, config({ averageDecay: 0.9 })) ?? "", /averageDecay not given, now 0\.9/);
 });

@@ -1,5 +1,5 @@
 // dctstream preprocess
-import { complete, given, optionTable } from "../../src/options/table.js";
+import { complete, given, omit, optionTable } from "../../src/options/table.js";
 import { preprocessOptions } from "../../src/pipeline/preprocess/options.js";
 import { type PreprocessReport, preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { findSources } from "../../src/pipeline/preprocess/sources.js";
@@ -34,7 +34,7 @@ export const preprocessCommand = defineCommand({
     try {
       const report = await withProgress(context, "preprocess", (progress) =>
         preprocess({
-          ...given(preprocessOptions, options),
+          ...given(omit(preprocessOptions, ["rank", "worldSize"]), options),
           ...(options.merge ? {} : rankOf(options, process.env)),
           recorder: profiling?.recording,
           onCounters: (counters) => {
@@ -91,6 +91,6 @@ function describe(report: PreprocessReport): string {
     `${formatBytes(report.inputBytes)} of images -> ${formatBytes(report.outputBytes)} in ${report.shards} shards (x ${(report.outputBytes / report.inputBytes).toFixed(3)})`,
     report.complete
       ? `manifest: ${report.manifest}`
-      : "this rank's part is done; the last rank to finish writes the manifest, or `merge`",
+      : "this rank's part is done; the last rank to finish writes the manifest, or --merge",
   ].join("\n");
 }

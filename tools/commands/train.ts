@@ -142,7 +142,7 @@ function describeStart(start: RunStart, named: Readonly<Record<string, unknown>>
       ? []
       : describeClasses("the training set", valClasses).map((line) => `validation ${line}`)),
     ...(leftOut > 0 ? [`every epoch leaves out ${leftOut} samples, less than a batch; --no-drop-last keeps them`] : []),
-    ...(resumedAt > 0 ? [`going on after step ${resumedAt}`] : []),
+    ...(resumedAt > 0 ? [`resuming after step ${resumedAt}`] : []),
   ].join("\n");
 }
 

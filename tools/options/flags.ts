@@ -82,7 +82,7 @@ export function declareFlags(parser: Argv, flags: readonly Flag[]): Argv {
     const { name, positional, option } = flag;
     const describe = helpText(flag, flags);
     const { shape } = option.kind;
-    if (positional) return all.positional(name, { describe, ...(shape === "list" ? { array: true } : {}) });
+    if (positional) return all.positional(name, { describe });
     return all.option(name, {
       describe,
       group: `${option.group ?? "Options"}:`,

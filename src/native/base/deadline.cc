@@ -68,8 +68,8 @@ void on_signal(int number) {
   for (const std::string& path : state.temporaries) (void)unlink(path.c_str());
   if (interrupted) {
     // A progress bar may have hidden the cursor.
-    const char* const text = isatty(2) ? "\x1b[?25h\ndctstream: interrupted; run the same command again to go on\n"
-                                       : "dctstream: interrupted; run the same command again to go on\n";
+    const char* const text = isatty(2) ? "\x1b[?25h\ndctstream: interrupted; run the same command again to resume\n"
+                                       : "dctstream: interrupted; run the same command again to resume\n";
     (void)!write(2, text, std::strlen(text));
   }
   _exit(interrupted ? state.status : state.deadline_status);

@@ -65,6 +65,15 @@ inline bool get_bytes(const Napi::Value& value, Span<const uint8_t>* span) {
   return get_span<const uint8_t>(value, napi_uint8_array, span);
 }
 
+// A number of pixels as a limit; as many as can be counted exactly.
+inline bool get_pixels(const Napi::Value& value, uint64_t* pixels) {
+  if (!value.IsNumber()) return false;
+  const double number = value.As<Napi::Number>().DoubleValue();
+  if (!(number >= 0 && number <= double(uint64_t(1) << 53))) return false;
+  *pixels = uint64_t(number);
+  return true;
+}
+
 inline bool get_codec(const Napi::Value& value, Codec* codec) {
   return value.IsNumber() && codec_of(value.As<Napi::Number>().DoubleValue(), codec);
 }

@@ -135,11 +135,10 @@ Napi::Value ReadJpeg(const Napi::CallbackInfo& info) {
   ReadOptions options;
   ResizeOptions resize;
   const bool resizes = !info[5].IsUndefined();
-  if (!get_bytes(info[0], &file) || !info[1].IsNumber() || !get_codec(info[2], &options.codec) ||
-      !get_span<double>(info[4], napi_float64_array, &out) || out.length != kFactNumbers ||
-      (resizes && !get_resize(info[5], &resize)))
+  if (!get_bytes(info[0], &file) || !get_pixels(info[1], &options.limits.max_pixels) ||
+      !get_codec(info[2], &options.codec) || !get_span<double>(info[4], napi_float64_array, &out) ||
+      out.length != kFactNumbers || (resizes && !get_resize(info[5], &resize)))
     return bad_argument(env, "readJpeg(Uint8Array, number, codec, boolean, Float64Array, Int32Array?)");
-  options.limits.max_pixels = uint64_t(info[1].As<Napi::Number>().DoubleValue());
   options.libjpeg_only = info[3].ToBoolean().Value();
   if (resizes) options.resize = &resize;
   if (Status status = reader.read(file.data, file.length, options); !status.ok()) return fail(env, status);
@@ -168,10 +167,9 @@ Napi::Value TakeFile(const Napi::CallbackInfo& info) {
 Napi::Value ReadPixels(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Span<const uint8_t> file;
-  if (!get_bytes(info[0], &file) || !info[1].IsNumber() || !info[2].IsNumber())
-    return bad_argument(env, "readPixels(Uint8Array, number, number)");
   JpegLimits limits;
-  limits.max_pixels = uint64_t(info[1].As<Napi::Number>().DoubleValue());
+  if (!get_bytes(info[0], &file) || !get_pixels(info[1], &limits.max_pixels) || !info[2].IsNumber())
+    return bad_argument(env, "readPixels(Uint8Array, number, number)");
   Pixels pixels;
   if (Status status = read_pixels(file.data, file.length, limits, &pixels); !status.ok()) return fail(env, status);
   apply_orientation(info[2].As<Napi::Number>().Int32Value(), &pixels);

@@ -36,10 +36,9 @@ Napi::Value BuildSeekSample(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Scratch* scratch = env.GetInstanceData<Scratch>();
   Span<const uint8_t> jpeg;
-  if (!get_bytes(info[0], &jpeg) || !info[1].IsNumber() || !info[2].IsNumber())
-    return bad_argument(env, "buildSeekSample(Uint8Array, number, number)");
   SeekOptions options;
-  options.max_pixels = uint64_t(info[1].As<Napi::Number>().DoubleValue());
+  if (!get_bytes(info[0], &jpeg) || !get_pixels(info[1], &options.max_pixels) || !info[2].IsNumber())
+    return bad_argument(env, "buildSeekSample(Uint8Array, number, number)");
   options.spacing = info[2].As<Napi::Number>().Int32Value();
   if (options.spacing < SeekOptions::kSpacingByWidth || options.spacing > 65535)
     return bad_argument(env, "buildSeekSample: no spacing of that many MCUs");

@@ -13,10 +13,15 @@ export type Frequencies =
   | 64
   | { readonly y: readonly number[]; readonly cb: readonly number[]; readonly cr: readonly number[] };
 
-/** Selections of frequencies; keptFrequencies checks lists. */
+const isLists = (value: unknown): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (["y", "cb", "cr"] as const).every((name) => Array.isArray((value as Record<string, unknown>)[name]));
+
+/** Selections of frequencies; keptFrequencies checks what lists contain. */
 export const frequencySelections: Kind<Frequencies> = {
   expected: "24, 48, 64 or lists",
-  accepts: (value) => (typeof value === "object" && value !== null) || value === 24 || value === 48 || value === 64,
+  accepts: (value) => isLists(value) || value === 24 || value === 48 || value === 64,
   parse: (text) => ({ 24: 24, 48: 48, 64: 64 })[text] as Frequencies | undefined,
   shape: "value",
   choices: ["24", "48", "64"],

@@ -178,8 +178,8 @@ function checkEndpoint(endpoint: string | undefined): string | undefined {
   const url = URL.canParse(endpoint) && /^https?:\/\//i.test(endpoint) ? new URL(endpoint) : undefined;
   if (url !== undefined && url.username + url.password === "") return endpoint;
   throw invalidOption(
-    "s3.endpoint (or AWS_ENDPOINT_URL, or the profile's endpoint_url)",
-    "a URL such as http://localhost:9000, without user name and password",
+    "s3.endpoint",
+    "(as must AWS_ENDPOINT_URL and the profile's endpoint_url) a URL such as http://localhost:9000, without user name and password",
     publicUrl(endpoint),
   );
 }

@@ -6,7 +6,7 @@ import type { FreezeOptions, FrozenNetwork } from "./frozen-network.js";
 import type { Tf } from "./tensorflow.js";
 import type { PassHooks } from "./training-pass.js";
 
-export const engineNames = ["tensorflow", "webgpu"] as const;
+const engineNames = ["tensorflow", "webgpu"] as const;
 export type EngineName = (typeof engineNames)[number];
 
 export type DeviceChoice = "auto" | "cpu" | "gpu";

@@ -12,7 +12,7 @@ import { transformer } from "./transformer.js";
 export const networkOptions = optionTable({
   /** Side of the input in pixels, a multiple of 32. Default 224. */
   inputSize: {
-    kind: numbers("a multiple of 32", (value) => value >= 32 && value % 32 === 0),
+    kind: numbers("a multiple of 32, at most 4096", (value) => value >= 32 && value <= 4096 && value % 32 === 0),
     default: 224,
     describe: "Side of the views in pixels, a multiple of 32",
     group: "Network",

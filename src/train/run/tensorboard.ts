@@ -37,7 +37,7 @@ export function openTensorBoard(engine: Engine, settings: TrainSettings): Tensor
       if (writer !== undefined) work(writer);
     } catch (error) {
       writer = undefined;
-      onWarning?.(notWritable("event files end here, training goes on", tensorboard, error));
+      onWarning?.(notWritable("event files end here, training continues", tensorboard, error));
     }
   };
   const write = (step: number, values: Readonly<Record<string, number | undefined>>) =>

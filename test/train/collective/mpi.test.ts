@@ -127,7 +127,7 @@ test("told to stop, the ranks stop together after a step and leave a checkpoint"
     },
   });
   assert.notEqual(run.status, 0);
-  assert.match(run.stderr, /checkpoint after step \d+.*run the same command again to go on/s);
+  assert.match(run.stderr, /checkpoint after step \d+.*run the same command again to resume/s);
   const { checkpoints } = JSON.parse(readFileSync(path.join(stopped, "run.json"), "utf8"));
   const last = checkpoints.at(-1).step as number;
   assert.ok(last >= 7 && last < 40, String(last));
