@@ -1,7 +1,7 @@
 // All commands, in the order of --help. Each is loaded when it is asked for: most of the toolkit is of no use to most
 // commands.
 import type { CommandEntry, CommandGroup } from "../command.js";
-import { profileCommands } from "./profile/index.js";
+import { profileCommands } from "../profile/commands.js";
 
 export const commands: readonly (CommandEntry | CommandGroup)[] = [
   {

@@ -9,12 +9,12 @@ import { metricsOptions, serveMetrics } from "../metrics.js";
 import { runProfileOptions } from "../options/profile-options.js";
 import { formatBytes } from "../options/quantity.js";
 import { RunProfile, writePage } from "../profile/output.js";
-import { profilePreprocessing } from "../profile/preprocess.js";
-import { measurePreprocessLimits } from "../profile/preprocess-limits.js";
+import { renderProfile } from "../profile/page.js";
+import { measurePreprocessLimits } from "../profile/preprocess/limits.js";
+import { profilePreprocessing } from "../profile/preprocess/measure.js";
 import { describeProfile } from "../profile/text.js";
 import { withProgress } from "../progress.js";
 import { rankOf } from "../rank.js";
-import { renderProfile } from "../report/profile.js";
 
 const commandOptions = optionTable({
   ...preprocessOptions,

@@ -21,7 +21,7 @@ import { formatBytes, formatDuration, formatShare } from "../options/quantity.js
 import { measureLimits } from "../profile/feeding.js";
 import { RunProfile, writePage } from "../profile/output.js";
 import { describeProfile } from "../profile/text.js";
-import { feedingOf, profileSteps } from "../profile/train.js";
+import { feedingOf, profileSteps } from "../profile/train/measure.js";
 import { ProgressLine } from "../progress-line.js";
 import { renderTraining } from "../report/training.js";
 

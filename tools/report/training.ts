@@ -2,10 +2,10 @@
 import type { TrainReport } from "../../src/train/report.js";
 import type { EpochLine, parseHistory, StepLine } from "../../src/train/run/history.js";
 import { formatDuration, formatShare } from "../options/quantity.js";
+import { profileSections } from "../profile/page.js";
 import type { Profiled } from "../profile/profiled.js";
 import { escapeHtml, lineChart, type Series } from "./charts.js";
 import { factTable, renderPage, section } from "./page.js";
-import { profileSections } from "./profile.js";
 
 /** `history` are the lines of the run's history.jsonl. */
 export function renderTraining(

@@ -8,9 +8,9 @@ import { trainOptions } from "../../../src/train/run-options.js";
 import { defineCommand } from "../../command.js";
 import { profileOptions, sweepOption } from "../../options/profile-options.js";
 import { batchSizeOption, manifestOption, readOptions } from "../../options/read-options.js";
-import { finishProfile } from "../../profile/output.js";
-import { settingsOf, sweepFrom, sweepThrough } from "../../profile/sweep.js";
-import { profileTrain } from "../../profile/train.js";
+import { finishProfile } from "../output.js";
+import { settingsOf, sweepFrom, sweepThrough } from "../sweep.js";
+import { profileTrain } from "./measure.js";
 
 const commandOptions = optionTable({
   ...manifestOption,

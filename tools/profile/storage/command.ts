@@ -4,11 +4,11 @@ import { complete, optionTable } from "../../../src/options/table.js";
 import { defineCommand } from "../../command.js";
 import { profileOptions } from "../../options/profile-options.js";
 import { formatBytes } from "../../options/quantity.js";
-import { writePage, writeTrace } from "../../profile/output.js";
-import { Recording } from "../../profile/recording.js";
-import { profileStorage, type StorageProfile } from "../../profile/storage.js";
-import { renderStorage } from "../../report/storage.js";
 import { table } from "../../table.js";
+import { writePage, writeTrace } from "../output.js";
+import { Recording } from "../recording.js";
+import { profileStorage, type StorageProfile } from "./measure.js";
+import { renderStorage } from "./page.js";
 
 const commandOptions = optionTable({
   url: {

@@ -7,9 +7,9 @@ import { networkOptions } from "../../../src/train/networks/layers-of.js";
 import { defineCommand } from "../../command.js";
 import { profileOptions, sweepOption } from "../../options/profile-options.js";
 import { batchSizeOption, manifestOption, readOptions } from "../../options/read-options.js";
-import { finishProfile } from "../../profile/output.js";
-import { profileRead } from "../../profile/read.js";
-import { settingsOf, sweepFrom, sweepThrough } from "../../profile/sweep.js";
+import { finishProfile } from "../output.js";
+import { settingsOf, sweepFrom, sweepThrough } from "../sweep.js";
+import { profileRead } from "./measure.js";
 
 const commandOptions = optionTable({
   ...manifestOption,

@@ -1,10 +1,10 @@
 // The page of dctstream profile storage.
-import { formatBytes } from "../options/quantity.js";
-import type { ReadPattern, StorageProfile } from "../profile/storage.js";
-import { escapeHtml, lineChart, type Series } from "./charts.js";
-import { machineSection } from "./machine.js";
-import { cell, renderPage, row, section, wideTable } from "./page.js";
-import { headline, rest } from "./sentence.js";
+import { formatBytes } from "../../options/quantity.js";
+import { escapeHtml, lineChart, type Series } from "../../report/charts.js";
+import { machineSection } from "../../report/machine.js";
+import { cell, renderPage, row, section, wideTable } from "../../report/page.js";
+import { headline, rest } from "../../report/sentence.js";
+import type { ReadPattern, StorageProfile } from "./measure.js";
 
 /** Colours of the lines, by the size of reads. */
 const styles = ["storage", "output", "decode", "views"];

@@ -1,12 +1,17 @@
 // dctstream profile network: steps on one batch in memory, the most that faster input could win.
-import type { Engine } from "../../src/train/engine/engine.js";
-import { stepStage } from "../../src/train/run/meter.js";
-import { matrixProductRate, type Phase, type TimeNetworkOptions, timeNetwork } from "../../src/train/time-network.js";
-import { coresOf, startMeasuring } from "./measure.js";
-import { quantilesOf } from "./quantile.js";
-import type { Recording } from "./recording.js";
-import type { Profile } from "./stage.js";
-import { rate } from "./verdict.js";
+import type { Engine } from "../../../src/train/engine/engine.js";
+import { stepStage } from "../../../src/train/run/meter.js";
+import {
+  matrixProductRate,
+  type Phase,
+  type TimeNetworkOptions,
+  timeNetwork,
+} from "../../../src/train/time-network.js";
+import { coresOf, startMeasuring } from "../measure.js";
+import { quantilesOf } from "../quantile.js";
+import type { Recording } from "../recording.js";
+import type { Profile } from "../stage.js";
+import { rate } from "../verdict.js";
 
 export interface NetworkProfile extends Profile {
   readonly network: string;

@@ -1,13 +1,13 @@
 // The page of a profile: the verdict, where the pipeline is narrow, and what its threads did when.
 import { formatBytes, formatShare } from "../options/quantity.js";
-import type { Lane, Recording, Span } from "../profile/recording.js";
-import type { Profile, Stage } from "../profile/stage.js";
-import { describeRecommendation } from "../profile/text.js";
-import { percent, rate } from "../profile/verdict.js";
-import { escapeHtml, type Series, stackChart, timelineChart } from "./charts.js";
-import { machineSection } from "./machine.js";
-import { cell, renderPage, row, section, wideTable } from "./page.js";
-import { headline, rest } from "./sentence.js";
+import { escapeHtml, type Series, stackChart, timelineChart } from "../report/charts.js";
+import { machineSection } from "../report/machine.js";
+import { cell, renderPage, row, section, wideTable } from "../report/page.js";
+import { headline, rest } from "../report/sentence.js";
+import type { Lane, Recording, Span } from "./recording.js";
+import type { Profile, Stage } from "./stage.js";
+import { describeRecommendation } from "./text.js";
+import { percent, rate } from "./verdict.js";
 
 /** The length of the timeline: as much as can be distinguished. */
 const timelineMs = 1500;

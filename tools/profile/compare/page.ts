@@ -1,10 +1,10 @@
 // The page of dctstream profile compare.
-import { formatBytes } from "../options/quantity.js";
-import type { Comparison, Way } from "../profile/compare.js";
-import { rate } from "../profile/verdict.js";
-import { escapeHtml } from "./charts.js";
-import { machineSection } from "./machine.js";
-import { cell, renderPage, row, section, wideTable } from "./page.js";
+import { formatBytes } from "../../options/quantity.js";
+import { escapeHtml } from "../../report/charts.js";
+import { machineSection } from "../../report/machine.js";
+import { cell, renderPage, row, section, wideTable } from "../../report/page.js";
+import { rate } from "../verdict.js";
+import type { Comparison, Way } from "./measure.js";
 
 const parts = [
   ["read", "storage"],

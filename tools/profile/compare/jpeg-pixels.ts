@@ -2,12 +2,12 @@
 // and libjpeg-turbo), to be compared with.
 import { readFile } from "node:fs/promises";
 import sharp from "sharp";
-import { mapOrdered } from "../../src/map-ordered.js";
-import { formOf, slotArrays, slotBytes } from "../../src/pipeline/load/slot.js";
-import { planView, type ViewOptions } from "../../src/pipeline/load/view.js";
-import { type Random, randomFor } from "../../src/shards/random.js";
-import { labelledSamples } from "../../src/train/step/plain-step.js";
-import type { StepBatch } from "../../src/train/step/step.js";
+import { mapOrdered } from "../../../src/map-ordered.js";
+import { formOf, slotArrays, slotBytes } from "../../../src/pipeline/load/slot.js";
+import { planView, type ViewOptions } from "../../../src/pipeline/load/view.js";
+import { type Random, randomFor } from "../../../src/shards/random.js";
+import { labelledSamples } from "../../../src/train/step/plain-step.js";
+import type { StepBatch } from "../../../src/train/step/step.js";
 
 export interface JpegFile {
   readonly path: string;

@@ -3,19 +3,19 @@ import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { ToolkitError } from "../../src/errors.js";
-import type { PreprocessOptions } from "../../src/pipeline/preprocess/options.js";
-import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
-import { findSources } from "../../src/pipeline/preprocess/sources.js";
-import { addCounters, type PipelineCounters } from "../../src/pipeline/stage-clock.js";
-import { writableAt } from "../../src/storage/at.js";
-import { joinUrl } from "../../src/storage/url.js";
-import { coresOf, type Measured, startMeasuring, throughputOf } from "./measure.js";
-import { bestWorkers, type Option, recommend, type Station } from "./model.js";
-import { measurePreprocessLimits, type PreprocessLimits } from "./preprocess-limits.js";
-import { type Profiled, profiledFrom } from "./profiled.js";
-import { Recording } from "./recording.js";
-import { stagesOf } from "./stage.js";
+import { ToolkitError } from "../../../src/errors.js";
+import type { PreprocessOptions } from "../../../src/pipeline/preprocess/options.js";
+import { preprocess } from "../../../src/pipeline/preprocess/preprocess.js";
+import { findSources } from "../../../src/pipeline/preprocess/sources.js";
+import { addCounters, type PipelineCounters } from "../../../src/pipeline/stage-clock.js";
+import { writableAt } from "../../../src/storage/at.js";
+import { joinUrl } from "../../../src/storage/url.js";
+import { coresOf, type Measured, startMeasuring, throughputOf } from "../measure.js";
+import { bestWorkers, type Option, recommend, type Station } from "../model.js";
+import { type Profiled, profiledFrom } from "../profiled.js";
+import { Recording } from "../recording.js";
+import { stagesOf } from "../stage.js";
+import { measurePreprocessLimits, type PreprocessLimits } from "./limits.js";
 
 /**
  * Sources that are shorter than the time to measure are read again in the same run: starting and ending would count for

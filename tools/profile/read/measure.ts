@@ -1,11 +1,11 @@
 // dctstream profile read: the loader with a consumer that does nothing.
-import { Loader } from "../../src/pipeline/load/loader.js";
-import { type LoaderOptions, loaderOptions } from "../../src/pipeline/load/options.js";
-import type { LoadedManifest } from "../../src/shards/manifest.js";
-import { type Feeding, feedingStages, measureLimits, recommendFor, stationOf } from "./feeding.js";
-import { type Measured, startMeasuring, throughputOf } from "./measure.js";
-import { type Profiled, profiledFrom } from "./profiled.js";
-import { Recording } from "./recording.js";
+import { Loader } from "../../../src/pipeline/load/loader.js";
+import { type LoaderOptions, loaderOptions } from "../../../src/pipeline/load/options.js";
+import type { LoadedManifest } from "../../../src/shards/manifest.js";
+import { type Feeding, feedingStages, measureLimits, recommendFor, stationOf } from "../feeding.js";
+import { type Measured, startMeasuring, throughputOf } from "../measure.js";
+import { type Profiled, profiledFrom } from "../profiled.js";
+import { Recording } from "../recording.js";
 
 /** Threads start and files are opened before anything counts. */
 const warmUpMs = 300;

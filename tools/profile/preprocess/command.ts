@@ -4,9 +4,9 @@ import { complete, omit, optionTable } from "../../../src/options/table.js";
 import { preprocessOptions } from "../../../src/pipeline/preprocess/options.js";
 import { defineCommand } from "../../command.js";
 import { profileOptions, sweepOption } from "../../options/profile-options.js";
-import { finishProfile } from "../../profile/output.js";
-import { profilePreprocess } from "../../profile/preprocess.js";
-import { sweepFrom, sweepThrough } from "../../profile/sweep.js";
+import { finishProfile } from "../output.js";
+import { sweepFrom, sweepThrough } from "../sweep.js";
+import { profilePreprocess } from "./measure.js";
 
 const sweepable = ["workers"] as const;
 

@@ -14,10 +14,10 @@ import { defineCommand } from "../../command.js";
 import { profileOptions } from "../../options/profile-options.js";
 import { formatShare } from "../../options/quantity.js";
 import { batchSizeOption } from "../../options/read-options.js";
-import { type NetworkProfile, profileNetwork } from "../../profile/network.js";
-import { writePage, writeTrace } from "../../profile/output.js";
-import { Recording } from "../../profile/recording.js";
-import { renderProfile } from "../../report/profile.js";
+import { writePage, writeTrace } from "../output.js";
+import { renderProfile } from "../page.js";
+import { Recording } from "../recording.js";
+import { type NetworkProfile, profileNetwork } from "./measure.js";
 
 const shapeOptions = optionTable({ ...networkOptions, ...classCountOption });
 

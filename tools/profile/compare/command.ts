@@ -12,11 +12,11 @@ import { defineCommand } from "../../command.js";
 import { profileFileOptions, secondsOption } from "../../options/profile-options.js";
 import { formatBytes } from "../../options/quantity.js";
 import { batchSizeOption, manifestOption } from "../../options/read-options.js";
-import { type Comparison, profileCompare } from "../../profile/compare.js";
-import { writePage } from "../../profile/output.js";
-import { rate } from "../../profile/verdict.js";
-import { renderComparison } from "../../report/comparison.js";
 import { table } from "../../table.js";
+import { writePage } from "../output.js";
+import { rate } from "../verdict.js";
+import { type Comparison, profileCompare } from "./measure.js";
+import { renderComparison } from "./page.js";
 
 const compareOptions = optionTable({
   ...manifestOption,

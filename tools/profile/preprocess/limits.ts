@@ -1,12 +1,12 @@
 // What the machine and its stores can do at most for preprocessing, measured where a profile is taken.
 import { createHash, randomUUID } from "node:crypto";
-import { factNumbers, readJpegFacts } from "../../src/native/index.js";
-import { isSample } from "../../src/pipeline/preprocess/sample.js";
-import { readSource, type Source } from "../../src/pipeline/preprocess/sources.js";
-import { at, writableAt } from "../../src/storage/at.js";
-import { putObject } from "../../src/storage/objects.js";
-import { isRemote, joinUrl } from "../../src/storage/url.js";
-import { landingRate, memoryCopyRate } from "./limits.js";
+import { factNumbers, readJpegFacts } from "../../../src/native/index.js";
+import { isSample } from "../../../src/pipeline/preprocess/sample.js";
+import { readSource, type Source } from "../../../src/pipeline/preprocess/sources.js";
+import { at, writableAt } from "../../../src/storage/at.js";
+import { putObject } from "../../../src/storage/objects.js";
+import { isRemote, joinUrl } from "../../../src/storage/url.js";
+import { landingRate, memoryCopyRate } from "../limits.js";
 
 const limitSeconds = 0.5;
 

@@ -1,17 +1,17 @@
 // dctstream profile storage: what a disk or a service gives, by how much is read at once and in what pieces.
 import { setMaxListeners } from "node:events";
-import { ToolkitError } from "../../src/errors.js";
-import { epochMs, type Recorder } from "../../src/pipeline/stage-clock.js";
-import { publicUrl } from "../../src/public-url.js";
-import { at } from "../../src/storage/at.js";
-import { countersSince, storageCounters } from "../../src/storage/counters.js";
-import type { ObjectInfo } from "../../src/storage/object-store.js";
-import { isRemote } from "../../src/storage/url.js";
-import { formatBytes } from "../options/quantity.js";
-import { coresOf, startMeasuring } from "./measure.js";
-import { medianOf, quantilesOf } from "./quantile.js";
-import type { Cores } from "./stage.js";
-import { percent } from "./verdict.js";
+import { ToolkitError } from "../../../src/errors.js";
+import { epochMs, type Recorder } from "../../../src/pipeline/stage-clock.js";
+import { publicUrl } from "../../../src/public-url.js";
+import { at } from "../../../src/storage/at.js";
+import { countersSince, storageCounters } from "../../../src/storage/counters.js";
+import type { ObjectInfo } from "../../../src/storage/object-store.js";
+import { isRemote } from "../../../src/storage/url.js";
+import { formatBytes } from "../../options/quantity.js";
+import { coresOf, startMeasuring } from "../measure.js";
+import { medianOf, quantilesOf } from "../quantile.js";
+import type { Cores } from "../stage.js";
+import { percent } from "../verdict.js";
 
 /** Range reads of one size, so many at a time. */
 export interface ReadPattern {
