@@ -213,14 +213,18 @@ int main(int argc, char** argv) {
   Viewer viewer(simd);
   PixelLoader loader;
   ImageReader coefficients(simd);
+  const auto spec_of = [](const Record& record, bool pixels) {
+    ViewSpec spec;
+    spec.kind = pixels ? ViewKind::kPixels : ViewKind::kDct;
+    spec.chroma_step = 2;
+    spec.x = record.x;
+    spec.y = record.y;
+    return spec;
+  };
   const auto view = [&](bool pixels, bool zstd) {
     return [&, pixels, zstd](size_t i) {
       const Record& record = records[i];
-      ViewSpec spec;
-      spec.kind = pixels ? ViewKind::kPixels : ViewKind::kDct;
-      spec.chroma_step = 2;
-      spec.x = record.x;
-      spec.y = record.y;
+      const ViewSpec spec = spec_of(record, pixels);
       float* const out = slot();
       const size_t luma = size_t(size) * size;
       void* const planes[3] = {out, out + luma, out + luma + luma / 4};
@@ -236,11 +240,7 @@ int main(int argc, char** argv) {
   const auto seek_view = [&](bool pixels) {
     return [&, pixels](size_t i) {
       const Record& record = records[i];
-      ViewSpec spec;
-      spec.kind = pixels ? ViewKind::kPixels : ViewKind::kDct;
-      spec.chroma_step = 2;
-      spec.x = record.x;
-      spec.y = record.y;
+      const ViewSpec spec = spec_of(record, pixels);
       float* const out = slot();
       const size_t luma = size_t(size) * size;
       void* const planes[3] = {out, out + luma, out + luma + luma / 4};

@@ -3,7 +3,7 @@ import { closest } from "fastest-levenshtein";
 import type { Argv } from "yargs";
 import { asToolkitError, missingOption, ToolkitError } from "../src/errors.js";
 import { flag, text } from "../src/options/kinds.js";
-import { type Given, given, optionTable } from "../src/options/table.js";
+import { given, optionTable } from "../src/options/table.js";
 import { printableJson, printableLines } from "../src/printable.js";
 import { publicUrls } from "../src/public-url.js";
 import { version } from "../src/version.js";
@@ -132,11 +132,9 @@ async function runCommand(command: Command, parsed: Record<string, unknown>, ses
   refuseRepeated(flags, parsed);
   await interruption.watch();
   interruption.signal.throwIfAborted();
-  const { config } = givenOptions(
-    flags.filter(({ name }) => name === "config"),
-    parsed,
-  ) as Given<typeof commonOptions>;
-  const configured = config === undefined ? undefined : (await import("./options/config.js")).readConfig(config, flags);
+  const { config } = parsed;
+  const configured =
+    typeof config === "string" ? (await import("./options/config.js")).readConfig(config, flags) : undefined;
   const options = givenOptions(flags, parsed, configured);
   checkRequired(flags, options);
   const { closeStorage, configureStorage } = await import("../src/storage/store.js");

@@ -2,6 +2,7 @@
 // Arrow file beside the manifest. With it in memory, reading a sample is one range read, and choosing samples by class
 // or in any order reads nothing.
 import { ToolkitError } from "../errors.js";
+import type { ComponentGeometry } from "../native/index.js";
 import type { ColumnTable, NumberArrays, NumberType } from "./arrow/column-table.js";
 import { columnsOf, readColumns } from "./arrow/columns.js";
 import { ArrowError } from "./arrow/flatbuffer.js";
@@ -67,8 +68,14 @@ export type Indexed = Pick<
   "key" | "label" | "width" | "height" | "components" | "quantTables" | "packed" | "crc32c"
 >;
 
+/** What a layout is made of: sampling factors, and a quantisation table for each component. */
+interface Laid {
+  readonly components: readonly Pick<ComponentGeometry, "h" | "v">[];
+  readonly quantTables: Uint16Array;
+}
+
 /** The bytes of a layout: see layoutBytes. */
-export function layoutOf({ components, quantTables }: Pick<SampleRecord, "components" | "quantTables">): Uint8Array {
+export function layoutOf({ components, quantTables }: Laid): Uint8Array {
   const layout = new Uint8Array(layoutBytes);
   const view = new DataView(layout.buffer);
   for (const [i, { h, v }] of components.entries()) {

@@ -18,6 +18,7 @@ import {
   type ViewForm,
 } from "../../src/native/index.js";
 import type { Random } from "../../src/shards/random.js";
+import { layoutOf } from "../../src/shards/sample-index.js";
 
 export interface View {
   readonly form: ViewForm;
@@ -83,15 +84,7 @@ export function seekSample(bytes: Uint8Array, change: Partial<BatchSample> = {})
 
 /** A table of layouts as the sample index holds them, one for each image. */
 export function layoutsOf(images: readonly StoredImage[]): Uint8Array {
-  const componentBytes = 2 + 2 * 64;
-  const table = Buffer.alloc(images.length * 3 * componentBytes);
-  for (const [i, { components, quantTables }] of images.entries())
-    for (const [c, { h, v }] of components.entries()) {
-      const at = (3 * i + c) * componentBytes;
-      table.set([h, v], at);
-      for (let k = 0; k < 64; k++) table.writeUInt16LE(quantTables[c * 64 + k] as number, at + 2 + 2 * k);
-    }
-  return table;
+  return Buffer.concat(images.map(layoutOf));
 }
 
 /** A sample of a batch that is a packed record. */

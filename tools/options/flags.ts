@@ -2,7 +2,6 @@
 // has given.
 import type { Argv } from "yargs";
 import { invalidOption } from "../../src/errors.js";
-import type { Kind } from "../../src/options/kinds.js";
 import type { Option, Table } from "../../src/options/table.js";
 
 // biome-ignore lint/suspicious/noExplicitAny: flags are of options of every type of value
@@ -135,4 +134,4 @@ export function byFlag(flags: readonly Flag[], options: object): Record<string, 
 
 /** What an option takes, for an error about a flag without a value. */
 export const expectedOf = (flags: readonly Flag[], name: string): string | undefined =>
-  (flags.find((flag) => flag.name === name)?.option.kind as Kind<unknown> | undefined)?.expected;
+  flags.find((flag) => flag.name === name)?.option.kind.expected;
