@@ -104,7 +104,12 @@ export interface Addon {
     replace: boolean,
     times: Float64Array | undefined,
   ): BatchFailure[] | undefined;
-  buildSeekSample(jpeg: Uint8Array, maxPixels: number, spacing: number): Uint8Array<ArrayBuffer> | string;
+  buildSeekSample(
+    jpeg: Uint8Array,
+    maxPixels: number,
+    spacing: number,
+    facts: Float64Array,
+  ): Uint8Array<ArrayBuffer> | string;
   sealSeekBlock(parts: readonly Uint8Array[], offsets: Float64Array): Uint8Array<ArrayBuffer>;
   sealedBytes(bytes: Uint8Array): number;
   openSeekBlock(sealed: Uint8Array): Uint8Array<ArrayBuffer>;
@@ -116,7 +121,7 @@ export interface Addon {
   crc32c(bytes: Uint8Array, before: number): number;
 }
 
-const expectedVersion = 8;
+const expectedVersion = 9;
 
 function loadAddon(): Addon {
   const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");

@@ -1,6 +1,7 @@
 // An index of untouched JPEG files: what it notes of each, the blocks that it is made of, and the bytes of a file that
 // a view needs. Views themselves are a batch's, beside those of packed records: renderBatch.
 import { addon } from "./addon.js";
+import { factNumbers } from "./jpeg.js";
 import type { SeekFacts, ViewAxis, ViewForm } from "./shapes.js";
 import { formNumbers, writeAxis } from "./view.js";
 
@@ -24,9 +25,16 @@ const spacingByWidth = -1;
  */
 export type SeekSample = { readonly block: OpenSeekBlock } | { readonly refused: string };
 
-/** Notes of a whole JPEG what is needed to decode parts of it. OUT_OF_MEMORY. */
-export function buildSeekSample(jpeg: Uint8Array, { maxPixels, spacing = spacingByWidth }: SeekOptions): SeekSample {
-  const made = addon.buildSeekSample(jpeg, maxPixels, spacing);
+/**
+ * Notes of a whole JPEG what is needed to decode parts of it. `facts`, of factNumbers, gets what readJpegFacts says of
+ * the file, but for what concerns packed bytes. OUT_OF_MEMORY.
+ */
+export function buildSeekSample(
+  jpeg: Uint8Array,
+  { maxPixels, spacing = spacingByWidth }: SeekOptions,
+  facts = new Float64Array(factNumbers),
+): SeekSample {
+  const made = addon.buildSeekSample(jpeg, maxPixels, spacing, facts);
   return typeof made === "string" ? { refused: made } : { block: made };
 }
 

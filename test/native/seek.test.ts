@@ -7,7 +7,10 @@ import {
   buildSeekSample,
   type ColorChange,
   encodeJpeg,
+  factNumbers,
   type OpenSeekBlock,
+  parseFacts,
+  readJpeg,
   readSeekFacts,
   renderBatch,
   type StoredImage,
@@ -95,6 +98,21 @@ for (const kind of [...jpegKinds, large, restarted]) {
       const whole = seekView(block, noise, view);
       assert.ok("out" in whole && sameBits(whole.out, expected), place);
     }
+  });
+}
+
+for (const kind of [...jpegKinds, large, restarted]) {
+  test(`${kind.name}: what is said of a file is what reading all of it says`, () => {
+    const file = makeJpeg(kind);
+    const facts = new Float64Array(factNumbers);
+    assert.ok("block" in buildSeekSample(file, { maxPixels }, facts));
+    const { width, height, colorSpace, components, quantTables, frequencies } = readJpeg(file, maxPixels, "none");
+    const found = parseFacts(facts);
+    assert.deepEqual(found.frequencies, frequencies);
+    assert.deepEqual(
+      { ...found, frequencies: undefined, warnings: 0 },
+      { ...found, frequencies: undefined, warnings: 0, width, height, colorSpace, components, quantTables },
+    );
   });
 }
 

@@ -22,7 +22,7 @@ Napi::Array names(Napi::Env env, const std::vector<const char*>& list) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Scratch* scratch = new Scratch();
   env.SetInstanceData(scratch);  // freed by node-addon-api when the environment ends
-  exports.Set("version", 8);     // raised when a function here changes; addon.ts refuses another
+  exports.Set("version", 9);     // raised when a function here changes; addon.ts refuses another
   exports.Set("simd", simd_name(scratch->simd));
   exports.Set("bestSimd", simd_name(best_simd()));
   exports.Set("rowsPerFrame", kRowsPerFrame);

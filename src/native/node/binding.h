@@ -150,6 +150,8 @@ Napi::Value RenderView(const Napi::CallbackInfo& info);
 Napi::Value RenderBatch(const Napi::CallbackInfo& info);
 
 // binding_jpeg.cc
+bool get_facts(const Napi::Value& value, Span<double>* facts);
+void describe_jpeg(const JpegFacts& facts, const FrequencyStats& stats, double* out);
 Napi::Object fact_positions(Napi::Env env);
 Napi::Object grid_positions(Napi::Env env);
 Napi::Value ReadJpeg(const Napi::CallbackInfo& info);

@@ -46,7 +46,28 @@ enum Fact {
   kFactNumbers = kFactStatistics + 3 * (1 + 4 * kBlockSize),
 };
 
-void describe(const JpegFacts& facts, const FrequencyStats& stats, double* out) {
+Napi::Value copy_out(const Napi::CallbackInfo& info, const std::vector<uint8_t>& bytes, const char* usage) {
+  Span<uint8_t> out;
+  if (!get_span<uint8_t>(info[0], napi_uint8_array, &out) || out.length != bytes.size())
+    return bad_argument(info.Env(), usage);
+  std::copy(bytes.begin(), bytes.end(), out.data);
+  return info.Env().Undefined();
+}
+
+int int_option(const Napi::Object& options, const char* name, int fallback) {
+  const Napi::Value value = options.Get(name);
+  return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : fallback;
+}
+
+bool flag_option(const Napi::Object& options, const char* name) { return options.Get(name).ToBoolean().Value(); }
+
+}  // namespace
+
+bool get_facts(const Napi::Value& value, Span<double>* facts) {
+  return get_span<double>(value, napi_float64_array, facts) && facts->length == kFactNumbers;
+}
+
+void describe_jpeg(const JpegFacts& facts, const FrequencyStats& stats, double* out) {
   std::fill(out, out + kFactNumbers, 0.0);
   out[kFactWidth] = facts.width;
   out[kFactHeight] = facts.height;
@@ -74,23 +95,6 @@ void describe(const JpegFacts& facts, const FrequencyStats& stats, double* out) 
   // Exact: all of them are below 2^52.
   std::copy(std::begin(numbers), std::end(numbers), out + kFactStatistics);
 }
-
-Napi::Value copy_out(const Napi::CallbackInfo& info, const std::vector<uint8_t>& bytes, const char* usage) {
-  Span<uint8_t> out;
-  if (!get_span<uint8_t>(info[0], napi_uint8_array, &out) || out.length != bytes.size())
-    return bad_argument(info.Env(), usage);
-  std::copy(bytes.begin(), bytes.end(), out.data);
-  return info.Env().Undefined();
-}
-
-int int_option(const Napi::Object& options, const char* name, int fallback) {
-  const Napi::Value value = options.Get(name);
-  return value.IsNumber() ? value.As<Napi::Number>().Int32Value() : fallback;
-}
-
-bool flag_option(const Napi::Object& options, const char* name) { return options.Get(name).ToBoolean().Value(); }
-
-}  // namespace
 
 // Where TypeScript finds each of them: it has no numbers of its own.
 Napi::Object fact_positions(Napi::Env env) {
@@ -136,13 +140,12 @@ Napi::Value ReadJpeg(const Napi::CallbackInfo& info) {
   ResizeOptions resize;
   const bool resizes = !info[5].IsUndefined();
   if (!get_bytes(info[0], &file) || !get_pixels(info[1], &options.limits.max_pixels) ||
-      !get_codec(info[2], &options.codec) || !get_span<double>(info[4], napi_float64_array, &out) ||
-      out.length != kFactNumbers || (resizes && !get_resize(info[5], &resize)))
+      !get_codec(info[2], &options.codec) || !get_facts(info[4], &out) || (resizes && !get_resize(info[5], &resize)))
     return bad_argument(env, "readJpeg(Uint8Array, number, codec, boolean, Float64Array, Int32Array?)");
   options.libjpeg_only = info[3].ToBoolean().Value();
   if (resizes) options.resize = &resize;
   if (Status status = reader.read(file.data, file.length, options); !status.ok()) return fail(env, status);
-  describe(reader.facts(), reader.stats(), out.data);
+  describe_jpeg(reader.facts(), reader.stats(), out.data);
   out.data[kFactDecoder] = reader.by_own_decoder();
   out.data[kFactRebuildable] = reader.rebuildable();
   out.data[kFactPackedBytes] = double(reader.packed().size());

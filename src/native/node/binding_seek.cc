@@ -31,19 +31,27 @@ Napi::Object seek_positions(Napi::Env env) {
                          {"numbers", kSeekFacts}});
 }
 
-// buildSeekSample(jpeg: Uint8Array, maxPixels, spacing): an open block of one sample, or a string: why there is none
+// buildSeekSample(jpeg: Uint8Array, maxPixels, spacing, facts: Float64Array): an open block of one sample, or a string:
+// why there is none. `facts` gets what readJpeg says of the image, without what concerns packed bytes.
 Napi::Value BuildSeekSample(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   Scratch* scratch = env.GetInstanceData<Scratch>();
   Span<const uint8_t> jpeg;
+  Span<double> facts;
   SeekOptions options;
-  if (!get_bytes(info[0], &jpeg) || !get_pixels(info[1], &options.max_pixels) || !info[2].IsNumber())
-    return bad_argument(env, "buildSeekSample(Uint8Array, number, number)");
+  if (!get_bytes(info[0], &jpeg) || !get_pixels(info[1], &options.max_pixels) || !info[2].IsNumber() ||
+      !get_facts(info[3], &facts))
+    return bad_argument(env, "buildSeekSample(Uint8Array, number, number, Float64Array)");
   options.spacing = info[2].As<Napi::Number>().Int32Value();
   if (options.spacing < SeekOptions::kSpacingByWidth || options.spacing > 65535)
     return bad_argument(env, "buildSeekSample: no spacing of that many MCUs");
   const Status status = scratch->seek_builder.build(jpeg.data, jpeg.length, options, &scratch->seek_sample);
   if (!status.ok()) return Napi::String::New(env, status.message);
+  ReadOptions read;
+  read.limits.max_pixels = options.max_pixels;
+  read.codec = Codec::kNone;
+  if (Status s = scratch->reader.read(jpeg.data, jpeg.length, read); !s.ok()) return Napi::String::New(env, s.message);
+  describe_jpeg(scratch->reader.facts(), scratch->reader.stats(), facts.data);
   std::vector<uint8_t> block;
   write_sample(scratch->seek_sample, &block);
   return new_bytes(env, block);
