@@ -4,3 +4,6 @@
 export const defaultMaxPixels = 100_000_000;
 /** The most bytes of an image file, where no option allows others. */
 export const defaultMaxImageBytes = 64 << 20;
+
+/** The most samples of a sealed block of an index. */
+export const maxBlockSamples = 128;

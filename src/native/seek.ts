@@ -32,14 +32,11 @@ export type SeekSample = { readonly block: OpenSeekBlock } | { readonly refused:
 export function buildSeekSample(
   jpeg: Uint8Array,
   { maxPixels, spacing = spacingByWidth }: SeekOptions,
-  facts = new Float64Array(factNumbers),
+  facts: Float64Array = new Float64Array(factNumbers),
 ): SeekSample {
   const made = addon.buildSeekSample(jpeg, maxPixels, spacing, facts);
   return typeof made === "string" ? { refused: made } : { block: made };
 }
-
-/** Samples of a sealed block. */
-export const maxBlockSamples = 128;
 
 /**
  * The samples of open blocks as an index file holds them: compact, and with a checksum; at most maxBlockSamples.

@@ -1,6 +1,9 @@
 // What manifests and sidecars may contain beyond the types of their fields: names of files in their own folder, and
 // numbers that can all be true at once. Readers allocate and loop by these numbers.
+import { maxBlockSamples } from "../native/limits.js";
+import { isRemote } from "../storage/url.js";
 import { keyProblem } from "./key.js";
+import type { SeekEntry } from "./seek-file.js";
 import type { ShardEntry } from "./writer.js";
 
 /** Every row of a record batch has this many bytes in its columns of numbers and offsets alone. */
@@ -23,6 +26,26 @@ interface Layout {
   readonly shards: readonly ShardEntry[];
 }
 
+interface Sourced {
+  readonly sources: readonly { readonly url: string }[];
+  readonly shards: readonly ShardEntry[];
+}
+
+/**
+ * Which source that files stayed in is not one, or lies on this machine although the manifest comes from a service: who
+ * wrote it may not have read these files. Undefined when all is well.
+ */
+export function sourceProblem({ sources, shards }: Sourced, url: string): string | undefined {
+  for (const { name, seek } of shards) {
+    if (seek === undefined) continue;
+    const source = sources[seek.source];
+    if (source === undefined) return `${name}: no source ${seek.source}, where its files are`;
+    if (isRemote(url) && !isRemote(source.url))
+      return `its files are at ${JSON.stringify(source.url.slice(0, 200))} on this machine, while it comes from a service; for a manifest of your own there is \`allowOutside\``;
+  }
+  return undefined;
+}
+
 /** Which numbers contradict each other; undefined when none do. */
 export function layoutProblem({ samples, shards }: Layout): string | undefined {
   let total = 0;
@@ -35,7 +58,7 @@ export function layoutProblem({ samples, shards }: Layout): string | undefined {
   return samples > maxSamples ? `${samples} samples, at most ${maxSamples} are possible` : undefined;
 }
 
-function shardProblem({ byteLength, samples, batches }: ShardEntry): string | undefined {
+function shardProblem({ byteLength, samples, batches, seek }: ShardEntry): string | undefined {
   let [end, rows] = [0, 0];
   for (const [i, batch] of batches.entries()) {
     if (batch.offset < end) return `record batch ${i} begins before the one in front of it ends`;
@@ -46,5 +69,22 @@ function shardProblem({ byteLength, samples, batches }: ShardEntry): string | un
       return `record batch ${i} has ${batch.samples} samples in ${batch.byteLength} bytes`;
     rows += batch.samples;
   }
-  return rows === samples ? undefined : `${samples} samples stated, ${rows} in its record batches`;
+  if (rows !== samples) return `${samples} samples stated, ${rows} in its record batches`;
+  return seek && seekProblem(seek, samples);
+}
+
+function seekProblem({ byteLength, samples, blocks, extensions }: SeekEntry, inShard: number): string | undefined {
+  let [end, rows] = [0, 0];
+  for (const [i, block] of blocks.entries()) {
+    if (block.offset < end) return `block ${i} begins before the one in front of it ends`;
+    end = block.offset + block.byteLength;
+    if (end > byteLength) return `block ${i} ends at byte ${end} of ${byteLength}`;
+    if (block.samples < 1 || block.samples > maxBlockSamples)
+      return `block ${i} has ${block.samples} samples, expected 1 to ${maxBlockSamples}`;
+    rows += block.samples;
+  }
+  if (rows !== samples) return `${samples} samples in their source stated, ${rows} in blocks`;
+  if (samples > inShard) return `${samples} samples in their source, ${inShard} in all`;
+  const named = extensions?.reduce((sum, run) => sum + run.samples, 0) ?? samples;
+  return named === samples ? undefined : `extensions of ${named} samples, ${samples} are in their source`;
 }

@@ -13,4 +13,6 @@ export const recordFlags = {
   converted: 8,
   /** A resized form: what is stored, and rebuilt, is the resized image. */
   resized: 16,
+  /** The file stayed in its source, of which the shard's seek file says how to enter it; no coefficients are stored. */
+  inSource: 32,
 } as const;

@@ -7,11 +7,15 @@ import { putObject, readText } from "../storage/objects.js";
 import { storageOptions } from "../storage/store.js";
 import { parentUrl } from "../storage/url.js";
 import { version } from "../version.js";
-import { layoutProblem, nameProblem } from "./check-manifest.js";
+import { layoutProblem, nameProblem, sourceProblem } from "./check-manifest.js";
 import { checkDocument, parseJson } from "./document.js";
 import { frequencySchema, sumsSchema } from "./statistics.js";
+import type { ShardEntry } from "./writer.js";
 
-export const manifestVersion = 4;
+/** Of data sets whose shards hold everything, and of those with files that stayed in their sources. */
+const manifestVersions = [4, 5] as const;
+/** Sidecars have a version of their own, which has not changed since. */
+const sidecarVersion = 4;
 export const manifestName = "manifest.json";
 
 const count = z.number().int().nonnegative();
@@ -25,18 +29,39 @@ const batchSchema = z.object({
   crc32c: z.number().int().min(0).max(0xffffffff),
 });
 
-const shardEntrySchema = z.object({
+const fileSchema = z.object({
   /** The name of a file in the manifest's folder. */
   name: z.string().min(1),
   byteLength: count,
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+/** Where to enter the files that stayed in their source; seek-file.ts describes the file and these fields. */
+const seekSchema = fileSchema.extend({
   samples: count,
-  batches: z.array(batchSchema),
+  source: count,
+  blocks: z.array(z.object({ offset: count, byteLength: count, samples: count })).readonly(),
+  extensions: z
+    .array(z.object({ extension: z.string(), samples: count }))
+    .readonly()
+    .optional(),
+});
+
+const shardEntrySchema = fileSchema.extend({
+  samples: count,
+  batches: z.array(batchSchema).readonly(),
+  seek: seekSchema.optional(),
 });
 
 const classSchema = z.object({ index: count, synset: z.string().optional(), name: z.string().optional() });
 
-const sourceSchema = z.object({ url: z.string(), byteLength: count, version: z.string() });
+const sourceSchema = z.object({
+  url: z.string(),
+  byteLength: count,
+  version: z.string(),
+  /** What it is; stated where files stayed in it. */
+  kind: z.enum(["tar", "class-folders"]).optional(),
+});
 
 /** One failed sample, as it stands in errors.jsonl too. */
 const failureSchema = z.object({
@@ -54,7 +79,7 @@ const failureSchema = z.object({
 
 const manifestSchema = z.object({
   format: z.literal("dctstream-manifest"),
-  version: z.literal(manifestVersion),
+  version: z.literal(manifestVersions),
   tool: z.string(),
   codec: z.enum(codecs),
   options: z.record(z.string(), z.unknown()),
@@ -78,7 +103,7 @@ const manifestSchema = z.object({
 
 const sidecarSchema = z.object({
   format: z.literal("dctstream-sidecar"),
-  version: z.literal(manifestVersion),
+  version: z.literal(sidecarVersion),
   /** Index of the source in the manifest's list, and the shard's number within that source. */
   source: count,
   part: count,
@@ -126,38 +151,51 @@ export function shardName(source: number, part: number): string {
 }
 
 /** Version first: a document from the future must not be reported as damaged. */
-function checkVersion(value: unknown, format: string, url: string): void {
+function checkVersion(value: unknown, format: string, known: readonly number[], url: string): void {
   const { format: found, version } = (value ?? {}) as { format?: unknown; version?: unknown };
   if (found !== format) {
     const what = typeof found === "string" ? JSON.stringify(found.slice(0, 40)) : typeof found;
     throw new ToolkitError("BAD_MANIFEST", `expected format "${format}", found ${what}`, { source: url });
   }
-  if (typeof version === "number" && version !== manifestVersion) {
-    const advice = version > manifestVersion ? "update it" : "run preprocess again, with `overwrite`";
+  if (typeof version === "number" && !known.includes(version)) {
+    const advice = version > Math.max(...known) ? "update it" : "run preprocess again, with `overwrite`";
     throw new ToolkitError(
       "UNSUPPORTED_MANIFEST_VERSION",
-      `version ${version}, this version of dctstream reads ${manifestVersion}; ${advice}`,
+      `version ${version}, this version of dctstream reads ${known.join(" and ")}; ${advice}`,
       { source: url },
     );
   }
 }
 
-function parse<T>(schema: z.ZodType<T>, format: string, text: string, url: string): T {
+interface Format {
+  readonly format: string;
+  readonly versions: readonly number[];
+}
+
+const manifestFormat: Format = { format: "dctstream-manifest", versions: manifestVersions };
+const sidecarFormat: Format = { format: "dctstream-sidecar", versions: [sidecarVersion] };
+
+function parse<T>(schema: z.ZodType<T>, { format, versions }: Format, text: string, url: string): T {
   const value = parseJson(text, url, "BAD_MANIFEST");
-  checkVersion(value, format, url);
+  checkVersion(value, format, versions, url);
   return checkDocument(schema, value, url, "BAD_MANIFEST");
 }
 
+/** The names of all files of shards. */
+const namesOf = (shards: readonly ShardEntry[]) =>
+  shards.flatMap(({ name, seek }) => (seek === undefined ? [name] : [name, seek.name]));
+
 /**
- * Parses a manifest. Throws BAD_MANIFEST when a file lies outside the folder, unless storage options allow it, and when
- * its numbers cannot all be true.
+ * Parses a manifest. Throws BAD_MANIFEST when a file lies outside the folder, or a manifest from a service has files on
+ * this machine for its sources, unless storage options allow it; and when its numbers cannot all be true.
  */
 export function parseManifest(text: string, url: string): LoadedManifest {
-  const manifest = parse(manifestSchema, "dctstream-manifest", text, url);
+  const manifest = parse(manifestSchema, manifestFormat, text, url);
   const { shards, index } = manifest;
   const outside = storageOptions().allowOutside === true;
   const problem =
-    (outside ? undefined : nameProblem([index.name, ...shards.map(({ name }) => name)])) ?? layoutProblem(manifest);
+    (outside ? undefined : (nameProblem([index.name, ...namesOf(shards)]) ?? sourceProblem(manifest, url))) ??
+    layoutProblem(manifest);
   if (problem !== undefined) throw new ToolkitError("BAD_MANIFEST", problem, { source: url });
   return { ...manifest, folder: parentUrl(url), url };
 }
@@ -175,16 +213,16 @@ export async function readManifest(url: string): Promise<LoadedManifest> {
 
 /** Parses a sidecar. Throws BAD_MANIFEST, also when its shard lies elsewhere or its numbers cannot all be true. */
 export function parseSidecar(text: string, url: string): Sidecar {
-  const sidecar = parse(sidecarSchema, "dctstream-sidecar", text, url);
+  const sidecar = parse(sidecarSchema, sidecarFormat, text, url);
   const shards = sidecar.shard === undefined ? [] : [sidecar.shard];
   const samples = shards.reduce((sum, shard) => sum + shard.samples, 0);
-  const problem = nameProblem(shards.map(({ name }) => name)) ?? layoutProblem({ samples, shards });
+  const problem = nameProblem(namesOf(shards)) ?? layoutProblem({ samples, shards });
   if (problem !== undefined) throw new ToolkitError("BAD_MANIFEST", problem, { source: url });
   return sidecar;
 }
 
 export async function writeSidecar(url: string, sidecar: SidecarBody, signal?: AbortSignal): Promise<void> {
-  const text = JSON.stringify({ format: "dctstream-sidecar", version: manifestVersion, ...sidecar });
+  const text = JSON.stringify({ format: "dctstream-sidecar", version: sidecarVersion, ...sidecar });
   await putObject(url, `${text}\n`, { signal });
 }
 
@@ -192,7 +230,11 @@ export async function writeManifest(
   url: string,
   body: Omit<Manifest, "format" | "version" | "tool">,
 ): Promise<Manifest> {
-  const head = { format: "dctstream-manifest", version: manifestVersion, tool: `dctstream ${version}` } as const;
+  const head = {
+    format: "dctstream-manifest",
+    version: body.shards.some(({ seek }) => seek !== undefined) ? 5 : 4,
+    tool: `dctstream ${version}`,
+  } as const;
   const manifest = { ...head, ...body };
   await putObject(url, `${JSON.stringify(manifest, undefined, 1)}\n`, { ifAbsent: true });
   return manifest;

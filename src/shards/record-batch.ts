@@ -4,6 +4,7 @@ import { type RecordBatch, Schema } from "apache-arrow";
 import type { Codec } from "../native/index.js";
 import type { RowOf } from "./arrow/column-table.js";
 import { TableWriter } from "./arrow/column-writers.js";
+import { recordFlags } from "./flags.js";
 import { recordColumns, type SampleRecord, shardMetadata, tableValues } from "./record.js";
 
 const encoder = new TextEncoder();
@@ -29,8 +30,12 @@ function distinctTables(tables: Uint16Array): DistinctTables {
   return { bytes: new Uint8Array(joined.buffer), indices };
 }
 
+/** The seek file has those of files that stayed in their source. */
+const noTables: DistinctTables = { bytes: new Uint8Array(0), indices: [0, 0, 0] };
+
 function rowOf(sample: SampleRecord): RowOf<typeof recordColumns> {
-  const tables = distinctTables(sample.quantTables);
+  const stayed = (sample.flags & recordFlags.inSource) !== 0;
+  const tables = stayed ? noTables : distinctTables(sample.quantTables);
   return {
     key: encoder.encode(sample.key),
     extension: encoder.encode(sample.extension),

@@ -4,6 +4,7 @@ import { type Codec, type ComponentGeometry, crc32c } from "../native/index.js";
 import { type ArrowBatch, type ArrowColumn, columnsOf } from "./arrow/columns.js";
 import type { ArrowField } from "./arrow/schema.js";
 import { imageProblem, maxComponents, namesProblem } from "./check-record.js";
+import { recordFlags } from "./flags.js";
 import { recordColumns, type SampleRecord, tableValues, type ViewableSample } from "./record.js";
 
 const decoder = new TextDecoder();
@@ -73,8 +74,9 @@ export class RecordBatchView {
     return { components, tables: rows.map((i) => number("quant_table", i)) };
   }
 
-  /** The table of each component, [components, 64]. */
+  /** The table of each component, [components, 64]; none where the file stayed in its source. */
   private quantTables(row: number, indices: readonly number[]): Uint16Array {
+    if ((this.number("flags", row) & recordFlags.inSource) !== 0) return new Uint16Array(0);
     const bytes = ownBytes(this.bytes("quant_tables", row));
     const distinct = new Uint16Array(bytes.buffer, 0, bytes.byteLength >> 1);
     const tables = new Uint16Array(indices.length * tableValues);

@@ -1,33 +1,35 @@
 // Samples -> one shard file: record batches of bounded size, a running SHA-256, published whole or not at all.
-import { createHash } from "node:crypto";
 import { type RecordBatch, RecordBatchFileWriter, RecordBatchWriter, type Schema } from "apache-arrow";
 import { type Codec, crc32c } from "../native/index.js";
-import { writableAt } from "../storage/at.js";
-import type { ObjectWriter } from "../storage/object-store.js";
-import { joinUrl } from "../storage/url.js";
+import { type FileEntry, HashedFile } from "./hashed-file.js";
 import type { SampleRecord } from "./record.js";
 import { RecordBatchBuilder } from "./record-batch.js";
 import { SampleIndexBuilder } from "./sample-index-builder.js";
+import { type FileInSource, type SeekEntry, SeekFileWriter, seekName } from "./seek-file.js";
 
 /** Where a record batch lies in its file: a reader fetches `byteLength` bytes from `offset` and has whole samples. */
 export interface BatchEntry {
   readonly offset: number;
   readonly byteLength: number;
   readonly samples: number;
-  /** Where the coefficients begin, from the batch's own first byte: all samples' one after another. */
+  /**
+   * Where the coefficients begin, from the batch's own first byte: all samples' one after another; 0 where there are
+   * none.
+   */
   readonly coefficients: number;
   /** CRC-32C of these bytes: a reader of a range cannot check the shard's own SHA-256. */
   readonly crc32c: number;
 }
 
-export interface ShardEntry {
-  /** Relative to the manifest. */
-  readonly name: string;
-  readonly byteLength: number;
-  readonly sha256: string;
+export interface ShardEntry extends FileEntry {
   readonly samples: number;
   readonly batches: readonly BatchEntry[];
+  /** Of those of its samples whose files stayed in their source; absent where there are none. */
+  readonly seek?: SeekEntry | undefined;
 }
+
+/** Bytes of a shard's files. */
+export const bytesOfShard = ({ byteLength, seek }: ShardEntry) => byteLength + (seek?.byteLength ?? 0);
 
 /** Samples per record batch: the unit of range reads. */
 const batchSamples = 128;
@@ -67,44 +69,52 @@ class CollectingFileWriter extends RecordBatchFileWriter {
     coefficients: ArrayBufferLike,
   ): Pick<BatchEntry, "offset" | "byteLength" | "coefficients"> {
     this.watched = coefficients;
+    this.watchedAt = 0;
     this.write(batch);
     const block = this._recordBatchBlocks.at(-1);
     if (block === undefined) throw new RangeError("no record batch was written");
     const { offset, metaDataLength, bodyLength } = block;
-    return { offset, byteLength: metaDataLength + bodyLength, coefficients: this.watchedAt - offset };
+    return { offset, byteLength: metaDataLength + bodyLength, coefficients: Math.max(0, this.watchedAt - offset) };
   }
+}
+
+export interface ShardPlace {
+  readonly folder: string;
+  readonly name: string;
+  /** Index of the source that its samples are of. */
+  readonly source: number;
 }
 
 export class ShardWriter {
   private readonly arrow = new CollectingFileWriter();
-  private readonly hash = createHash("sha256");
   private readonly batches: BatchEntry[] = [];
   private readonly pending: RecordBatchBuilder;
   private readonly index = new SampleIndexBuilder();
-  private writtenBytes = 0;
+  private seek: SeekFileWriter | undefined;
 
   private constructor(
-    private readonly name: string,
+    private readonly place: ShardPlace,
     codec: Codec,
-    private readonly out: ObjectWriter,
+    private readonly file: HashedFile,
+    private readonly signal: AbortSignal | undefined,
   ) {
     this.pending = new RecordBatchBuilder(codec);
   }
 
-  static async open(folder: string, name: string, codec: Codec, signal?: AbortSignal): Promise<ShardWriter> {
-    const url = joinUrl(folder, name);
-    return new ShardWriter(name, codec, await writableAt(url).create({ signal }));
+  static async open(place: ShardPlace, codec: Codec, signal?: AbortSignal): Promise<ShardWriter> {
+    return new ShardWriter(place, codec, await HashedFile.open(place.folder, place.name, signal), signal);
   }
 
   /** Bytes written so far and bytes waiting for their batch: what the roll-over is decided by. */
   get byteLength(): number {
-    return this.writtenBytes + this.pending.byteLength;
+    return this.file.byteLength + this.pending.byteLength + (this.seek?.byteLength ?? 0);
   }
 
-  /** The sample's memory is free again when this returns. */
-  async append(sample: SampleRecord): Promise<void> {
+  /** `stayed`: where the file is, if it is not in the record. The sample's memory is free again when this returns. */
+  async append(sample: SampleRecord, stayed?: FileInSource): Promise<void> {
     this.pending.append(sample);
     this.index.add(sample);
+    if (stayed !== undefined) await this.appendSeek(stayed);
     if (this.pending.samples >= batchSamples || this.pending.byteLength >= maxBatchBytes) await this.flushBatch();
   }
 
@@ -113,15 +123,23 @@ export class ShardWriter {
     await this.flushBatch();
     this.arrow.close();
     await this.writeChunks();
-    const info = await this.out.commit();
+    const seek = await this.seek?.finish();
+    this.seek = undefined;
+    const file = await this.file.commit();
     const samples = this.batches.reduce((sum, batch) => sum + batch.samples, 0);
-    const { name, batches } = this;
-    const shard = { name, byteLength: info.byteLength, sha256: this.hash.digest("hex"), samples, batches };
+    const shard = { ...file, samples, batches: this.batches, ...(seek === undefined ? {} : { seek }) };
     return { shard, index: this.index.finish() };
   }
 
   async abort(): Promise<void> {
-    await this.out.abort();
+    await this.seek?.abort();
+    await this.file.abort();
+  }
+
+  private async appendSeek(stayed: FileInSource): Promise<void> {
+    const { folder, name, source } = this.place;
+    this.seek ??= await SeekFileWriter.open(folder, seekName(name), source, this.signal);
+    await this.seek.append(stayed);
   }
 
   private async flushBatch(): Promise<void> {
@@ -139,16 +157,10 @@ export class ShardWriter {
   private async writeChunks(from = 0): Promise<number> {
     let crc = 0;
     for (const bytes of joinSmall(this.arrow.takeChunks())) {
-      crc = crc32c(bytes.subarray(Math.max(0, from - this.writtenBytes)), crc);
-      await this.writeBytes(bytes);
+      crc = crc32c(bytes.subarray(Math.max(0, from - this.file.byteLength)), crc);
+      await this.file.write(bytes);
     }
     return crc;
-  }
-
-  private async writeBytes(bytes: Uint8Array): Promise<void> {
-    this.hash.update(bytes);
-    this.writtenBytes += bytes.length;
-    await this.out.write(bytes);
   }
 }
 

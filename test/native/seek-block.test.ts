@@ -3,7 +3,6 @@ import { test } from "node:test";
 import {
   buildSeekSample,
   crc32c,
-  maxBlockSamples,
   openSeekBlock,
   readSeekFacts,
   sealedByteLength,
@@ -11,6 +10,7 @@ import {
   sealSeekBlock,
   unchangedColor,
 } from "../../src/native/index.js";
+import { maxBlockSamples } from "../../src/native/limits.js";
 import { planView } from "../../src/pipeline/load/view.js";
 import { type Random, randomFor } from "../../src/shards/random.js";
 import { jpegKinds, makeJpeg } from "../support/jpegs.js";

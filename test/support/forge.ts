@@ -27,7 +27,7 @@ export async function forgeDataset(like: string, folder: string, records: readon
   mkdirSync(folder, { recursive: true });
   const { folder: home, url: _, ...manifest } = await readManifest(like);
   const name = "shard-00000-00000.arrow";
-  const writer = await ShardWriter.open(folder, name, manifest.codec);
+  const writer = await ShardWriter.open({ folder, name, source: 0 }, manifest.codec);
   const builder = new SampleIndexBuilder();
   for (const record of records) {
     await writer.append(record);
