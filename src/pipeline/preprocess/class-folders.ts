@@ -4,7 +4,7 @@ import type { ErrorCode } from "../../error-codes.js";
 import { mapOrdered } from "../../map-ordered.js";
 import { keyProblem } from "../../shards/key.js";
 import { at } from "../../storage/at.js";
-import { isRemote } from "../../storage/url.js";
+import { isRemote, joinUrl } from "../../storage/url.js";
 import { watched } from "../stage-clock.js";
 import { isImageFile, ownFault, type TreeEntry, walkClassFolders } from "./class-tree.js";
 import { isArchiveName, splitName } from "./entry-names.js";
@@ -63,7 +63,7 @@ export async function* readClassFolders(
       else bytes += place.entry.file.byteLength;
     }
   };
-  const read = async (place: Place, both: AbortSignal) => ({ place, item: await itemOf(place, options, both) });
+  const read = async (place: Place, both: AbortSignal) => ({ place, item: await itemOf(root, place, options, both) });
   const limit = isRemote(root) ? remoteReadsInFlight : 1;
   for await (const { place, item } of watched(mapOrdered(wanted, read, { limit, signal }), onWait)) {
     yield [item];
@@ -89,14 +89,19 @@ async function* places(root: string, signal: AbortSignal): AsyncGenerator<Place>
     }
 }
 
-async function itemOf(place: Place, options: ReadSourceOptions, signal: AbortSignal): Promise<SourceItem> {
+async function itemOf(
+  root: string,
+  place: Place,
+  options: ReadSourceOptions,
+  signal: AbortSignal,
+): Promise<SourceItem> {
   const { entry, position } = place;
   const { kind, file } = entry;
   if (kind.is === "ignored") return { ignored: kind.reason, position };
   if (kind.is === "failure") return problemAt(place, kind.code, kind.message);
-  if (kind.is === "image") return readImage(place, options, signal);
+  if (kind.is === "image") return readImage(root, place, options, signal);
   const isImage = await isImageFile(file, signal).catch((error: unknown) => ownFault(error, file.url));
-  if (isImage === true) return readImage(place, options, signal);
+  if (isImage === true) return readImage(root, place, options, signal);
   if (isImage === false) return { ignored: "not an image", position };
   return problemAt(place, isImage.code, isImage.message);
 }
@@ -106,6 +111,7 @@ function problemAt({ entry: { path }, position }: Place, problem: ErrorCode, mes
 }
 
 async function readImage(
+  root: string,
   place: Place,
   { rules, maxEntryBytes, allocate }: ReadSourceOptions,
   signal: AbortSignal,
@@ -135,5 +141,7 @@ async function readImage(
     image,
     label: labelOf({ entry: path, division }, rules),
     json: undefined,
+    // A name that is not text has a URL which its path does not lead to.
+    inSource: url === joinUrl(root, path) ? { offset: 0, isObject: true } : undefined,
   };
 }

@@ -3,6 +3,9 @@ import type { WireError } from "../../errors.js";
 import type { Codec, DecoderChoice, ResizeOptions } from "../../native/index.js";
 import type { Work } from "../stage-clock.js";
 
+/** Whether a data set holds coefficients, or says how to decode the files where they are. */
+export type DatasetForm = "coefficients" | "index";
+
 /** What is made of every image. */
 export interface DecodeSettings {
   readonly codec: Codec;
@@ -11,11 +14,15 @@ export interface DecodeSettings {
   /** Whether images are turned upright by their EXIF orientation. */
   readonly orient: "ignore" | "apply";
   readonly resize: ResizeOptions | undefined;
+  /** What is kept of a file: its coefficients, or, where it can be entered, how to decode it where it is. */
+  readonly form: DatasetForm;
 }
 
 export interface DecodeTask {
   /** The files, in shared memory. */
   readonly images: readonly Uint8Array[];
+  /** Which of them can be read again in their source. */
+  readonly inSource: readonly boolean[];
   /** Where the results go: a ResultSlab. */
   readonly results: SharedArrayBuffer;
   readonly settings: DecodeSettings;

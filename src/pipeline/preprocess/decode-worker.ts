@@ -2,7 +2,15 @@
 // failure of the task.
 import { move, transferableSymbol, valueSymbol } from "piscina";
 import { toWire } from "../../errors.js";
-import { copyBytes, crc32c, parseFacts, readJpegFacts, takeFile, takePacked } from "../../native/index.js";
+import {
+  buildSeekSample,
+  copyBytes,
+  crc32c,
+  parseFacts,
+  readJpegFacts,
+  takeFile,
+  takePacked,
+} from "../../native/index.js";
 import { recordFlags } from "../../shards/flags.js";
 import { timeWork } from "../stage-clock.js";
 import { isStorable, type Origin, readStorable } from "./convert.js";
@@ -13,11 +21,37 @@ import { ResultSlab } from "./slab.js";
 interface Place {
   readonly slab: ResultSlab;
   readonly index: number;
+  /** The image is to stay where it is, if it can be decoded there. */
+  readonly inSource: boolean;
 }
 
 async function decodeImage(bytes: Uint8Array, settings: DecodeSettings, place: Place): Promise<void> {
   const options = { maxPixels: settings.maxPixels, upright: settings.orient === "apply" };
-  await readStorable(bytes, options, (file, origin) => store(file, settings, origin, place) || undefined);
+  const keep = (file: Uint8Array, origin: Origin) =>
+    (!origin.converted && place.inSource && enter(file, settings, origin, place)) ||
+    store(file, settings, origin, place);
+  await readStorable(bytes, options, (file, origin) => keep(file, origin) || undefined);
+}
+
+/** Keeps how to decode a file where it is; false when it cannot be entered. */
+function enter(file: Uint8Array, settings: DecodeSettings, origin: Origin, { slab, index }: Place): boolean {
+  const made = buildSeekSample(file, settings, slab.facts(index));
+  if ("refused" in made) return false;
+  const seek = slab.reserve(index, made.block.length);
+  copyBytes(seek, made.block);
+  const nothing = seek.subarray(0, 0);
+  slab.put(index, {
+    packed: nothing,
+    header: nothing,
+    trailer: nothing,
+    raw: undefined,
+    seek,
+    imageCrc32c: crc32c(file),
+    flags: recordFlags.inSource,
+    warnings: 0,
+    orientation: origin.orientation,
+  });
+  return true;
 }
 
 /** Stores a JPEG's coefficients; false when its colours are not luma and chroma. */
@@ -52,6 +86,7 @@ function store(original: Uint8Array, settings: DecodeSettings, origin: Origin, {
     header,
     trailer,
     raw: rebuildable ? undefined : raw,
+    seek: undefined,
     imageCrc32c: crc32c(file),
     flags:
       (jpeg.progressive ? recordFlags.progressive : 0) |
@@ -65,14 +100,15 @@ function store(original: Uint8Array, settings: DecodeSettings, origin: Origin, {
   return true;
 }
 
-export default async function decodeImages({ images, results, settings }: DecodeTask): Promise<unknown> {
+export default async function decodeImages({ images, inSource, results, settings }: DecodeTask): Promise<unknown> {
   const end = timeWork();
   const overflow: (ArrayBuffer | undefined)[] = [];
   const errors: DecodeAnswer["errors"][number][] = [];
   const slab = new ResultSlab(results, overflow);
   for (const [index, bytes] of images.entries()) {
     try {
-      await decodeImage(bytes, settings, { slab, index });
+      const stays = settings.form === "index" && inSource[index] === true;
+      await decodeImage(bytes, settings, { slab, index, inSource: stays });
     } catch (error) {
       errors[index] = toWire(error);
     }

@@ -109,7 +109,7 @@ export class KeyPart {
     division: string | undefined,
     position: number,
   ): RawSample | SourceProblem {
-    const { name, path, offset, bytes } = entry;
+    const { name, path, offset, dataOffset, bytes } = entry;
     const unread = entry.problem === undefined ? this.labels.find((label) => label.entry.problem)?.entry : entry;
     if (bytes === undefined || unread?.problem !== undefined) return unreadable(unread ?? entry, key, position, bytes);
     // The path is the key and the extension; a key may be worse than both, as ".." is of "...jpg".
@@ -118,7 +118,8 @@ export class KeyPart {
       return { problem: "BAD_KEY", key, message: `a name that ${unfit}`, entry: name, offset, position, image: bytes };
     const texts = this.texts();
     const label = labelOf({ entry: name, division, ...texts }, rules);
-    return { key, extension, image: bytes, label, json: texts?.json, entry: name, offset, position };
+    const inSource = { offset: dataOffset, isObject: false };
+    return { key, extension, image: bytes, label, json: texts?.json, entry: name, offset, inSource, position };
   }
 
   private texts(): Pick<Companions, "cls" | "txt" | "json" | "jsonName"> | undefined {

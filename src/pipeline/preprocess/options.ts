@@ -7,6 +7,7 @@ import { defaultMaxImageBytes, defaultMaxPixels } from "../../native/limits.js";
 import { bytes, flag, integers, type Kind, numbers, oneOf, text, texts } from "../../options/kinds.js";
 import { type Complete, complete, type Given, optionTable } from "../../options/table.js";
 import type { PipelineCounters, Recorder } from "../stage-clock.js";
+import type { DatasetForm } from "./decode-task.js";
 import { labelOptions } from "./label-rules.js";
 
 type FailureLimit = number | `${number}%`;
@@ -223,12 +224,13 @@ export type Settings = Omit<
   keyof typeof labelOptions | "sources" | "resize" | "maxErrors" | "passes"
 > &
   Pick<PreprocessOptions, "onProgress" | "recorder" | "onCounters" | "signal"> & {
+    readonly form: DatasetForm;
     readonly resize: ResizeOptions | undefined;
     readonly errorLimit: ErrorLimit;
   };
 
 /** Checks the options and fills their defaults in. INVALID_OPTION for anything outside its range. */
-export function resolveOptions(options: PreprocessOptions): Settings {
+export function resolveOptions(options: PreprocessOptions, form: DatasetForm): Settings {
   const settings = complete(preprocessOptions, options);
   const { resize, rank, worldSize, merge, overwrite } = settings;
   if (rank >= worldSize) throw invalidOption("rank", `an integer from 0 to ${worldSize - 1}`, rank);
@@ -239,6 +241,7 @@ export function resolveOptions(options: PreprocessOptions): Settings {
   const { onProgress, recorder, onCounters, signal } = options;
   return {
     ...settings,
+    form,
     resize,
     maxShardBytes: Math.floor(settings.maxShardBytes),
     maxImageBytes: Math.floor(settings.maxImageBytes),

@@ -40,8 +40,8 @@ export function outcomeOf(item: SourceItem, index: number, error: WireError | un
   if (error !== undefined || !isDecodable(item)) return { ...at, failure: failureOf(item, error, source) };
   const { index: label, name, synset } = item.label as ClassEntry;
   const entry = { index: label, ...(synset === undefined ? {} : { synset }), ...(name === undefined ? {} : { name }) };
-  const { key, extension, json } = item;
-  return { ...at, index, key, extension, json, entry };
+  const { key, extension, json, inSource } = item;
+  return { ...at, index, key, extension, json, entry, inSource };
 }
 
 function failureOf(item: RawSample | SourceProblem, error: WireError | undefined, source: Source): Failure {

@@ -8,6 +8,7 @@ import {
   parseSidecar,
   readManifest,
   type Sidecar,
+  type SourceEntry,
   shardName,
   shardPrefix,
   sidecarName,
@@ -21,14 +22,14 @@ import { baseName, joinUrl } from "../../storage/url.js";
  */
 const jobName = "job.json";
 
-const ownFile = /^(shard-\d{5}-\d{5}\.(arrow|json)|manifest\.json|index\.arrow|job\.json|errors\.jsonl)$/;
+const ownFile = /^(shard-\d{5}-\d{5}\.(arrow|seek|json)|manifest\.json|index\.arrow|job\.json|errors\.jsonl)$/;
 /** Whether preprocess writes files of this name. */
 export const isOutputFile = (name: string) => ownFile.test(name);
 
 /** Everything that decides the bytes of the output: options and the identity of the sources. */
 export interface Job {
   readonly options: { readonly codec: Codec } & Readonly<Record<string, unknown>>;
-  readonly sources: readonly { readonly url: string; readonly byteLength: number; readonly version: string }[];
+  readonly sources: readonly SourceEntry[];
 }
 
 export type OutputState = { readonly kind: "unfinished" } | { readonly kind: "complete"; readonly manifest: Manifest };
@@ -119,7 +120,9 @@ export async function readFinishedParts(folder: string, source: number): Promise
     const text = bytesOf.has(sidecarName(name)) ? await readText(url) : undefined;
     if (text === undefined) break;
     const sidecar = parseSidecar(text, url);
-    if (sidecar.shard !== undefined && bytesOf.get(name) !== sidecar.shard.byteLength) break;
+    const { shard } = sidecar;
+    const files = shard === undefined ? [] : [shard, ...(shard.seek === undefined ? [] : [shard.seek])];
+    if (files.some((file) => bytesOf.get(file.name) !== file.byteLength)) break;
     sidecars.push(sidecar);
   }
   return sidecars;

@@ -1,5 +1,6 @@
 // What preprocess reports when it is done.
 import { manifestName } from "../../shards/manifest.js";
+import { bytesOfShard } from "../../shards/writer.js";
 import type { StorageCounters } from "../../storage/counters.js";
 import { joinUrl } from "../../storage/url.js";
 import type { PipelineCounters } from "../stage-clock.js";
@@ -14,6 +15,8 @@ export interface PreprocessReport {
   readonly ignored: Readonly<Record<string, number>>;
   /** Samples that were decoded and encoded again, because their colours or format cannot be stored. */
   readonly converted: number;
+  /** Samples whose files stayed in their sources. */
+  readonly inSources: number;
   readonly shards: number;
   /** Bytes of the images read, and of the shards written. */
   readonly inputBytes: number;
@@ -50,9 +53,10 @@ export function reportOf(
     errors,
     ignored,
     converted,
+    inSources: sumOf(manifest.shards, ({ seek }) => seek?.samples ?? 0),
     shards: manifest.shards.length,
     inputBytes,
-    outputBytes: sumOf(manifest.shards, (shard) => shard.byteLength),
+    outputBytes: sumOf(manifest.shards, bytesOfShard),
     seconds: Number(seconds.toFixed(3)),
     imagesPerSecond: Math.round(samplesRead / seconds),
     alreadyDone: complete && samplesRead === 0,

@@ -150,9 +150,11 @@ export class PreprocessRun {
   private async decode(task: Task, signal: AbortSignal): Promise<DecodedTask> {
     if ("endOf" in task) return task;
     const source = this.sources[task.source] as Source;
-    const images = task.items.filter(isDecodable).map(({ image }) => image);
+    const decodable = task.items.filter(isDecodable);
+    const images = decodable.map(({ image }) => image);
+    const inSource = decodable.map((sample) => sample.inSource !== undefined);
     const slab = takeResultSlab(this.results);
-    const decodeTask: DecodeTask = { images, results: slab, settings: decodeSettings(this.settings) };
+    const decodeTask: DecodeTask = { images, inSource, results: slab, settings: decodeSettings(this.settings) };
     const answer = images.length === 0 ? nothingDecoded : await this.runTask(decodeTask, signal);
     for (const { image } of task.items) if (image !== undefined) this.allocator.release(image);
     let next = 0;
@@ -206,6 +208,6 @@ export class PreprocessRun {
   }
 }
 
-function decodeSettings({ codec, maxPixels, decoder, orient, resize }: Settings): DecodeSettings {
-  return { codec, maxPixels, decoder, orient, resize };
+function decodeSettings({ codec, maxPixels, decoder, orient, resize, form }: Settings): DecodeSettings {
+  return { codec, maxPixels, decoder, orient, resize, form };
 }

@@ -11,6 +11,14 @@ export interface Place {
   readonly offset: number | undefined;
 }
 
+/** Where a file lies in its source, for whoever reads it there again. */
+export interface InSource {
+  /** Its first byte, in the source or in an object of its own. */
+  readonly offset: number;
+  /** It is an object of its own, which its path below the source's URL names. */
+  readonly isObject: boolean;
+}
+
 export interface RawSample extends Place {
   readonly key: string;
   /** The extension with its dot, as in the source. */
@@ -19,6 +27,8 @@ export interface RawSample extends Place {
   readonly image: Uint8Array;
   readonly label: LabelResult;
   readonly json: string | undefined;
+  /** Undefined where it cannot be read again. */
+  readonly inSource: InSource | undefined;
   /** Where reading continues when everything before this sample is done: a position for the source's reader. */
   readonly position: number;
 }

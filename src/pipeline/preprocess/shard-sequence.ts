@@ -8,9 +8,11 @@ import {
   sidecarName,
   writeSidecar,
 } from "../../shards/manifest.js";
+import type { FileInSource } from "../../shards/seek-file.js";
 import { StatisticSums } from "../../shards/statistics.js";
 import { ShardWriter } from "../../shards/writer.js";
 import { joinUrl } from "../../storage/url.js";
+import type { InSource } from "./sample.js";
 import type { DecidedGroup, Outcome, ShardSettings } from "./shard-task.js";
 import { ResultSlab } from "./slab.js";
 
@@ -69,11 +71,13 @@ export class ShardSequence {
       gathered.failures.push(outcome.failure);
       return;
     }
-    const { index, key, extension, json, entry } = outcome;
-    const { facts, ...pieces } = images.get(index);
-    const { settings, source, part, signal } = this;
-    this.writer ??= await ShardWriter.open(settings.folder, shardName(source, part), settings.codec, signal);
-    await this.writer.append({ ...facts, ...pieces, key, extension, label: entry.index, json });
+    const { index, key, extension, json, entry, inSource } = outcome;
+    const { facts, seek, ...pieces } = images.get(index);
+    const { source, part, signal } = this;
+    const { folder, codec } = this.settings;
+    this.writer ??= await ShardWriter.open({ folder, name: shardName(source, part), source }, codec, signal);
+    const record = { ...facts, ...pieces, key, extension, label: entry.index, json };
+    await this.writer.append(record, seek && inSource && stayed(seek, inSource, extension));
     const identity = `${entry.index} ${entry.synset ?? ""} ${entry.name ?? ""}`;
     if (!gathered.classes.has(identity)) gathered.classes.set(identity, entry);
     gathered.statistics.add(facts.frequencies);
@@ -129,10 +133,14 @@ export class ShardSequence {
   }
 }
 
+const stayed = (block: Uint8Array, { offset, isObject }: InSource, extension: string): FileInSource => {
+  return { block, offset, extension: isObject ? extension : undefined };
+};
+
 type Written = Awaited<ReturnType<ShardWriter["finish"]>>;
 
 const sidecarParts = ({ shard, index }: Written): Pick<SidecarBody, "shard" | "index"> => ({
-  shard: { ...shard, batches: [...shard.batches] },
+  shard,
   index: Buffer.from(index).toString("base64"),
 });
 

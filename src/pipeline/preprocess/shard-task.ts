@@ -8,6 +8,7 @@ import type { StorageActivity } from "../../storage/remote/activity.js";
 import type { StorageOptions } from "../../storage/store.js";
 import type { Work } from "../stage-clock.js";
 import type { IgnoreReason } from "./entry-names.js";
+import type { InSource } from "./sample.js";
 
 /**
  * One item of a source, decided: an image to store, a failure to note, or a file that is only counted. `position` is
@@ -21,6 +22,8 @@ export type Outcome = { readonly position: number; readonly imageBytes: number }
       readonly extension: string;
       readonly json: string | undefined;
       readonly entry: ClassEntry;
+      /** Where its file can be read again. */
+      readonly inSource: InSource | undefined;
     }
   | { readonly failure: Failure }
   | { readonly ignored: IgnoreReason }

@@ -61,13 +61,17 @@ export class SlabAllocator {
 export type DecodedPieces = Pick<
   SampleRecord,
   "packed" | "header" | "trailer" | "raw" | "imageCrc32c" | "flags" | "warnings" | "orientation"
->;
+> & {
+  /** How to enter a file that stays in its source: an open block of one sample. */
+  readonly seek: Uint8Array | undefined;
+};
 
 /**
- * Per image: start and length of packed, header, trailer and raw (-1: none), then imageCrc32c, flags, warnings,
+ * Per image: start and length of packed, header, trailer, raw and seek (-1: none), then imageCrc32c, flags, warnings,
  * orientation.
  */
-const noteNumbers = 12;
+const pieceCount = 5;
+const noteNumbers = 2 * pieceCount + 4;
 const imageNumbers = noteNumbers + factNumbers;
 const notesBytes = slabImages * imageNumbers * Float64Array.BYTES_PER_ELEMENT;
 
@@ -106,13 +110,13 @@ export class ResultSlab {
   }
 
   /** Notes an image whose pieces lie in the room reserved for it. */
-  put(index: number, { packed, header, trailer, raw, ...numbers }: DecodedPieces): void {
+  put(index: number, { packed, header, trailer, raw, seek, ...numbers }: DecodedPieces): void {
     const notes = this.notes(index);
-    for (const [i, piece] of [packed, header, trailer, raw].entries()) {
+    for (const [i, piece] of [packed, header, trailer, raw, seek].entries()) {
       notes[2 * i] = piece?.byteOffset ?? 0;
       notes[2 * i + 1] = piece?.length ?? -1;
     }
-    notes.set([numbers.imageCrc32c, numbers.flags, numbers.warnings, numbers.orientation], 8);
+    notes.set([numbers.imageCrc32c, numbers.flags, numbers.warnings, numbers.orientation], 2 * pieceCount);
   }
 
   /** Views of the pieces, and the facts. */
@@ -120,15 +124,18 @@ export class ResultSlab {
     const notes = this.notes(index);
     const buffer = this.overflow[index] ?? this.buffer;
     const piece = (i: number) => new Uint8Array(buffer, notes[2 * i], notes[2 * i + 1]);
+    const optional = (i: number) => (notes[2 * i + 1] === -1 ? undefined : piece(i));
+    const number = (i: number) => notes[2 * pieceCount + i] as number;
     return {
       packed: piece(0),
       header: piece(1),
       trailer: piece(2),
-      raw: notes[7] === -1 ? undefined : piece(3),
-      imageCrc32c: notes[8] as number,
-      flags: notes[9] as number,
-      warnings: notes[10] as number,
-      orientation: notes[11] as number,
+      raw: optional(3),
+      seek: optional(4),
+      imageCrc32c: number(0),
+      flags: number(1),
+      warnings: number(2),
+      orientation: number(3),
       facts: parseFacts(this.facts(index)),
     };
   }

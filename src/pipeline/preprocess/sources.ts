@@ -22,6 +22,8 @@ export interface Source extends SourceEntry {
   readonly kind: "tar" | "class-folders";
   /** Where to read it. */
   readonly address: string;
+  /** True when its server sends it in one piece only. */
+  readonly sequential?: boolean | undefined;
   /** The class folders of class folders. */
   readonly divisions?: readonly string[];
 }
@@ -78,8 +80,8 @@ function describeFolder(url: string, { strayImages, archives }: TreeFacts): stri
   return `${what}, but archives such as ${archive}: tars below it are given as '${joinUrl(url, "**/*.tar")}', others have to be unpacked`;
 }
 
-function tarSource({ url, byteLength, version }: ObjectInfo): Source {
-  return { kind: "tar", address: url, url: publicUrl(url), byteLength, version };
+function tarSource({ url, byteLength, version, sequential }: ObjectInfo): Source {
+  return { kind: "tar", address: url, url: publicUrl(url), byteLength, version, sequential };
 }
 
 /**
