@@ -252,11 +252,13 @@ export class BatchRenderer {
 /** What is wrong with the machine is so with every sample; anything else is the sample's own. */
 const ofTheMachine: ReadonlySet<ErrorCode> = new Set(["IO_ERROR", "OUT_OF_MEMORY"]);
 
-function workerSource({ manifest, indexBytes, offsets, firstSamples }: Dataset, readsFiles: boolean): WorkerSource {
+function workerSource(dataset: Dataset, readsFiles: boolean): WorkerSource {
+  const { manifest, indexBytes, offsets, firstSamples, files } = dataset;
   return {
     indexBytes,
     offsets,
     firstSamples,
+    files,
     folder: manifest.folder,
     shardNames: manifest.shards.map(({ name }) => name),
     codec: manifest.codec,

@@ -1,11 +1,11 @@
-// The shards that a view thread has open. Every thread opens its own: files belong to the thread that opened them, and
-// end with it.
+// The files that a view thread has open: shards, and sources that files stayed in. Every thread opens its own: they
+// belong to the thread that opened them, and end with it.
 import { closeSync, openSync } from "node:fs";
 import { systemError, ToolkitError } from "../../errors.js";
 import { localPath, readOnly } from "../../storage/disk/store.js";
 import { isMissing, isOutOfFiles } from "../../system-errors.js";
 
-export class OpenShards {
+export class OpenFiles {
   /** Open files by URL, the least recently used first. */
   private readonly files = new Map<string, number>();
   /** The files of the task at hand: they stay open, however many they are. */
@@ -36,7 +36,7 @@ export class OpenShards {
         return openSync(localPath(url), readOnly);
       } catch (error) {
         if (isOutOfFiles(error) && this.closeOldest()) continue;
-        if (isMissing(error)) throw new ToolkitError("NOT_FOUND", "no such shard", { source: url, cause: error });
+        if (isMissing(error)) throw new ToolkitError("NOT_FOUND", "no such file", { source: url, cause: error });
         throw systemError("cannot open it", "read", url, error);
       }
     }

@@ -1,6 +1,7 @@
 // What passes between the loader and its view workers. Shared buffers, so nothing of size is copied.
 import type { WireError } from "../../errors.js";
 import type { BatchFailure, Codec, MixedPair, ViewForm } from "../../native/index.js";
+import type { SourceFiles } from "../../shards/source-files.js";
 import type { ViewWork } from "./load-clock.js";
 import type { ViewOptions } from "./view.js";
 
@@ -9,6 +10,7 @@ export interface WorkerSource {
   readonly indexBytes: Uint8Array<SharedArrayBuffer>;
   readonly offsets: Float64Array<SharedArrayBuffer>;
   readonly firstSamples: Float64Array<SharedArrayBuffer>;
+  readonly files: SourceFiles | undefined;
   readonly folder: string;
   readonly shardNames: readonly string[];
   readonly codec: Codec;

@@ -14,11 +14,12 @@ import {
 import { type Random, randomFamily } from "../../shards/random.js";
 import { parseSampleIndex, storedComponents } from "../../shards/sample-index.js";
 import { placeOf } from "../../shards/search.js";
+import { urlOfFile } from "../../shards/source-files.js";
 import { joinUrl } from "../../storage/url.js";
 import { timeWork } from "../stage-clock.js";
 import { drawColor, drawErasedBox } from "./augment.js";
 import type { ViewWork } from "./load-clock.js";
-import { OpenShards } from "./open-shards.js";
+import { OpenFiles } from "./open-files.js";
 import { slotArrays } from "./slot.js";
 import { planView, trainingPolicy, viewUnit } from "./view.js";
 import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings } from "./view-task.js";
@@ -31,7 +32,7 @@ const sources = settings.sources.map((source) => ({
 const layouts = sources.map(({ index }) => index.layouts);
 const unit = viewUnit(settings.view);
 const samples = new BatchSamples();
-const shards = new OpenShards(settings.openFiles);
+const opened = new OpenFiles(settings.openFiles);
 let family: { readonly epoch: number; readonly random: (sample: number, pass: number) => Random }[] = [];
 
 /** A stream of random numbers for every source of an epoch. */
@@ -96,9 +97,28 @@ function addSample(task: ViewTask, i: number): void {
   samples.add(entry);
 }
 
+/** Open blocks that describe files among the task's samples. */
+const blocks: Uint8Array[] = [];
+let blockNumbers = new Map<Uint8Array, number>();
+
+/** The number, among the task's blocks, of the one that describes the sample's file; -1 for a record. */
+function blockOf({ files }: (typeof sources)[number], sample: number): number {
+  const block = files?.blocks[files.block[sample] as number];
+  if (block === undefined) return -1;
+  let number = blockNumbers.get(block);
+  if (number === undefined) {
+    number = blocks.push(block) - 1;
+    blockNumbers.set(block, number);
+  }
+  return number;
+}
+
 /** Where the sample's bytes are: in the task's memory, or in a file that this thread reads. */
 function locate({ memory, sample: numbers }: ViewTask, i: number, source: (typeof sources)[number]): void {
   const sample = numbers[i] as number;
+  entry.block = blockOf(source, sample);
+  entry.blockSample = source.files?.blockSample[sample] ?? 0;
+  entry.firstByte = 0;
   if (memory !== undefined) {
     entry.memory = memory.buffer[i] as number;
     entry.offset = memory.offset[i] as number;
@@ -109,9 +129,14 @@ function locate({ memory, sample: numbers }: ViewTask, i: number, source: (typeo
     return;
   }
   if (!source.readsFiles) throw new ToolkitError("INTERNAL", "samples of a service came without their bytes");
-  entry.file = shards.open(joinUrl(source.folder, source.shardNames[placeOf(source.firstSamples, sample)] as string));
+  const shard = placeOf(source.firstSamples, sample);
+  const url =
+    entry.block < 0 || source.files === undefined
+      ? joinUrl(source.folder, source.shardNames[shard] as string)
+      : urlOfFile(source.files, source.index, shard, sample);
+  entry.file = opened.open(url);
   entry.offset = source.offsets[sample] as number;
-  entry.byteLength = source.index.byteLength[sample] as number;
+  entry.byteLength = (source.files?.byteLengths ?? source.index.byteLength)[sample] as number;
   entry.crc32c = source.index.crc32c[sample] as number;
   entry.checked = true;
   entry.codec = source.codec;
@@ -137,10 +162,13 @@ export function renderViews(task: ViewTask): ViewAnswer {
   };
   try {
     samples.clear();
+    blocks.length = 0;
+    blockNumbers = new Map();
     for (let i = 0; i < task.sample.length; i++) addSample(task, i);
     const failures: BatchFailure[] | undefined = renderBatch({
       memory: task.memory?.buffers ?? [],
       layouts,
+      blocks,
       samples,
       form: settings.form,
       out: slotArrays(task.slot, settings.form, settings.batchSize).map(({ data }) => data),
@@ -153,7 +181,7 @@ export function renderViews(task: ViewTask): ViewAnswer {
   } catch (error) {
     return { error: toWire(asToolkitError(error)), work: work() };
   } finally {
-    shards.taskEnded();
+    opened.taskEnded();
   }
 }
 
