@@ -23,6 +23,8 @@ export type { NamedArray } from "./pipeline/load/slot.js";
 export type { LoaderData, LoaderSource } from "./pipeline/load/sources.js";
 export type { LoaderState } from "./pipeline/load/state.js";
 export { type Normalization, planView, type ViewOptions } from "./pipeline/load/view.js";
+export { type ManifestOfOptions, manifestOf } from "./pipeline/manifest-of.js";
+export { type IndexOptions, indexSources } from "./pipeline/preprocess/index-sources.js";
 export type { PreprocessOptions, PreprocessProgress } from "./pipeline/preprocess/options.js";
 export { type PreprocessReport, preprocess } from "./pipeline/preprocess/preprocess.js";
 export {

@@ -3,6 +3,7 @@ import { availableParallelism } from "node:os";
 import { invalidOption, type ToolkitError } from "../errors.js";
 import { type Complete, complete, type Given } from "../options/table.js";
 import { mixesPairs } from "../pipeline/load/augment.js";
+import type { PreprocessProgress } from "../pipeline/preprocess/options.js";
 import type { PipelineCounters, Recorder } from "../pipeline/stage-clock.js";
 import { publicUrl } from "../public-url.js";
 import type { ClassComparison } from "../shards/class-list.js";
@@ -22,6 +23,8 @@ export interface TrainOptions extends Given<typeof trainOptions> {
    * written to.
    */
   readonly onWarning?: ((warning: ToolkitError) => void) | undefined;
+  /** Called while data that are no data set yet are indexed. */
+  readonly onIndexing?: ((progress: PreprocessProgress) => void) | undefined;
   /** Called once, before the first step, with all options as they hold. */
   readonly onStart?: ((start: RunStart) => void) | undefined;
   /** Receives everything that the stages do, from storage to steps. */

@@ -49,14 +49,14 @@ const foldersOrNone: Kind<string | false> = {
 /** Everything of a run that can be written down. */
 export const runOptions = optionTable({
   /**
-   * Manifest to train on, or the folder that holds it. Its location is no part of a run's identity: the data are known
-   * by their samples.
+   * Manifest to train on, or the folder that holds it; or tars, or a folder of images, of which an index is made first
+   * and kept in the cache folder. The location is no part of a run's identity: the data are known by their samples.
    */
   manifest: {
     kind: text,
     required: true,
     identity: false,
-    describe: "A manifest, or the folder that holds it",
+    describe: "A manifest or the folder that holds it; or tars, or a folder of images, which are indexed first",
   },
   /** A network's id, as in networks/definitions.ts. */
   network: {
@@ -75,8 +75,8 @@ export const runOptions = optionTable({
     describe: "Folder of the run, a path or s3://bucket/folder; the same command again resumes it",
     group: "Run",
   },
-  /** Data set to evaluate on. Default: none. */
-  val: { kind: text, identity: false, describe: "Manifest to evaluate on after every epoch", group: "Run" },
+  /** Data set to evaluate on, named in the same ways. Default: none. */
+  val: { kind: text, identity: false, describe: "Data set to evaluate on after every epoch", group: "Run" },
   /** Options that are not given are taken from there. Default: the paper's kind of recipe. */
   preset: {
     kind: oneOf(presetNames),

@@ -3,7 +3,6 @@ import { oneOf, text } from "../../src/options/kinds.js";
 import { complete, given, optionTable } from "../../src/options/table.js";
 import { printable } from "../../src/printable.js";
 import { compareClasses } from "../../src/shards/dataset-classes.js";
-import { readManifest } from "../../src/shards/manifest.js";
 import { putObject } from "../../src/storage/objects.js";
 import { engineOptions } from "../../src/train/engine/engine.js";
 import { precisions } from "../../src/train/engine/frozen-network.js";
@@ -14,8 +13,9 @@ import { loadCheckpoint, readCheckpointInfo } from "../../src/train/saved/checkp
 import { classesOfNetwork } from "../../src/train/saved/network-classes.js";
 import { describeClasses } from "../class-text.js";
 import { defineCommand } from "../command.js";
+import { openData } from "../open-data.js";
 import { formatShare } from "../options/quantity.js";
-import { batchSizeOption, checkpointOption, manifestOption, readOptions } from "../options/read-options.js";
+import { batchSizeOption, checkpointOption, dataOption, readOptions } from "../options/read-options.js";
 import { withProgress } from "../progress.js";
 import { picturesOf, renderEvaluation } from "../report/evaluation.js";
 
@@ -27,7 +27,7 @@ const shownRows = 10;
 
 const evaluateOptions = optionTable({
   ...checkpointOption,
-  ...manifestOption,
+  ...dataOption,
   ...batchSizeOption,
   precision: {
     kind: oneOf(precisions),
@@ -44,7 +44,7 @@ export const evaluateCommand = defineCommand({
   options: evaluateOptions,
   run: async (options, context) => {
     const { checkpoint: url, html, batchSize, precision } = complete(evaluateOptions, options);
-    const manifest = await readManifest(options.manifest);
+    const manifest = await openData(options.manifest, options.cache, context);
     // What does not go together is reported before TensorFlow's second of loading.
     const info = await readCheckpointInfo(url);
     await compareClasses(manifest, classesOfNetwork(info, info.folder));

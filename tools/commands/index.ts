@@ -10,6 +10,11 @@ export const commands: readonly (CommandEntry | CommandGroup)[] = [
     load: async () => (await import("./preprocess.js")).preprocessCommand,
   },
   {
+    usage: "index <sources..>",
+    describe: "Note how to decode parts of the images where they are, instead of a copy: train from tars as they lie",
+    load: async () => (await import("./index-sources.js")).indexCommand,
+  },
+  {
     usage: "verify <manifest>",
     describe: "Check every checksum, count and record of a data set; exit 1 and the names if anything is off",
     load: async () => (await import("./verify.js")).verifyCommand,
@@ -26,7 +31,7 @@ export const commands: readonly (CommandEntry | CommandGroup)[] = [
   },
   {
     usage: "train [manifest]",
-    describe: "Train a pixel or DCT network from coefficient shards, or resume a run",
+    describe: "Train a pixel or DCT network from a data set or from tars, or resume a run",
     load: async () => (await import("./train.js")).trainCommand,
   },
   {

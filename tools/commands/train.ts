@@ -2,7 +2,7 @@
 import { asToolkitError } from "../../src/errors.js";
 import { text } from "../../src/options/kinds.js";
 import { type Given, given, optionTable } from "../../src/options/table.js";
-import { readManifest } from "../../src/shards/manifest.js";
+import type { PreprocessProgress } from "../../src/pipeline/preprocess/options.js";
 import { readText } from "../../src/storage/objects.js";
 import { joinUrl } from "../../src/storage/url.js";
 import type { Collective } from "../../src/train/collective/collective.js";
@@ -16,6 +16,7 @@ import { trainOptions } from "../../src/train/run-options.js";
 import { describeClasses } from "../class-text.js";
 import { type CommandContext, defineCommand } from "../command.js";
 import { metricsOptions, serveMetrics } from "../metrics.js";
+import { openData } from "../open-data.js";
 import { runProfileOptions } from "../options/profile-options.js";
 import { formatBytes, formatDuration, formatShare } from "../options/quantity.js";
 import { measureLimits } from "../profile/feeding.js";
@@ -53,7 +54,7 @@ export const trainCommand = defineCommand({
       await collective.close();
       if (collective.rank > 0) return { result: undefined, text: "" };
       const profiled = await profiling?.finish(options, context.log, async (measured) => {
-        const manifest = await readManifest(options.manifest);
+        const manifest = await openData(options.manifest, options.cache, context);
         const settings = resolveTrainOptions(options);
         const { batchSize } = settings;
         const limits = await measureLimits(manifest);
@@ -87,6 +88,7 @@ async function runTraining(
 ): Promise<TrainReport> {
   const metrics = collective.rank > 0 ? undefined : await serveMetrics(options, context);
   const line = new ProgressLine(context);
+  const isDue = everySeconds(indexingSeconds);
   // Ranks stop together: none may be gone while another saves what they have.
   const alone = collective.size === 1;
   if (!alone) context.keepWorkSafe(true);
@@ -101,6 +103,7 @@ async function runTraining(
           metrics?.watch(counters);
           profiling?.watch(counters);
         },
+        onIndexing: (progress) => line.show(describeIndexing(progress), isDue()),
         onStart: (start) => line.say(describeStart(start, context.configFile(start.config))),
         onStep: (step) => {
           if (alone) context.keepWorkSafe(true);
@@ -124,6 +127,23 @@ async function runTraining(
     line.end();
     await metrics?.close();
   }
+}
+
+/** Where there is no terminal: a line of progress now and then. */
+const indexingSeconds = 10;
+
+/** True the first time, and then once in so many seconds. */
+function everySeconds(seconds: number): () => boolean {
+  let next = 0;
+  return () => {
+    if (performance.now() < next) return false;
+    next = performance.now() + 1000 * seconds;
+    return true;
+  };
+}
+
+function describeIndexing({ bytesRead, totalBytes, samples, failed }: PreprocessProgress): string {
+  return `indexing: ${formatShare(bytesRead / Math.max(1, totalBytes))}, ${samples} samples, ${failed} failed`;
 }
 
 /** Where there is no terminal: every step of the first ten, then about fifty lines a run. */

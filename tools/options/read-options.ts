@@ -11,8 +11,18 @@ export const batchSizeOption = optionTable({
   batchSize: { kind: loaderOptions.batchSize.kind, default: 32, describe: "Samples per step" },
 });
 
+/** Of commands that read what is stored. */
 export const manifestOption = optionTable({
   manifest: { kind: text, required: true, describe: "A manifest, or the folder that holds it" },
+});
+
+/** Of commands that read samples: what is no data set yet is indexed first. */
+export const dataOption = optionTable({
+  manifest: {
+    kind: text,
+    required: true,
+    describe: "A manifest or the folder that holds it; or tars, or a folder of images, which are indexed first",
+  },
 });
 
 export const checkpointOption = optionTable({

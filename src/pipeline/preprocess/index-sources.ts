@@ -13,6 +13,16 @@ import { writeDataset } from "./write-dataset.js";
 
 export const indexOptions = optionTable({
   ...omit(preprocessOptions, ["resize", "decoder"]),
+  /** Tars (.tar), folders of tars, or folders of class folders, that can be read in parts; braces and globs expand. */
+  sources: {
+    ...preprocessOptions.sources,
+    describe:
+      "Tars (WebDataset, ImageNet's tar of tars, flat, one synset), folders of tars or folders of class folders; {000..146} and globs expand",
+  },
+  /** The folder for the index and its manifest. */
+  out: { ...preprocessOptions.out, describe: "Folder for the index, a path or s3://bucket/folder" },
+  /** How the images are stored that cannot be decoded where they are. Default "zstd". */
+  codec: { ...preprocessOptions.codec, describe: "How images are stored that cannot be decoded where they are" },
   /** A new part of the index begins after this many bytes. Default 16 MiB: that of 1.5 GB of images. */
   maxShardBytes: {
     ...preprocessOptions.maxShardBytes,

@@ -1,8 +1,8 @@
 // The training loop: batches in, one optimiser step each, validation and checkpoints between them.
 import { ToolkitError } from "../../errors.js";
+import { manifestOf } from "../../pipeline/manifest-of.js";
 import { outputCount } from "../../shards/class-list.js";
 import { compareClasses, countableClasses } from "../../shards/dataset-classes.js";
-import { readManifest } from "../../shards/manifest.js";
 import { countersSince, type StorageCounters, storageCounters } from "../../storage/counters.js";
 import { withLock } from "../../storage/with-lock.js";
 import { alone, type Collective } from "../collective/collective.js";
@@ -60,8 +60,10 @@ export async function train(options: TrainOptions, collective: Collective = alon
   const settings = resolveTrainOptions(options);
   checkWorldSize(settings, collective.size);
   const definition = findNetwork(settings.network);
-  const manifest = await readManifest(settings.manifest);
-  const val = settings.val === undefined ? undefined : await readManifest(settings.val);
+  const { cache, onIndexing: onProgress } = settings;
+  const indexing = { cacheFolder: cache?.folder, onProgress, signal: settings.signal };
+  const manifest = await manifestOf(settings.manifest, indexing);
+  const val = settings.val === undefined ? undefined : await manifestOf(settings.val, indexing);
   const { inputSize, width, frequencies, grey, seed, zeroInit } = settings;
   const classes = await countableClasses(manifest);
   const valClasses = val && (await compareClasses(val, classes)).comparison;

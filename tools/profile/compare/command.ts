@@ -4,14 +4,14 @@ import { invalidOption } from "../../../src/errors.js";
 import { text } from "../../../src/options/kinds.js";
 import { complete, given, optionTable, pick } from "../../../src/options/table.js";
 import { loaderOptions } from "../../../src/pipeline/load/options.js";
-import { readManifest } from "../../../src/shards/manifest.js";
 import { engineOptions } from "../../../src/train/engine/engine.js";
 import { findNetwork } from "../../../src/train/networks/build.js";
 import { layersOf, networkOptions } from "../../../src/train/networks/layers-of.js";
 import { defineCommand } from "../../command.js";
+import { openData } from "../../open-data.js";
 import { profileFileOptions, secondsOption } from "../../options/profile-options.js";
 import { formatBytes } from "../../options/quantity.js";
-import { batchSizeOption, manifestOption } from "../../options/read-options.js";
+import { batchSizeOption, dataOption } from "../../options/read-options.js";
 import { table } from "../../table.js";
 import { writePage } from "../output.js";
 import { rate } from "../verdict.js";
@@ -19,7 +19,7 @@ import { type Comparison, profileCompare } from "./measure.js";
 import { renderComparison } from "./page.js";
 
 const compareOptions = optionTable({
-  ...manifestOption,
+  ...dataOption,
   network: { kind: text, default: "late-concat-rfa-thinner", describe: "Id of the DCT network", group: "Network" },
   pixelNetwork: {
     kind: text,
@@ -44,10 +44,11 @@ const compareOptions = optionTable({
 export const profileCompareCommand = defineCommand({
   options: compareOptions,
   examples: [["$0 profile compare shards", ""]],
-  run: async (options, { signal, log }) => {
+  run: async (options, context) => {
+    const { signal, log } = context;
     const settings = complete(compareOptions, options);
     const { network, pixelNetwork, inputSize, width, seconds, workers, prefetchBytes } = settings;
-    const manifest = await readManifest(settings.manifest);
+    const manifest = await openData(settings.manifest, undefined, context);
     const shape = { inputSize, width };
     for (const [option, id, input] of [
       ["network", network, "dct"],

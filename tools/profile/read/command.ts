@@ -2,17 +2,17 @@
 import type { ToolkitError } from "../../../src/errors.js";
 import { oneOf } from "../../../src/options/kinds.js";
 import { complete, optionTable, pick } from "../../../src/options/table.js";
-import { readManifest } from "../../../src/shards/manifest.js";
 import { networkOptions } from "../../../src/train/networks/layers-of.js";
 import { defineCommand } from "../../command.js";
+import { openData } from "../../open-data.js";
 import { profileOptions, sweepOption } from "../../options/profile-options.js";
-import { batchSizeOption, manifestOption, readOptions } from "../../options/read-options.js";
+import { batchSizeOption, dataOption, readOptions } from "../../options/read-options.js";
 import { finishProfile } from "../output.js";
 import { settingsOf, sweepFrom, sweepThrough } from "../sweep.js";
 import { profileRead } from "./measure.js";
 
 const commandOptions = optionTable({
-  ...manifestOption,
+  ...dataOption,
   view: { kind: oneOf(["dct", "rgb", "ycbcr"]), default: "dct", describe: "What views hold", group: "Views" },
   augment: {
     kind: oneOf(["none", "eval", "train"]),
@@ -34,7 +34,7 @@ export const profileReadCommand = defineCommand({
     const settings = complete(commandOptions, given);
     const { view: kind, augment, inputSize: size, frequencies, seconds, prefetchBytes } = settings;
     const sweep = sweepFrom(given);
-    const manifest = await readManifest(settings.manifest);
+    const manifest = await openData(settings.manifest, settings.cache, context);
     const view = { kind, size, augment, frequencies };
     const batchSize = Math.min(settings.batchSize, manifest.samples);
     const { workers, cache } = given;

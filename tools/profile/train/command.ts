@@ -1,19 +1,19 @@
 // dctstream profile train
 import { complete, optionTable, pick } from "../../../src/options/table.js";
-import { readManifest } from "../../../src/shards/manifest.js";
 import { engineOptions } from "../../../src/train/engine/engine.js";
 import { findNetwork } from "../../../src/train/networks/build.js";
 import { layersOf, networkOptions } from "../../../src/train/networks/layers-of.js";
 import { trainOptions } from "../../../src/train/run-options.js";
 import { defineCommand } from "../../command.js";
+import { openData } from "../../open-data.js";
 import { profileOptions, sweepOption } from "../../options/profile-options.js";
-import { batchSizeOption, manifestOption, readOptions } from "../../options/read-options.js";
+import { batchSizeOption, dataOption, readOptions } from "../../options/read-options.js";
 import { finishProfile } from "../output.js";
 import { settingsOf, sweepFrom, sweepThrough } from "../sweep.js";
 import { profileTrain } from "./measure.js";
 
 const commandOptions = optionTable({
-  ...manifestOption,
+  ...dataOption,
   ...pick(trainOptions, ["network"]),
   ...networkOptions,
   ...batchSizeOption,
@@ -30,7 +30,7 @@ export const profileTrainCommand = defineCommand({
     const settings = complete(commandOptions, given);
     const { network, inputSize, width, frequencies, grey, seconds, prefetchBytes } = settings;
     const sweep = sweepFrom(given);
-    const manifest = await readManifest(settings.manifest);
+    const manifest = await openData(settings.manifest, settings.cache, context);
     const shape = { inputSize, width, frequencies, grey };
     layersOf(findNetwork(network), shape); // what cannot be built is refused before anything is measured
     const batchSize = Math.min(settings.batchSize, manifest.samples);
