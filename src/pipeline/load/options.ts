@@ -49,10 +49,14 @@ export const loaderOptions = optionTable({
   /** Whether every epoch has an order of its own; false keeps the manifest's order. Default true. */
   shuffle: { kind: flag, default: true, describe: "Permute the samples of every epoch" },
   /**
-   * Samples are permuted within groups of so many stored bytes; a smaller data set is permuted as a whole. Default 1
-   * GiB.
+   * Samples are permuted within groups of so many bytes of the image files that they were made of, however they are
+   * stored; a smaller data set is permuted as a whole. Default 1 GiB.
    */
-  shuffleBytes: { kind: bytes(), default: defaultShuffleBytes, describe: "Bytes that samples are permuted within" },
+  shuffleBytes: {
+    kind: bytes(),
+    default: defaultShuffleBytes,
+    describe: "Bytes of image files that samples are permuted within",
+  },
   /**
    * The last, incomplete step of an epoch is left out; otherwise its missing slots are padding. Default true when
    * shuffling.
