@@ -9,6 +9,7 @@ import type { LoadedBatch } from "../../src/pipeline/load/loaded-batch.js";
 import { Loader } from "../../src/pipeline/load/loader.js";
 import { OpenShards } from "../../src/pipeline/load/open-shards.js";
 import type { LoaderOptions } from "../../src/pipeline/load/options.js";
+import { defaultPrefetchBytes } from "../../src/pipeline/load/prefetch-bytes.js";
 import { imagenetScaling } from "../../src/pipeline/load/slot.js";
 import type { LoaderData } from "../../src/pipeline/load/sources.js";
 import { planView, type ViewOptions } from "../../src/pipeline/load/view.js";
@@ -102,6 +103,25 @@ test("batches are bit for bit the same from every form of the same sources, read
       assert.deepEqual(await prints(mixed(i), options), ofMixture, `form ${i}, mixed`);
     }
   }
+});
+
+test("memory ahead holds a group however it is stored, unless it is a group made larger on purpose or a forged one", () => {
+  const gigabyte = 2 ** 30;
+  const inputBytes = 140 * gigabyte;
+  const stored = (ratio: number, repeat = 1) => {
+    const shard = { name: "shard-00000-00000.arrow", samples: 1_280_000, byteLength: ratio * inputBytes };
+    return [{ manifest: { inputBytes, shards: [{ ...shard, sha256: "", batches: [] }] }, repeat }];
+  };
+  for (const ratio of [0.15, 1.05, 1.92, 2.5]) {
+    const held = defaultPrefetchBytes(stored(ratio));
+    assert.ok(held >= gigabyte && held >= 1.05 * ratio * gigabyte && held <= 3 * gigabyte, `${ratio}`);
+    const ofMore = defaultPrefetchBytes(stored(ratio, 2));
+    assert.ok(Math.abs(ofMore - held) < 10, "a group is as large when there are more of them");
+  }
+  assert.equal(defaultPrefetchBytes(stored(1.92), { worldSize: 8 }), gigabyte);
+  assert.equal(defaultPrefetchBytes(stored(1.05), { shuffleBytes: 8 * gigabyte }), gigabyte);
+  assert.equal(defaultPrefetchBytes(stored(1000)), gigabyte);
+  assert.ok(defaultPrefetchBytes([{ manifest: { inputBytes: 0, shards: [] } }]) === gigabyte);
 });
 
 test("in manifest order every sample comes once, the last step is padded and masked, and views are those of the geometry", async (t) => {

@@ -69,10 +69,13 @@ export const loaderOptions = optionTable({
    * least 3.
    */
   prefetchBatches: { kind: integers(1), otherwise: "enough for all view threads", describe: "Batches made ahead" },
-  /** Bytes that are held ahead of their use, finished batches and what they are made from. Default 1 GiB. */
+  /**
+   * Bytes that are held ahead of their use, finished batches and what they are made from. Default: 1 GiB, or what a
+   * rank takes of a group as it is stored, up to 3 GiB: about 2 GiB for one rank on uncompressed shards.
+   */
   prefetchBytes: {
     kind: bytes(),
-    default: 1 << 30,
+    otherwise: "1GiB, or up to 3GiB where that holds a group",
     describe: "Memory for batches made ahead and what they are made from, such as 512MiB",
     group: "Input",
   },
@@ -119,10 +122,14 @@ export type LoaderSettings = Omit<Complete<typeof loaderOptions>, "cache"> & {
   readonly dropLast: boolean;
   readonly workers: number;
   readonly prefetchBatches: number;
+  readonly prefetchBytes: number;
 } & Pick<LoaderOptions, "recorder">;
 
+/** Options before the data are known, on which the default of `prefetchBytes` depends. */
+export type CheckedOptions = Omit<LoaderSettings, "prefetchBytes"> & { readonly prefetchBytes?: number | undefined };
+
 /** Checks the options and fills their defaults in. INVALID_OPTION for what is out of range. */
-export function resolveOptions(options: LoaderOptions): LoaderSettings {
+export function resolveOptions(options: LoaderOptions): CheckedOptions {
   const { cache: _, ...own } = complete(loaderOptions, options);
   const { view, recorder } = options;
   const { batchSize, rank, worldSize, shuffle, workers = Math.max(1, availableParallelism() - 1) } = own;
