@@ -2,6 +2,7 @@
 // full permutation.
 //
 //   node dist/bench/order.js [classes] [samples per class] [bytes per sample] [batch]
+import { shardName } from "../src/shards/manifest.js";
 import { planEpoch } from "../src/shards/plan.js";
 import { randomFor, shuffle } from "../src/shards/random.js";
 import { usually } from "./settings.js";
@@ -34,17 +35,13 @@ function rankCorrelation(a: Uint32Array, b: Uint32Array): number {
   return sum / ((samples * (samples * samples - 1)) / 12);
 }
 
-const perBatch = 128;
 const perShard = 1280;
 const manifest = {
-  shards: Array.from({ length: Math.ceil(samples / perShard) }, (_, shard) => {
-    const own = Math.min(perShard, samples - shard * perShard);
-    const batches = Array.from({ length: Math.ceil(own / perBatch) }, (_, i) => {
-      const rows = Math.min(perBatch, own - i * perBatch);
-      return { offset: 0, byteLength: rows * bytes, samples: rows, coefficients: 0, crc32c: 0 };
-    });
-    return { name: "", byteLength: own * bytes, sha256: "", samples: own, batches };
-  }),
+  inputBytes: samples * bytes,
+  shards: Array.from({ length: Math.ceil(samples / perShard) }, (_, shard) => ({
+    name: shardName(shard, 0),
+    samples: Math.min(perShard, samples - shard * perShard),
+  })),
 };
 
 const orderOf = (epoch: number) => Uint32Array.from(planEpoch(manifest, 1, epoch), ({ sample }) => sample);

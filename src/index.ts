@@ -39,7 +39,7 @@ export { type Dataset, openDataset } from "./shards/dataset.js";
 export { findSample, type Inspection, inspect } from "./shards/inspect.js";
 export { type LoadedManifest, readManifest } from "./shards/manifest.js";
 export type { PlannedSample } from "./shards/plan/groups.js";
-export type { PlanSource } from "./shards/plan/spans.js";
+export type { PlanManifest, PlanSource } from "./shards/plan/spans.js";
 export { EpochPlan, type PlanOptions, planEpoch, repeatsForWeights } from "./shards/plan.js";
 export { readShard, readShardFile } from "./shards/reader.js";
 export type { SampleRecord } from "./shards/record.js";

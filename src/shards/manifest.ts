@@ -150,6 +150,28 @@ export function shardName(source: number, part: number): string {
   return `${shardPrefix(source)}${String(part).padStart(5, "0")}.arrow`;
 }
 
+/** `shard-00003` of `shard-00003-00000.arrow`, with its folder if it has one; undefined for names of another shape. */
+function originOf(shardName: string): string | undefined {
+  return /^(.+)-\d{5,}\.arrow$/.exec(shardName)?.[1];
+}
+
+/**
+ * How many samples came from each origin, the source that the shards of a prefix were made of, in their order. The
+ * shards of one follow each other, in however many parts; a shard whose name is of another shape is an origin of its
+ * own.
+ */
+export function samplesByOrigin(shards: readonly Pick<Manifest["shards"][number], "name" | "samples">[]): number[] {
+  const counts: number[] = [];
+  let last: string | undefined;
+  for (const { name, samples } of shards) {
+    const origin = originOf(name);
+    if (origin !== undefined && origin === last) counts.push((counts.pop() as number) + samples);
+    else counts.push(samples);
+    last = origin;
+  }
+  return counts;
+}
+
 /** Version first: a document from the future must not be reported as damaged. */
 function checkVersion(value: unknown, format: string, known: readonly number[], url: string): void {
   const { format: found, version } = (value ?? {}) as { format?: unknown; version?: unknown };

@@ -1,22 +1,21 @@
 // Which sample comes when. Pure: (manifest, seed, epoch) -> an order, the same on every machine, for every number of
-// workers and however samples are read.
+// workers and however samples are read and stored.
 //
-// Samples that lie side by side in a shard form spans of about 256 KiB, the unit of reading. The spans of all shards
-// are permuted and taken in groups; inside a group single samples are permuted. A group holds thousands of spans, so
-// that a data set written class by class is mixed as well as by a full permutation; and it bounds what a reader of
-// spans must hold. A data set smaller than a group is permuted sample by sample.
+// Samples that follow each other in a tar or folder form spans of about 256 KiB of image files. All spans are permuted
+// and taken in groups; inside a group single samples are permuted. A group holds thousands of spans, so that a data set
+// written class by class is mixed as well as by a full permutation; and it bounds what a reader of spans must hold. A
+// data set smaller than a group is permuted sample by sample.
 import { invalidOption } from "../errors.js";
-import type { Manifest } from "./manifest.js";
 import { cutIntoGroups, GroupOrder, type PlannedSample } from "./plan/groups.js";
 import { choosePart, SpanItems } from "./plan/passes.js";
-import { countOnes, type PlanSource, SourceSpans, type Span, spanRowsFor } from "./plan/spans.js";
+import { countOnes, type PlanManifest, type PlanSource, SourceSpans, type Span, spanBytesFor } from "./plan/spans.js";
 import { randomFor } from "./random.js";
 import { placeOf } from "./search.js";
 
 export interface PlanOptions {
   /** Whether samples are permuted; false is manifest order, for evaluation. Default true. */
   readonly shuffle?: boolean;
-  /** Bytes of a group at most, as they are stored. Changes the order. Default 1 GiB. */
+  /** Bytes of a group at most, of the image files that its samples were made of. Changes the order. Default 1 GiB. */
   readonly shuffleBytes?: number;
 }
 
@@ -100,7 +99,9 @@ export class EpochPlan implements Iterable<PlannedSample> {
 
 /**
  * The order of an epoch over one manifest or several: every selected sample once, or as often as its source is
- * repeated. Pure: the same arguments give the same order on every machine, and nothing is read.
+ * repeated. Pure: the same arguments give the same order on every machine, and nothing is read. How samples are
+ * stored does not matter: data sets of the same sources have the same order in compressed shards, in uncompressed ones,
+ * and in shards of another size.
  *
  * Errors: INVALID_OPTION for a repeat below 0, a selection of another length, and when nothing is left.
  *
@@ -113,7 +114,7 @@ export class EpochPlan implements Iterable<PlannedSample> {
  * ```
  */
 export function planEpoch(
-  sources: Pick<Manifest, "shards"> | readonly PlanSource[],
+  sources: PlanManifest | readonly PlanSource[],
   seed: number,
   epoch: number,
   options: PlanOptions = {},
@@ -121,8 +122,8 @@ export function planEpoch(
   const { shuffle: shuffled = true, shuffleBytes = defaultShuffleBytes } = options;
   if (!(shuffleBytes > 0)) throw invalidOption("shuffleBytes", "more than 0 bytes", shuffleBytes);
   const list: readonly PlanSource[] = "shards" in sources ? [{ manifest: sources }] : sources;
-  const rows = spanRowsFor(list, shuffleBytes);
-  const spans = list.map((source) => new SourceSpans(source, rows));
+  const spanBytes = spanBytesFor(list, shuffleBytes);
+  const spans = list.map((source) => new SourceSpans(source, spanBytes));
   const items = new SpanItems(spans);
   for (const [i, { repeat = 1 }] of list.entries()) {
     if (!(repeat >= 0 && repeat <= 1000)) throw invalidOption("repeat", "a number from 0 to 1000", repeat);

@@ -135,6 +135,25 @@ test("a run that is interrupted leaves no parts, a source that was replaced is r
   );
 });
 
+test("from a service an epoch is the same from every form of the same sources, in a range for what lies side by side", async () => {
+  configureStorage({ s3: server.options() });
+  await server.put("data", "forms/a.tar", await tarBytes(sampleEntries(200)));
+  const epochs: string[][] = [];
+  for (const form of [{ codec: "zstd" }, { codec: "none" }, { codec: "none", maxShardBytes: 30_000 }] as const) {
+    const out = `s3://data/forms/out${epochs.length}`;
+    const { manifest: url } = await preprocess({ sources: ["s3://data/forms/a.tar"], out, workers: 1, ...form });
+    const manifest = await readManifest(url);
+    const before = storageCounters();
+    epochs.push(await epochOf(manifest));
+    const batches = manifest.shards.reduce((sum, { batches }) => sum + batches.length, 0);
+    // One span holds everything: a range for each of its parts, and the index.
+    assert.equal(countersSince(before).requests, batches + 1);
+    assert.ok(batches > 1);
+  }
+  assert.deepEqual(epochs[1], epochs[0]);
+  assert.deepEqual(epochs[2], epochs[0]);
+});
+
 /** A seeded choice for every request, until `count` faults were made. */
 function seededFaults(seed: number, count: number): (request: SeenRequest) => Fault | undefined {
   const random = randomFor(seed, "faults");

@@ -1,28 +1,21 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
-import type { PlanSource } from "../../src/shards/plan/spans.js";
+import { shardName } from "../../src/shards/manifest.js";
+import type { PlanManifest } from "../../src/shards/plan/spans.js";
 import { epochLength, planEpoch, repeatsForWeights } from "../../src/shards/plan.js";
 import { randomFamily, randomFor, shuffle } from "../../src/shards/random.js";
 import { rejectsWith } from "../support/errors.js";
 
-/** Shards of record batches with these numbers of samples, of `bytes` each. */
-function manifestOf(shards: readonly (readonly number[])[], bytes = 8192): PlanSource["manifest"] {
-  return {
-    shards: shards.map((counts, shard) => {
-      const samples = counts.reduce((a, b) => a + b, 0);
-      const batches = counts.map((rows) => ({
-        offset: 0,
-        byteLength: rows * bytes,
-        samples: rows,
-        coefficients: 0,
-        crc32c: 0,
-      }));
-      return { name: `s${shard}`, byteLength: samples * bytes, sha256: "", samples, batches };
-    }),
-  };
+/** Sources in shards with these numbers of samples, made of files of `bytes` each. */
+function manifestOf(sources: readonly (readonly number[])[], bytes = 8192): PlanManifest {
+  const shards = sources.flatMap((counts, source) =>
+    counts.map((samples, part) => ({ name: shardName(source, part), samples })),
+  );
+  return { inputBytes: bytes * shards.reduce((sum, { samples }) => sum + samples, 0), shards };
 }
 
-const manifest = manifestOf(Array.from({ length: 20 }, (_, i) => [128, 128, 128, 40 + i]));
+const manifest = manifestOf(Array.from({ length: 20 }, (_, i) => [424 + i]));
 const total = epochLength([{ manifest }]);
 const samplesOf = (...args: Parameters<typeof planEpoch>) => Array.from(planEpoch(...args), ({ sample }) => sample);
 /** Groups of this many bytes: several of them, of runs of a few samples. */
@@ -62,6 +55,75 @@ test("any group is made alone, and holds what the whole order holds there", () =
     const { first, length } = plan.span(span);
     assert.ok(sample >= first && sample < first + length, "a sample lies in its span");
   }
+});
+
+/** Every sample and span of an epoch, in its order. */
+function orderOf(...args: Parameters<typeof planEpoch>) {
+  const plan = planEpoch(...args);
+  return Array.from({ length: plan.groups }, (_, number) => {
+    const group = plan.group(number);
+    return Array.from({ length: group.length }, (_, i) => {
+      const { source, sample, pass, span } = group.at(i);
+      return [source, sample, pass, plan.span(span)];
+    });
+  });
+}
+
+/** The same sources in shards of at most so many samples. */
+function inShardsOf(most: number, sources: readonly number[]): PlanManifest {
+  const parts = (samples: number) =>
+    Array.from({ length: Math.ceil(samples / most) }, (_, part) => Math.min(most, samples - part * most));
+  return manifestOf(sources.map(parts));
+}
+
+test("the order and its spans follow from the sources alone: shards of any size, with parts, repeats and mixtures", () => {
+  const sources = [700, 1, 900, 1300];
+  const others = [333, 512];
+  const selection = Uint8Array.from({ length: 2901 }, (_, i) => (i % 7 === 0 ? 0 : 1));
+  const cases = [
+    (most: number) => [{ manifest: inShardsOf(most, sources) }],
+    (most: number) => [{ manifest: inShardsOf(most, sources), selection }],
+    (most: number) => [
+      { manifest: inShardsOf(most, sources), selection, repeat: 1.5 },
+      { manifest: inShardsOf(most + 1, others), repeat: 2 },
+    ],
+  ];
+  // Spans of a sample, of eight, and of a whole 4 MiB.
+  for (const shuffleBytes of [1 << 23, 1 << 28, undefined]) {
+    const options = shuffleBytes === undefined ? {} : { shuffleBytes };
+    for (const data of cases) {
+      const expected = orderOf(data(5000), 9, 2, options);
+      for (const most of [1, 7, 128, 500]) assert.deepEqual(orderOf(data(most), 9, 2, options), expected);
+    }
+  }
+  const spans = (names: readonly string[]) => {
+    const shards = names.map((name) => ({ name, samples: 10 }));
+    const order = orderOf({ inputBytes: 10 * 8192 * names.length, shards }, 1, 0, { shuffle: false });
+    return new Set(order.flat().map(([, , , span]) => JSON.stringify(span))).size;
+  };
+  assert.equal(spans(["shard-00000-00000.arrow", "shard-00000-00001.arrow", "shard-00001-00000.arrow"]), 2);
+  assert.equal(spans(["shard-00000-99999.arrow", "shard-00000-100000.arrow"]), 1, "more parts than five digits");
+  assert.equal(spans(["s3://a/shard-00000-00000.arrow", "s3://a/shard-00000-00001.arrow"]), 1);
+  assert.equal(spans(["../a/shard-00000-00000.arrow", "../b/shard-00000-00001.arrow"]), 2, "in another folder");
+  assert.equal(spans(["one.arrow", "two.arrow", "two.arrow", "three"]), 4, "names of another shape stand alone");
+});
+
+test("an order is as it was recorded: another one needs another version of the loader's states", () => {
+  const hash = createHash("sha256");
+  for (const options of [{}, { shuffleBytes: 1 << 27 }])
+    hash.update(JSON.stringify(orderOf([{ manifest, repeat: 1.25 }], 3, 4, options)));
+  assert.equal(hash.digest("hex").slice(0, 16), "1e9d0253cb9204f3");
+});
+
+test("a manifest that claims no bytes or too many is still planned, in spans and groups of a bearable size", async () => {
+  const samples = 300_000;
+  for (const inputBytes of [0, 1, Number.MAX_SAFE_INTEGER]) {
+    const plan = planEpoch({ inputBytes, shards: [{ name: "shard-00000-00000.arrow", samples }] }, 1, 0);
+    const { span } = plan.group(0).at(0);
+    assert.ok(plan.length === samples && plan.span(span).length <= 65_536, `${inputBytes}`);
+  }
+  const nothing = { inputBytes: 10, shards: [{ name: "shard-00000-00000.arrow", samples: 0 }] };
+  await rejectsWith("INVALID_OPTION", () => planEpoch(nothing, 1, 0), /at least one sample/);
 });
 
 const byClass = { classes: 1000, perClass: 130, batch: 128 };

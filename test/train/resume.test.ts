@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { train } from "../../src/train/run/trainer.js";
@@ -93,6 +93,23 @@ test("a run's folder is of one run: others are refused or, when asked to, replac
   ]);
   const codes = held.map((result) => (result.status === "rejected" ? result.reason.code : "done"));
   assert.deepEqual(codes.sort(), ["OUTPUT_IN_USE", "done"]);
+});
+
+test("a run whose checkpoint stands in another order of the data is refused, with what can be done", async (t) => {
+  const folder = temporaryFolder(t);
+  const manifest = await twoClasses(folder, 16, "train");
+  const out = path.join(folder, "run");
+  const options = { manifest, network: "resnet50-rgb", out, ...small, epochs: 2 };
+  const interrupt = new AbortController();
+  const onStep = () => interrupt.abort(new Error("interrupted"));
+  await assert.rejects(train({ ...options, signal: interrupt.signal, onStep }), /interrupted/);
+  const [latest = ""] = await namesIn(path.join(out, "checkpoints"));
+  const file = path.join(out, "checkpoints", latest, "checkpoint.json");
+  const checkpoint = JSON.parse(readFileSync(file, "utf8"));
+  checkpoint.training.position.version = 1; // as versions with the former order wrote it
+  writeFileSync(file, JSON.stringify(checkpoint));
+  await rejectsWith("STATE_MISMATCH", () => train(options), /another order .* start anew with `overwrite`/);
+  assert.equal((await train({ ...options, overwrite: true })).resumedAt, 0);
 });
 
 test("a loss that overflows ends the run with its step, rate and samples, and leaves a checkpoint to go on from", async (t) => {

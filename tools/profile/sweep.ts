@@ -45,7 +45,7 @@ function changeOf(name: string, value: string): Change {
 /** The settings of a loader with the change. */
 export function settingsOf(
   { workers, prefetchBytes }: Change,
-  now: { readonly workers?: number | undefined; readonly prefetchBytes: number },
+  now: { readonly workers?: number | undefined; readonly prefetchBytes?: number | undefined },
 ) {
   return { workers: workers ?? now.workers, prefetchBytes: prefetchBytes ?? now.prefetchBytes };
 }

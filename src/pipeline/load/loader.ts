@@ -4,6 +4,7 @@ import { invalidOption } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
 import type { ClassList, ClassMap } from "../../shards/class-list.js";
 import type { Dataset } from "../../shards/dataset.js";
+import type { LoadedManifest } from "../../shards/manifest.js";
 import type { PlanSource } from "../../shards/plan/spans.js";
 import { type EpochPlan, epochLength, planEpoch } from "../../shards/plan.js";
 import { type Random, randomFamily } from "../../shards/random.js";
@@ -15,7 +16,14 @@ import { type BatchPlan, type BatchShape, localBatch, planBatches, stepsOf } fro
 import { BatchRenderer } from "./batch-renderer.js";
 import { LoadClock } from "./load-clock.js";
 import type { LoadedBatch } from "./loaded-batch.js";
-import { type LoaderCacheOptions, type LoaderOptions, type LoaderSettings, resolveOptions } from "./options.js";
+import {
+  type CheckedOptions,
+  type LoaderCacheOptions,
+  type LoaderOptions,
+  type LoaderSettings,
+  resolveOptions,
+} from "./options.js";
+import { defaultPrefetchBytes } from "./prefetch-bytes.js";
 import { fingerprint, type LoaderData, type OpenedSource, type OpenedSources, openSources } from "./sources.js";
 import { type ReadBatch, SpanReader } from "./span-reader.js";
 import { checkState, type LoaderState, makeState, type OrderState } from "./state.js";
@@ -55,6 +63,7 @@ export class Loader {
   /** What labels are numbers of. */
   readonly classes: ClassList;
   private readonly sources: readonly OpenedSource[];
+  private readonly settings: LoaderSettings;
   private readonly shape: BatchShape;
   private readonly renderer: BatchRenderer;
   /** Samples are read by the view threads themselves, from files. */
@@ -67,14 +76,17 @@ export class Loader {
 
   private constructor(
     { sources, classes }: OpenedSources,
-    private readonly settings: LoaderSettings,
+    options: CheckedOptions,
     private readonly cacheOptions: LoaderCacheOptions | undefined,
     private readonly signal: AbortSignal | undefined,
   ) {
-    const { batchSize: globalBatch, rank, worldSize, dropLast, workers, seed, shuffle, shuffleBytes } = settings;
-    const { consumer, recorder } = settings;
+    const { batchSize: globalBatch, rank, worldSize, dropLast, workers, seed, shuffle, shuffleBytes } = options;
+    const { consumer, recorder } = options;
     this.sources = sources;
     this.classes = classes;
+    const { prefetchBytes = defaultPrefetchBytes(this.planSources(), { shuffleBytes, worldSize }) } = options;
+    const settings = { ...options, prefetchBytes };
+    this.settings = settings;
     this.shape = { globalBatch, rank, worldSize, dropLast };
     this.batchSize = localBatch(this.shape);
     this.samples = epochLength(this.planSources());
@@ -98,8 +110,8 @@ export class Loader {
    * INVALID_OPTION.
    */
   static async open(data: LoaderData, options: LoaderOptions): Promise<Loader> {
-    const settings = resolveOptions(options);
-    const loader = new Loader(await openSources(data, options.classList), settings, options.cache, options.signal);
+    const checked = resolveOptions(options);
+    const loader = new Loader(await openSources(data, options.classList), checked, options.cache, options.signal);
     try {
       if (options.cache !== undefined) loader.disk = await DiskCache.open(options.cache, options.onWarning);
     } catch (error) {
@@ -126,6 +138,11 @@ export class Loader {
 
   get viewThreads(): number {
     return this.settings.workers;
+  }
+
+  /** Bytes that are held ahead of their use at most. */
+  get prefetchBytes(): number {
+    return this.settings.prefetchBytes;
   }
 
   /** Where the time has gone so far, since the first batch. */
@@ -225,7 +242,7 @@ export class Loader {
     return planEpoch(this.planSources(), seed, epoch, { shuffle, shuffleBytes });
   }
 
-  private planSources(): PlanSource[] {
+  private planSources(): (PlanSource & { readonly manifest: LoadedManifest })[] {
     return this.sources.map(({ dataset: { manifest }, selection, repeat }) => ({ manifest, selection, repeat }));
   }
 

@@ -49,10 +49,14 @@ export const loaderOptions = optionTable({
   /** Whether every epoch has an order of its own; false keeps the manifest's order. Default true. */
   shuffle: { kind: flag, default: true, describe: "Permute the samples of every epoch" },
   /**
-   * Samples are permuted within groups of so many stored bytes; a smaller data set is permuted as a whole. Default 1
-   * GiB.
+   * Samples are permuted within groups of so many bytes of the image files that they were made of, however they are
+   * stored; a smaller data set is permuted as a whole. Default 1 GiB.
    */
-  shuffleBytes: { kind: bytes(), default: defaultShuffleBytes, describe: "Bytes that samples are permuted within" },
+  shuffleBytes: {
+    kind: bytes(),
+    default: defaultShuffleBytes,
+    describe: "Bytes of image files that samples are permuted within",
+  },
   /**
    * The last, incomplete step of an epoch is left out; otherwise its missing slots are padding. Default true when
    * shuffling.
@@ -65,10 +69,13 @@ export const loaderOptions = optionTable({
    * least 3.
    */
   prefetchBatches: { kind: integers(1), otherwise: "enough for all view threads", describe: "Batches made ahead" },
-  /** Bytes that are held ahead of their use, finished batches and what they are made from. Default 1 GiB. */
+  /**
+   * Bytes that are held ahead of their use, finished batches and what they are made from. Default: 1 GiB, or what a
+   * rank takes of a group as it is stored, up to 3 GiB: about 2 GiB for one rank on uncompressed shards.
+   */
   prefetchBytes: {
     kind: bytes(),
-    default: 1 << 30,
+    otherwise: "1GiB, or up to 3GiB where that holds a group",
     describe: "Memory for batches made ahead and what they are made from, such as 512MiB",
     group: "Input",
   },
@@ -115,10 +122,14 @@ export type LoaderSettings = Omit<Complete<typeof loaderOptions>, "cache"> & {
   readonly dropLast: boolean;
   readonly workers: number;
   readonly prefetchBatches: number;
+  readonly prefetchBytes: number;
 } & Pick<LoaderOptions, "recorder">;
 
+/** Options before the data are known, on which the default of `prefetchBytes` depends. */
+export type CheckedOptions = Omit<LoaderSettings, "prefetchBytes"> & { readonly prefetchBytes?: number | undefined };
+
 /** Checks the options and fills their defaults in. INVALID_OPTION for what is out of range. */
-export function resolveOptions(options: LoaderOptions): LoaderSettings {
+export function resolveOptions(options: LoaderOptions): CheckedOptions {
   const { cache: _, ...own } = complete(loaderOptions, options);
   const { view, recorder } = options;
   const { batchSize, rank, worldSize, shuffle, workers = Math.max(1, availableParallelism() - 1) } = own;

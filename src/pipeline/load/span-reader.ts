@@ -1,18 +1,16 @@
-// The bytes of samples that live far away, ahead of their use: a range read for each span, or for each sample where a
-// span would be held for too few of them; from the disk cache where that has them. Everything is checked when it
-// arrives, and read again when it is wrong.
+// The bytes of samples that live far away, ahead of their use: a range read for each part of a span that lies side by
+// side, or for each sample where that would be held for too few of them; from the disk cache where that has them.
+// Everything is checked when it arrives, and read again when it is wrong.
 import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../errors.js";
 import { type Codec, crc32c, plainCodec } from "../../native/index.js";
 import { checkIsThere, maxReads, readChecked } from "../../shards/checked-read.js";
 import type { Dataset } from "../../shards/dataset.js";
 import { expandedLocations, joinExpanded } from "../../shards/expanded.js";
+import { Extents, type StoredBytes } from "../../shards/extents.js";
 import type { EpochPlan } from "../../shards/plan.js";
 import { hex } from "../../shards/record-view.js";
-import { placeOf } from "../../shards/search.js";
 import type { DiskCache } from "../../storage/disk/cache.js";
-import type { ByteRange } from "../../storage/object-store.js";
-import { joinUrl } from "../../storage/url.js";
 import type { SharedBuffers } from "../shared-buffers.js";
 import type { StageClock } from "../stage-clock.js";
 import { type BatchPlan, type BatchShape, planBatches, visitOwn } from "./batch-plan.js";
@@ -21,7 +19,7 @@ import type { ExpandAnswer, ExpandTask, SamplesInMemory } from "./view-task.js";
 /** Range reads under way at a time: many where they are small, because each takes a round trip. */
 export const maxReadsInFlight = 256;
 const maxBytesInFlight = 128 << 20;
-/** A span is read whole when at least this share of its bytes is wanted. */
+/** What a span has in an extent is read whole when at least this share of its bytes is wanted. */
 const wholeShare = 0.5;
 
 export interface SpanReaderOptions {
@@ -42,7 +40,7 @@ export interface SpanReaderOptions {
   readonly signal: AbortSignal;
 }
 
-/** Samples side by side that are read together. */
+/** Samples of a span, side by side in one extent, that are read together. */
 interface Unit {
   readonly name: string;
   readonly source: number;
@@ -53,6 +51,17 @@ interface Unit {
   uses: number;
   inUse: number;
   loading: Promise<LoadedUnit> | undefined;
+}
+
+/** What a group's batches want of a span in one extent. */
+interface Wanted {
+  readonly span: number;
+  readonly source: number;
+  readonly extent: number;
+  samples: number;
+  bytes: number;
+  first: number;
+  last: number;
 }
 
 interface LoadedUnit {
@@ -79,6 +88,8 @@ interface Waiting {
 
 export class SpanReader {
   private readonly units = new Map<string, Unit>();
+  /** Of every data set. */
+  private readonly extents: readonly Extents[];
   private heldBytes = 0;
   private reading = 0;
   private readingBytes = 0;
@@ -92,6 +103,7 @@ export class SpanReader {
   private readonly signal: AbortSignal;
 
   constructor(private readonly options: SpanReaderOptions) {
+    this.extents = options.datasets.map((dataset) => new Extents(dataset));
     this.signal = AbortSignal.any([options.signal, this.own.signal]);
     setMaxListeners(0, this.signal); // as many listen to it as reads are under way
   }
@@ -137,9 +149,10 @@ export class SpanReader {
   private unitOf(plan: BatchPlan, i: number, sample: number): Unit {
     const [group, span, source] = [plan.group[i] as number, plan.span[i] as number, plan.source[i] as number];
     if (!this.preparedGroups.has(group)) this.prepare(group);
-    const whole = this.units.get(`${group}/${span}`);
+    const extent = this.extentsOf(source).numberOf(sample);
+    const whole = this.units.get(nameOf(group, span, extent));
     if (whole !== undefined) return whole;
-    const name = `${group}/${span}/${sample}`;
+    const name = `${nameOf(group, span, extent)}/${sample}`;
     const known = this.units.get(name);
     if (known !== undefined) return known;
     const unit = this.makeUnit(name, source, sample, 1, 1);
@@ -147,34 +160,52 @@ export class SpanReader {
     return unit;
   }
 
-  /** Decides which spans of a group are read whole, and how often each will be used. */
+  private extentsOf(source: number): Extents {
+    return this.extents[source] as Extents;
+  }
+
+  /** Decides what of a group's spans is read whole, and how often each part will be used. */
   private prepare(group: number): void {
-    const { plan, shape, fromStep, cache, prefetchBytes, datasets } = this.options;
+    const { cache, prefetchBytes } = this.options;
     this.preparedGroups.add(group);
-    const wanted = new Map<number, { samples: number; bytes: number; first: number; last: number }>();
+    const wanted = this.wantedOf(group);
     let total = 0;
-    visitOwn(plan, shape, group, fromStep, ({ source, sample, span }) => {
-      const bytes = datasets[source]?.index.byteLength[sample] as number;
-      total += bytes;
-      const entry = wanted.get(span);
-      if (entry === undefined) wanted.set(span, { samples: 1, bytes, first: sample, last: sample });
-      else {
-        entry.samples++;
-        entry.bytes += bytes;
-        entry.first = Math.min(entry.first, sample);
-        entry.last = Math.max(entry.last, sample);
-      }
-    });
-    // Spans are held from the first use of one of their samples to the last: together up to the whole group.
+    for (const { bytes } of wanted.values()) total += bytes;
+    // Units are held from the first use of one of their samples to the last: together up to the whole group.
     if (total > prefetchBytes) return;
-    for (const [number, entry] of wanted) {
-      const span = plan.span(number);
-      // A cache finds again only what is cut in the same way every time.
-      const [first, count] =
-        cache === undefined ? [entry.first, entry.last - entry.first + 1] : [span.first, span.length];
-      const unit = this.makeUnit(`${group}/${number}`, span.source, first, count, entry.samples);
-      if (cache !== undefined || entry.bytes >= wholeShare * unit.bytes) this.units.set(unit.name, unit);
+    for (const [name, entry] of wanted) {
+      const { first, end } = this.rangeToRead(entry);
+      const unit = this.makeUnit(name, entry.source, first, end - first, entry.samples);
+      if (cache !== undefined || entry.bytes >= wholeShare * unit.bytes) this.units.set(name, unit);
     }
+  }
+
+  /** What the rank's batches want of a group, by the name of the unit that holds it. */
+  private wantedOf(group: number): Map<string, Wanted> {
+    const { plan, shape, fromStep, datasets } = this.options;
+    const wanted = new Map<string, Wanted>();
+    visitOwn(plan, shape, group, fromStep, ({ source, sample, span }) => {
+      const extent = this.extentsOf(source).numberOf(sample);
+      const name = nameOf(group, span, extent);
+      const bytes = datasets[source]?.index.byteLength[sample] as number;
+      const entry = wanted.get(name);
+      if (entry === undefined) {
+        wanted.set(name, { span, source, extent, samples: 1, bytes, first: sample, last: sample });
+        return;
+      }
+      entry.samples++;
+      entry.bytes += bytes;
+      entry.first = Math.min(entry.first, sample);
+      entry.last = Math.max(entry.last, sample);
+    });
+    return wanted;
+  }
+
+  private rangeToRead({ span: number, source, extent, first, last }: Wanted) {
+    if (this.options.cache === undefined) return { first, end: last + 1 };
+    // A cache finds again only what is cut in the same way every time.
+    const span = this.options.plan.span(number);
+    return this.extentsOf(source).within(extent, span.first, span.first + span.length);
   }
 
   private makeUnit(name: string, source: number, first: number, count: number, uses: number): Unit {
@@ -251,18 +282,15 @@ export class SpanReader {
     const dataset = datasets[unit.source] as Dataset;
     const { codec } = dataset.manifest;
     const expands = codec !== plainCodec && expand !== undefined;
-    const shard = dataset.manifest.shards[placeOf(dataset.firstSamples, unit.first)];
-    const key = `${shard?.sha256}-${dataset.offsets[unit.first]}-${unit.count}${expands ? "-x" : ""}`;
+    const stored = this.extentsOf(unit.source).bytesOf(unit.first, unit.count);
+    const key = `${stored.key}${expands ? "-x" : ""}`;
     const found = await this.fromCache(key, unit, expands ? plainCodec : codec);
     if (found !== undefined) return found;
-    const start = dataset.offsets[unit.first] as number;
-    const url = joinUrl(dataset.manifest.folder, shard?.name as string);
-    const range = { start, end: start + unit.bytes };
-    await checkIsThere(url, range, this.signal);
+    await checkIsThere(stored.url, stored.range, this.signal);
     const buffer = buffers.take(sizeClass(unit.bytes));
     try {
       const bytes = new Uint8Array(buffer, 0, unit.bytes);
-      const damaged = await this.readDamaged(unit, dataset, { url, range }, bytes);
+      const damaged = await this.readDamaged(unit, dataset, stored, bytes);
       const lengths = lengthsOf(unit, dataset);
       if (cache !== undefined && !damaged) {
         const kept = expands ? await this.expanded(unit, bytes, lengths, expand) : bytes;
@@ -311,7 +339,7 @@ export class SpanReader {
   private async readDamaged(
     unit: Unit,
     { index }: Dataset,
-    { url, range }: { readonly url: string; readonly range: ByteRange },
+    { url, range }: StoredBytes,
     bytes: Uint8Array,
   ): Promise<boolean> {
     const damaged = await readChecked(url, range, bytes, () => firstDamaged(unit, index, bytes), this.signal);
@@ -322,6 +350,8 @@ export class SpanReader {
     throw new ToolkitError("CHECKSUM_MISMATCH", message, { source: url, key: index.key(sample), offset: range.start });
   }
 }
+
+const nameOf = (group: number, span: number, extent: number) => `${group}/${span}/${extent}`;
 
 function lengthsOf(unit: Unit, { index }: Dataset): number[] {
   return Array.from({ length: unit.count }, (_, i) => index.byteLength[unit.first + i] as number);

@@ -4,9 +4,17 @@ import { z } from "zod";
 import { ToolkitError } from "../../errors.js";
 import { checkDocument } from "../../shards/document.js";
 
+const format = "dctstream-loader-state";
+
+/**
+ * Which order an epoch has for the same data, seed and options: a step of one order means nothing in another. 1: spans
+ * were cut by record batches and stored bytes. 2: by the sources' samples and bytes.
+ */
+const orderVersion = 2;
+
 const stateSchema = z.object({
-  format: z.literal("dctstream-loader-state"),
-  version: z.literal(1),
+  format: z.literal(format),
+  version: z.literal(orderVersion),
   /** The next step to be made. */
   epoch: z.number().int().nonnegative(),
   step: z.number().int().nonnegative(),
@@ -27,7 +35,7 @@ export type LoaderState = z.infer<typeof stateSchema>;
 export type OrderState = LoaderState["order"];
 
 export function makeState(epoch: number, step: number, order: OrderState): LoaderState {
-  return { format: "dctstream-loader-state", version: 1, epoch, step, order };
+  return { format, version: orderVersion, epoch, step, order };
 }
 
 /**
@@ -35,6 +43,7 @@ export function makeState(epoch: number, step: number, order: OrderState): Loade
  * another order.
  */
 export function checkState(value: unknown, order: OrderState): LoaderState {
+  checkOrderVersion(value);
   const state = checkDocument(stateSchema, value, "loader state", "BAD_STATE");
   for (const name of Object.keys(order) as (keyof OrderState)[]) {
     if (state.order[name] === order[name]) continue;
@@ -42,4 +51,15 @@ export function checkState(value: unknown, order: OrderState): LoaderState {
     throw new ToolkitError("STATE_MISMATCH", `the state was saved with ${name} ${was}, now it is ${is}`);
   }
   return state;
+}
+
+/** First of all: a state of another version may have other fields, and is not damaged. */
+function checkOrderVersion(value: unknown): void {
+  const { format: found, version } = (value ?? {}) as { format?: unknown; version?: unknown };
+  if (found !== format || typeof version !== "number" || version === orderVersion) return;
+  const when = version < orderVersion ? "an earlier" : "a later";
+  throw new ToolkitError(
+    "STATE_MISMATCH",
+    `the state was saved by ${when} version of dctstream, in which an epoch has another order (${version}, here it is ${orderVersion}): only such a version can continue there`,
+  );
 }

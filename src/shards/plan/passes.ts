@@ -67,10 +67,12 @@ export class SpanItems {
     return Math.min(selected[spanOf(pass, item)] as number, limitOf(pass, item));
   }
 
+  /** Bytes of the files that the selected samples of the i-th span were made of. */
   bytesAt(i: number): number {
     const item = this.itemAt(i);
     const pass = this.passAt(item);
-    return (this.spans[pass.source] as SourceSpans).bytes[spanOf(pass, item)] as number;
+    const { selected, sampleBytes } = this.spans[pass.source] as SourceSpans;
+    return (selected[spanOf(pass, item)] as number) * sampleBytes;
   }
 
   private itemAt(i: number): number {

@@ -1,12 +1,19 @@
-// The spans of a source: samples that lie side by side in a shard, the unit of reading.
+// The spans of a data set: samples that follow each other in one of the tars or folders that it was made of. What they
+// are follows from those files alone, so that an epoch has one order however samples are stored: compressed or not, in
+// however many shards and record batches.
 import { invalidOption } from "../../errors.js";
-import type { Manifest } from "../manifest.js";
+import { type Manifest, samplesByOrigin } from "../manifest.js";
 import { placeOf } from "../search.js";
 import type { Selection } from "../selection.js";
 
+/** What of a manifest decides the order: the image files' bytes, and how many samples came from each source. */
+export interface PlanManifest extends Pick<Manifest, "inputBytes"> {
+  readonly shards: readonly Pick<Manifest["shards"][number], "name" | "samples">[];
+}
+
 /** A data set, or a part of one, in an epoch. */
 export interface PlanSource {
-  readonly manifest: Pick<Manifest, "shards">;
+  readonly manifest: PlanManifest;
   readonly selection?: Selection | undefined;
   /** How often its samples come in an epoch: 2 is twice, 0.5 a half of them, another half in every epoch. Default 1. */
   readonly repeat?: number | undefined;
@@ -16,62 +23,66 @@ export interface PlanSource {
 const spansPerGroup = 4096;
 /** Bytes of a span where all spans are in one group. */
 const wholeSpanBytes = 4 << 20;
+/** No image file is smaller: a manifest that claims so must not make one span of everything. */
+const leastSampleBytes = 64;
 
-/** Samples [first, first + length) of a source, side by side in a shard. */
+/** Samples [first, first + length) of a source. */
 export interface Span {
   readonly source: number;
   readonly first: number;
   readonly length: number;
 }
 
-/** The spans of a source: every record batch cut into pieces of the same number of rows. */
+/** The spans of a source: what each of its origins holds, cut into pieces of the same number of samples. */
 export class SourceSpans {
   readonly count: number;
   readonly samples: number;
-  /** How many samples of every span take part, and their bytes. */
+  /** Mean bytes of a sample's file. */
+  readonly sampleBytes: number;
+  /** How many samples of every span take part. */
   readonly selected: Uint32Array;
-  readonly bytes: Float32Array;
-  /** First sample of every record batch, and of the end; the same of spans. */
-  private readonly batchStarts: Float64Array;
+  private readonly spanSamples: number;
+  /** First sample of every origin, and of the end; the same of spans. */
+  private readonly originStarts: Float64Array;
   private readonly spanStarts: Float64Array;
 
-  constructor(
-    { manifest, selection }: PlanSource,
-    private readonly spanRows: number,
-  ) {
-    const batches = manifest.shards.flatMap((shard) => shard.batches);
-    this.batchStarts = new Float64Array(batches.length + 1);
-    this.spanStarts = new Float64Array(batches.length + 1);
-    for (const [i, batch] of batches.entries()) {
-      this.batchStarts[i + 1] = (this.batchStarts[i] as number) + batch.samples;
-      this.spanStarts[i + 1] = (this.spanStarts[i] as number) + Math.ceil(batch.samples / spanRows);
+  constructor({ manifest, selection }: PlanSource, spanBytes: number) {
+    const origins = samplesByOrigin(manifest.shards);
+    this.sampleBytes = sampleBytesOf(manifest);
+    this.spanSamples = Math.max(1, Math.floor(spanBytes / this.sampleBytes));
+    this.originStarts = new Float64Array(origins.length + 1);
+    this.spanStarts = new Float64Array(origins.length + 1);
+    for (const [i, samples] of origins.entries()) {
+      this.originStarts[i + 1] = (this.originStarts[i] as number) + samples;
+      this.spanStarts[i + 1] = (this.spanStarts[i] as number) + Math.ceil(samples / this.spanSamples);
     }
-    this.count = this.spanStarts[batches.length] as number;
-    const all = this.batchStarts[batches.length] as number;
+    const all = this.originStarts[origins.length] as number;
     if (selection !== undefined && selection.length !== all)
       throw invalidOption("selection", `one byte for each of ${all} samples`, selection.length);
-    this.selected = new Uint32Array(this.count);
-    this.bytes = new Float32Array(this.count);
-    let samples = 0;
-    for (let i = 0, span = 0; i < batches.length; i++) {
-      const { byteLength, samples: rows } = batches[i] as (typeof batches)[number];
-      const start = this.batchStarts[i] as number;
-      for (let first = 0; first < rows; first += spanRows, span++) {
-        const length = Math.min(spanRows, rows - first);
-        const own = selection === undefined ? length : countOnes(selection, start + first, length);
-        this.selected[span] = own;
-        this.bytes[span] = (own * byteLength) / rows;
-        samples += own;
-      }
-    }
-    this.samples = samples;
+    this.count = this.spanStarts[origins.length] as number;
+    this.selected = this.countSelected(selection);
+    this.samples = this.selected.reduce((sum, own) => sum + own, 0);
   }
 
   span(number: number): Omit<Span, "source"> {
-    const batch = placeOf(this.spanStarts, number);
-    const offset = (number - (this.spanStarts[batch] as number)) * this.spanRows;
-    const first = (this.batchStarts[batch] as number) + offset;
-    return { first, length: Math.min(this.spanRows, (this.batchStarts[batch + 1] as number) - first) };
+    return this.spanIn(placeOf(this.spanStarts, number), number);
+  }
+
+  private spanIn(origin: number, number: number): Omit<Span, "source"> {
+    const offset = (number - (this.spanStarts[origin] as number)) * this.spanSamples;
+    const first = (this.originStarts[origin] as number) + offset;
+    return { first, length: Math.min(this.spanSamples, (this.originStarts[origin + 1] as number) - first) };
+  }
+
+  private countSelected(selection: Selection | undefined): Uint32Array {
+    const selected = new Uint32Array(this.count);
+    for (let origin = 0, number = 0; number < this.count; origin++) {
+      for (; number < (this.spanStarts[origin + 1] as number); number++) {
+        const { first, length } = this.spanIn(origin, number);
+        selected[number] = selection === undefined ? length : countOnes(selection, first, length);
+      }
+    }
+    return selected;
   }
 }
 
@@ -82,22 +93,22 @@ export function countOnes(selection: Selection, first: number, length: number): 
   return ones;
 }
 
-/**
- * Rows per span: as many as make 256 KiB, at the default, of the sources' mean sample; 4 MiB where one group holds
- * everything.
- */
-export function spanRowsFor(sources: readonly PlanSource[], shuffleBytes: number): number {
-  let [bytes, samples, planned] = [0, 0, 0];
-  for (const { manifest, repeat = 1 } of sources) {
-    for (const shard of manifest.shards) {
-      for (const batch of shard.batches) {
-        bytes += batch.byteLength;
-        samples += batch.samples;
-        planned += repeat * batch.byteLength;
-      }
-    }
-  }
+const samplesOf = ({ shards }: PlanManifest) => shards.reduce((sum, { samples }) => sum + samples, 0);
+
+function sampleBytesOf(manifest: PlanManifest): number {
+  return Math.max(leastSampleBytes, manifest.inputBytes / Math.max(1, samplesOf(manifest)));
+}
+
+/** Bytes of the files that an epoch's samples were made of, selections aside. */
+export function plannedBytes(sources: readonly PlanSource[]): number {
+  return sources.reduce(
+    (sum, { manifest, repeat = 1 }) => sum + repeat * samplesOf(manifest) * sampleBytesOf(manifest),
+    0,
+  );
+}
+
+/** Bytes of a span: 256 KiB at the default; 4 MiB where one group holds everything. */
+export function spanBytesFor(sources: readonly PlanSource[], shuffleBytes: number): number {
   // Samples of a single group are permuted whatever its spans are: long ones are read faster.
-  const spanBytes = planned <= shuffleBytes ? wholeSpanBytes : shuffleBytes / spansPerGroup;
-  return Math.max(1, Math.floor(spanBytes / (bytes / Math.max(1, samples))));
+  return plannedBytes(sources) <= shuffleBytes ? wholeSpanBytes : shuffleBytes / spansPerGroup;
 }

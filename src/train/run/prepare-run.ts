@@ -1,5 +1,6 @@
 // Everything a process needs for its part of a run, in place: engine, network, optimiser and log, new or as a
 // checkpoint has them.
+import { ToolkitError } from "../../errors.js";
 import type { ClassComparison, ClassList } from "../../shards/class-list.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
 import type { Collective } from "../collective/collective.js";
@@ -114,10 +115,21 @@ async function restore(
 ): Promise<RunLogParts["earlier"]> {
   const source = folder?.folderOf({ step }) ?? "rank 0";
   const training = folder && (await readCheckpointInfo(source)).training;
-  if (folder !== undefined) data.checkPosition(training?.position);
+  if (folder !== undefined) checkPosition(data, training?.position, source);
   const bytes = await collective.shareBytes(folder && (await readTrainingState(source)));
   restoreState(engine.tf, network, stepper, bytes as Uint8Array, source);
   return training && { history: (await folder?.readHistory()) ?? "", sums: training.epochSums };
+}
+
+/** Throws BAD_STATE, or STATE_MISMATCH with what can be done, when data cannot continue where a checkpoint stands. */
+function checkPosition(data: TrainingData, position: unknown, source: string): void {
+  try {
+    data.checkPosition(position);
+  } catch (error) {
+    if (!(error instanceof ToolkitError)) throw error;
+    const cure = error.code === "STATE_MISMATCH" ? "; train with another `out`, or start anew with `overwrite`" : "";
+    throw new ToolkitError(error.code, `${error.message}${cure}`, { source, cause: error });
+  }
 }
 
 /** The processor's threads are divided among the ranks of a machine. */

@@ -31,7 +31,7 @@ export interface CompareOptions extends EngineOptions {
   readonly inputSize: number;
   readonly width: number;
   readonly workers: number;
-  readonly prefetchBytes: number;
+  readonly prefetchBytes: number | undefined;
   readonly seconds: number;
   readonly signal: AbortSignal;
 }

@@ -1,6 +1,6 @@
 // dctstream profile read: the loader with a consumer that does nothing.
 import { Loader } from "../../../src/pipeline/load/loader.js";
-import { type LoaderOptions, loaderOptions } from "../../../src/pipeline/load/options.js";
+import type { LoaderOptions } from "../../../src/pipeline/load/options.js";
 import type { LoadedManifest } from "../../../src/shards/manifest.js";
 import { type Feeding, feedingStages, measureLimits, recommendFor, stationOf } from "../feeding.js";
 import { type Measured, startMeasuring, throughputOf } from "../measure.js";
@@ -39,7 +39,7 @@ function feedingOf(manifest: LoadedManifest, options: LoaderOptions, loader: Loa
     batchSize,
     cache,
     workers: loader.viewThreads,
-    prefetchBytes: options.prefetchBytes ?? loaderOptions.prefetchBytes.default,
+    prefetchBytes: loader.prefetchBytes,
   };
 }
 

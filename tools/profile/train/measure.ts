@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Loader } from "../../../src/pipeline/load/loader.js";
-import { loaderOptions } from "../../../src/pipeline/load/options.js";
+import { defaultPrefetchBytes } from "../../../src/pipeline/load/prefetch-bytes.js";
 import type { Recorder } from "../../../src/pipeline/stage-clock.js";
 import { outputCount } from "../../../src/shards/class-list.js";
 import { countableClasses } from "../../../src/shards/dataset-classes.js";
@@ -61,7 +61,7 @@ export function feedingOf(manifest: LoadedManifest, options: ProfileTrainOptions
     frequencies,
     batchSize,
     cache,
-    prefetchBytes = loaderOptions.prefetchBytes.default,
+    prefetchBytes = defaultPrefetchBytes([{ manifest }]),
   } = options;
   const view = viewOf(networkInput(findNetwork(network), inputSize, frequencies), "train");
   return { manifest, view, batchSize, cache, prefetchBytes, workers: options.workers ?? defaultWorkers(1) };
