@@ -137,6 +137,7 @@ async function epoch(manifest: LoadedManifest): Promise<void> {
     buffers,
     cache: undefined,
     expand: undefined,
+    bytesOfView: () => assert.fail("shards hold all of their samples"),
     keepDamaged: false,
     signal: new AbortController().signal,
   });

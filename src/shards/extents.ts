@@ -1,9 +1,14 @@
 // Which samples' bytes lie side by side in one file, so that one read brings them: those of a record batch, whose
-// coefficients follow each other. Between two batches lie the other columns of the second.
+// coefficients follow each other, and neighbouring files of a tar. Between two batches lie the other columns of the
+// second, between two files a header and maybe a label.
 import type { ByteRange } from "../storage/object-store.js";
 import { joinUrl } from "../storage/url.js";
 import type { Dataset } from "./dataset.js";
 import { placeOf } from "./search.js";
+import { type SourceFiles, urlOfFile } from "./source-files.js";
+
+/** More than this between two files of a tar is not read in vain. */
+const maxGapBytes = 128 << 10;
 
 /** The bytes of samples that follow each other in one extent. */
 export interface StoredBytes {
@@ -15,13 +20,11 @@ export interface StoredBytes {
 
 /** The extents of a data set: samples [first, end) each, all samples of which one read can bring. */
 export class Extents {
-  /** First sample of every record batch, and of the end. */
+  /** First sample of every extent, and of the end. */
   private readonly starts: Float64Array;
 
   constructor(private readonly dataset: Dataset) {
-    const batches = dataset.manifest.shards.flatMap((shard) => shard.batches);
-    this.starts = new Float64Array(batches.length + 1);
-    for (const [i, { samples }] of batches.entries()) this.starts[i + 1] = (this.starts[i] as number) + samples;
+    this.starts = Float64Array.from(dataset.files === undefined ? batchStarts(dataset) : mixedStarts(dataset));
   }
 
   /** The number of the extent that a sample lies in. */
@@ -39,14 +42,47 @@ export class Extents {
 
   /** Where the bytes of samples [first, first + count) are; they must lie in one extent. */
   bytesOf(first: number, count: number): StoredBytes {
-    const { manifest, offsets, firstSamples, index } = this.dataset;
-    const shard = manifest.shards[placeOf(firstSamples, first)];
+    const { manifest, offsets, byteLengths, firstSamples, index, files } = this.dataset;
+    const shard = placeOf(firstSamples, first);
+    const entry = manifest.shards[shard];
     const last = first + count - 1;
     const start = offsets[first] as number;
+    const inSource = files !== undefined && isInSource(files, first);
     return {
-      url: joinUrl(manifest.folder, shard?.name as string),
-      range: { start, end: (offsets[last] as number) + (index.byteLength[last] as number) },
-      key: `${shard?.sha256}-${start}-${count}`,
+      url: inSource ? urlOfFile(files, index, shard, first) : joinUrl(manifest.folder, entry?.name as string),
+      range: { start, end: (offsets[last] as number) + (byteLengths[last] as number) },
+      key: inSource ? `${entry?.seek?.sha256}-${first}-${count}` : `${entry?.sha256}-${start}-${count}`,
     };
   }
 }
+
+function* batchStarts({ manifest }: Dataset): Generator<number> {
+  let first = 0;
+  yield first;
+  for (const { batches } of manifest.shards)
+    for (const { samples } of batches) {
+      first += samples;
+      yield first;
+    }
+}
+
+/** A record is never in one extent with a file, and a file that is an object of its own is in none with another. */
+function* mixedStarts(dataset: Dataset): Generator<number> {
+  const { offsets, byteLengths } = dataset;
+  const files = dataset.files as SourceFiles;
+  let begins = -1;
+  for (const start of batchStarts(dataset)) {
+    for (let sample = begins + 1; sample < start; sample++) {
+      const inSource = isInSource(files, sample);
+      const gap = (offsets[sample] as number) - (offsets[sample - 1] as number) - (byteLengths[sample - 1] as number);
+      const follows =
+        inSource === isInSource(files, sample - 1) &&
+        (!inSource || (files.extension[sample] === 0 && gap >= 0 && gap <= maxGapBytes));
+      if (!follows) yield sample;
+    }
+    yield start;
+    begins = start;
+  }
+}
+
+const isInSource = ({ block }: SourceFiles, sample: number) => (block[sample] as number) >= 0;

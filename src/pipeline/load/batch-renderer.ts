@@ -48,7 +48,7 @@ export class BatchRenderer {
   readonly viewBytes: number;
   /** Batches that may be held at a time, the one in use with them. */
   readonly batchesAhead: number;
-  private readonly form: ViewForm;
+  readonly form: ViewForm;
   private readonly pool: ThreadPool;
   private readonly signal: AbortSignal | undefined;
   private readonly slots = new SharedBuffers();
@@ -295,5 +295,6 @@ function partOf(memory: ReadBatch["memory"], first: number, end: number): ReadBa
     buffer: memory.buffer.slice(first, end).map((buffer) => positions.get(buffer) as number),
     offset: memory.offset.slice(first, end),
     byteLength: memory.byteLength.slice(first, end),
+    firstByte: memory.firstByte.slice(first, end),
   };
 }

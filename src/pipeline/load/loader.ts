@@ -1,7 +1,8 @@
 // The read half, wired: plan -> (for data far away: bytes in memory, ahead of their use) -> view workers -> batches in
 // shared memory.
-import { invalidOption } from "../../errors.js";
+import { invalidOption, ToolkitError } from "../../errors.js";
 import { mapOrdered } from "../../map-ordered.js";
+import { bytesOfView } from "../../native/index.js";
 import type { ClassList, ClassMap } from "../../shards/class-list.js";
 import type { Dataset } from "../../shards/dataset.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
@@ -9,6 +10,7 @@ import type { PlanSource } from "../../shards/plan/spans.js";
 import { type EpochPlan, epochLength, planEpoch } from "../../shards/plan.js";
 import { type Random, randomFamily } from "../../shards/random.js";
 import { type CacheCounters, DiskCache } from "../../storage/disk/cache.js";
+import type { ByteRange } from "../../storage/object-store.js";
 import { isRemote } from "../../storage/url.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { type PipelineCounters, watched } from "../stage-clock.js";
@@ -27,7 +29,13 @@ import { defaultPrefetchBytes } from "./prefetch-bytes.js";
 import { fingerprint, type LoaderData, type OpenedSource, type OpenedSources, openSources } from "./sources.js";
 import { type ReadBatch, SpanReader } from "./span-reader.js";
 import { checkState, type LoaderState, makeState, type OrderState } from "./state.js";
+import { ViewPlan } from "./view-plan.js";
 import type { ExpandTask } from "./view-task.js";
+
+/** Whether reading samples takes requests to a service. */
+function isFarAway({ manifest, files }: Dataset): boolean {
+  return isRemote(manifest.folder) || (files?.urls.some(isRemote) ?? false);
+}
 
 /** A batch to be made, and what it is made from where that is in memory already. */
 interface PlannedBatch {
@@ -71,6 +79,7 @@ export class Loader {
   private readonly order: OrderState;
   private readonly runBuffers = new SharedBuffers();
   private readonly clock: LoadClock;
+  private readonly views: ViewPlan;
   private disk: DiskCache | undefined;
   private closed = false;
 
@@ -95,7 +104,8 @@ export class Loader {
       throw invalidOption("batchSize", `at most the ${this.samples} samples of the data set`, globalBatch);
     const data = fingerprint(sources.map(({ dataset, ...rest }) => ({ manifest: dataset.manifest, ...rest })));
     this.order = { seed, globalBatch, shuffle, dropLast, shuffleBytes, data };
-    const remote = cacheOptions !== undefined || sources.some(({ dataset }) => isRemote(dataset.manifest.folder));
+    const remote = cacheOptions !== undefined || sources.some(({ dataset }) => isFarAway(dataset));
+    this.views = new ViewPlan(options.view, seed);
     this.readsFiles = !remote;
     this.clock = new LoadClock({ threads: workers, readsStorage: remote, consumer, recorder });
     const { batchSize, readsFiles, clock } = this;
@@ -216,7 +226,7 @@ export class Loader {
       const plan = this.plan(epoch);
       const from = epoch === first ? fromStep : 0;
       const mixRandom = randomFamily(this.settings.seed, "mix", epoch);
-      const items = this.readsFiles ? planBatches(plan, this.shape, from) : this.readAhead(plan, from, signal);
+      const items = this.readsFiles ? planBatches(plan, this.shape, from) : this.readAhead(plan, epoch, from, signal);
       for await (const item of items as AsyncIterable<BatchPlan | ReadBatch>) yield { epoch, mixRandom, item };
     }
   }
@@ -246,7 +256,18 @@ export class Loader {
     return this.sources.map(({ dataset: { manifest }, selection, repeat }) => ({ manifest, selection, repeat }));
   }
 
-  private readAhead(plan: EpochPlan, fromStep: number, signal: AbortSignal): AsyncGenerator<ReadBatch> {
+  /** The bytes that a sample's view in an epoch needs of its file, which stayed in its source. */
+  private bytesOfView(epoch: number, source: number, sample: number, pass: number): ByteRange {
+    const { index, files } = (this.sources[source] as OpenedSource).dataset;
+    const block = files?.blocks[files.block[sample] as number];
+    if (block === undefined || files === undefined)
+      throw new ToolkitError("INTERNAL", "a record was taken for a file that stayed in its source");
+    const [width, height] = [index.width[sample] as number, index.height[sample] as number];
+    const { x, y } = this.views.of({ epoch, source, sample, pass, width, height });
+    return bytesOfView(block, files.blockSample[sample] as number, this.renderer.form, x, y);
+  }
+
+  private readAhead(plan: EpochPlan, epoch: number, fromStep: number, signal: AbortSignal): AsyncGenerator<ReadBatch> {
     const expand = (task: ExpandTask) => this.renderer.expand(task);
     const reader = new SpanReader({
       datasets: this.sources.map(({ dataset }) => dataset),
@@ -257,6 +278,7 @@ export class Loader {
       buffers: this.runBuffers,
       cache: this.disk,
       expand: this.cacheOptions?.expanded === true ? expand : undefined,
+      bytesOfView: (source, sample, pass) => this.bytesOfView(epoch, source, sample, pass),
       keepDamaged: this.settings.onBadSample === "skip",
       clock: this.clock.storage,
       signal,

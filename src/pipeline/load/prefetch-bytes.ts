@@ -27,6 +27,11 @@ export function defaultPrefetchBytes(
 }
 
 function storedBytes(sources: readonly StoredSource[]): number {
-  const bytesOf = ({ shards }: StoredSource["manifest"]) => shards.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  // Of files that stayed in their sources all bytes may be read.
+  const bytesOf = ({ inputBytes, shards }: StoredSource["manifest"]) => {
+    const samples = shards.reduce((sum, shard) => sum + shard.samples, 0);
+    const sampleBytes = inputBytes / Math.max(1, samples);
+    return shards.reduce((sum, { byteLength, seek }) => sum + byteLength + sampleBytes * (seek?.samples ?? 0), 0);
+  };
   return sources.reduce((sum, { manifest, repeat = 1 }) => sum + repeat * bytesOf(manifest), 0);
 }

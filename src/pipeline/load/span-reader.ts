@@ -3,7 +3,7 @@
 // Everything is checked when it arrives, and read again when it is wrong.
 import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../errors.js";
-import { type Codec, crc32c, plainCodec } from "../../native/index.js";
+import { type Codec, checkSeekRows, crc32c, plainCodec } from "../../native/index.js";
 import { checkIsThere, maxReads, readChecked } from "../../shards/checked-read.js";
 import type { Dataset } from "../../shards/dataset.js";
 import { expandedLocations, joinExpanded } from "../../shards/expanded.js";
@@ -11,6 +11,7 @@ import { Extents, type StoredBytes } from "../../shards/extents.js";
 import type { EpochPlan } from "../../shards/plan.js";
 import { hex } from "../../shards/record-view.js";
 import type { DiskCache } from "../../storage/disk/cache.js";
+import type { ByteRange } from "../../storage/object-store.js";
 import type { SharedBuffers } from "../shared-buffers.js";
 import type { StageClock } from "../stage-clock.js";
 import { type BatchPlan, type BatchShape, planBatches, visitOwn } from "./batch-plan.js";
@@ -21,6 +22,8 @@ export const maxReadsInFlight = 256;
 const maxBytesInFlight = 128 << 20;
 /** What a span has in an extent is read whole when at least this share of its bytes is wanted. */
 const wholeShare = 0.5;
+/** Files that stayed in their sources are read in parts, one by one, where they are larger than this on average. */
+const largeFileBytes = 32 << 10;
 
 export interface SpanReaderOptions {
   readonly datasets: readonly Dataset[];
@@ -33,6 +36,8 @@ export interface SpanReaderOptions {
   readonly cache: DiskCache | undefined;
   /** Brings samples into their expanded form before they are cached; undefined: they are cached as they are stored. */
   readonly expand: ((task: ExpandTask) => Promise<ExpandAnswer>) | undefined;
+  /** The bytes that the view of a sample needs of its file, which stayed in its source. */
+  readonly bytesOfView: (source: number, sample: number, pass: number) => ByteRange;
   /** Hand bytes that stay wrong on, marked, instead of ending with an error. */
   readonly keepDamaged: boolean;
   /** Gets every read. */
@@ -46,7 +51,10 @@ interface Unit {
   readonly source: number;
   readonly first: number;
   readonly count: number;
+  readonly stored: StoredBytes;
   readonly bytes: number;
+  /** Of a part of one file, the place in it where the part begins; otherwise 0. */
+  readonly firstByte: number;
   /** Uses that are still to come or under way, and those under way. */
   uses: number;
   inUse: number;
@@ -71,7 +79,12 @@ interface LoadedUnit {
   /** Some of its samples are not what was written. */
   readonly damaged: boolean;
   /** The location of every sample. */
-  readonly locations: readonly { readonly offset: number; readonly byteLength: number }[];
+  readonly locations: readonly Location[];
+}
+
+interface Location {
+  readonly offset: number;
+  readonly byteLength: number;
 }
 
 /** A batch whose samples are in memory, until `release`. */
@@ -152,12 +165,25 @@ export class SpanReader {
     const extent = this.extentsOf(source).numberOf(sample);
     const whole = this.units.get(nameOf(group, span, extent));
     if (whole !== undefined) return whole;
-    const name = `${nameOf(group, span, extent)}/${sample}`;
+    const name = `${nameOf(group, span, extent)}/${sample}/${plan.pass[i]}`;
     const known = this.units.get(name);
     if (known !== undefined) return known;
-    const unit = this.makeUnit(name, source, sample, 1, 1);
+    const part = this.readsParts(source) && isInSource(this.datasetOf(source), sample);
+    const needed = part ? this.options.bytesOfView(source, sample, plan.pass[i] as number) : undefined;
+    const unit = this.makeUnit({ name, source, first: sample, count: 1, uses: 1 }, needed);
     this.units.set(name, unit);
     return unit;
+  }
+
+  private datasetOf(source: number): Dataset {
+    return this.options.datasets[source] as Dataset;
+  }
+
+  /** Whether of the files of a source only what views need is read. What goes into a cache must be of use to all. */
+  private readsParts(source: number): boolean {
+    const { files, manifest } = this.datasetOf(source);
+    if (files === undefined || this.options.cache !== undefined) return false;
+    return manifest.inputBytes / Math.max(1, manifest.samples) > largeFileBytes;
   }
 
   private extentsOf(source: number): Extents {
@@ -175,19 +201,21 @@ export class SpanReader {
     if (total > prefetchBytes) return;
     for (const [name, entry] of wanted) {
       const { first, end } = this.rangeToRead(entry);
-      const unit = this.makeUnit(name, entry.source, first, end - first, entry.samples);
+      const { source, samples: uses } = entry;
+      const unit = this.makeUnit({ name, source, first, count: end - first, uses });
       if (cache !== undefined || entry.bytes >= wholeShare * unit.bytes) this.units.set(name, unit);
     }
   }
 
   /** What the rank's batches want of a group, by the name of the unit that holds it. */
   private wantedOf(group: number): Map<string, Wanted> {
-    const { plan, shape, fromStep, datasets } = this.options;
+    const { plan, shape, fromStep } = this.options;
     const wanted = new Map<string, Wanted>();
     visitOwn(plan, shape, group, fromStep, ({ source, sample, span }) => {
+      if (this.readsParts(source)) return;
       const extent = this.extentsOf(source).numberOf(sample);
       const name = nameOf(group, span, extent);
-      const bytes = datasets[source]?.index.byteLength[sample] as number;
+      const bytes = this.datasetOf(source).byteLengths[sample] as number;
       const entry = wanted.get(name);
       if (entry === undefined) {
         wanted.set(name, { span, source, extent, samples: 1, bytes, first: sample, last: sample });
@@ -208,11 +236,14 @@ export class SpanReader {
     return this.extentsOf(source).within(extent, span.first, span.first + span.length);
   }
 
-  private makeUnit(name: string, source: number, first: number, count: number, uses: number): Unit {
-    const lengths = this.options.datasets[source]?.index.byteLength as Uint32Array;
-    let bytes = 0;
-    for (let i = first; i < first + count; i++) bytes += lengths[i] as number;
-    return { name, source, first, count, bytes, uses, inUse: 0, loading: undefined };
+  /** `part`: of the only sample's file, what is to be read; default: everything. */
+  private makeUnit(unit: Pick<Unit, "name" | "source" | "first" | "count" | "uses">, part?: ByteRange): Unit {
+    const whole = this.extentsOf(unit.source).bytesOf(unit.first, unit.count);
+    const { start } = whole.range;
+    const range = part === undefined ? whole.range : { start: start + part.start, end: start + part.end };
+    const stored = { ...whole, range };
+    const bytes = range.end - range.start;
+    return { ...unit, stored, bytes, firstByte: part?.start ?? 0, inUse: 0, loading: undefined };
   }
 
   private memoryOf({ plan, units }: Waiting, loaded: readonly LoadedUnit[]): SamplesInMemory {
@@ -226,6 +257,7 @@ export class SpanReader {
       buffer: Uint32Array.from(loaded, (unit) => numbers.get(unit) as number),
       offset: Uint32Array.from(locations, (location) => location?.offset as number),
       byteLength: Uint32Array.from(locations, (location) => location?.byteLength as number),
+      firstByte: Uint32Array.from(units, ({ firstByte }) => firstByte),
     };
   }
 
@@ -278,11 +310,11 @@ export class SpanReader {
   }
 
   private async fetch(unit: Unit): Promise<LoadedUnit> {
-    const { datasets, cache, expand, buffers } = this.options;
-    const dataset = datasets[unit.source] as Dataset;
+    const { cache, expand, buffers } = this.options;
+    const dataset = this.datasetOf(unit.source);
     const { codec } = dataset.manifest;
-    const expands = codec !== plainCodec && expand !== undefined;
-    const stored = this.extentsOf(unit.source).bytesOf(unit.first, unit.count);
+    const { stored } = unit;
+    const expands = codec !== plainCodec && expand !== undefined && !isInSource(dataset, unit.first);
     const key = `${stored.key}${expands ? "-x" : ""}`;
     const found = await this.fromCache(key, unit, expands ? plainCodec : codec);
     if (found !== undefined) return found;
@@ -290,14 +322,13 @@ export class SpanReader {
     const buffer = buffers.take(sizeClass(unit.bytes));
     try {
       const bytes = new Uint8Array(buffer, 0, unit.bytes);
-      const damaged = await this.readDamaged(unit, dataset, stored, bytes);
-      const lengths = lengthsOf(unit, dataset);
+      const damaged = await this.readDamaged(unit, dataset, bytes);
       if (cache !== undefined && !damaged) {
-        const kept = expands ? await this.expanded(unit, bytes, lengths, expand) : bytes;
+        const kept = expands ? await this.expanded(unit, bytes, lengthsOf(unit, dataset), expand) : bytes;
         if (kept !== undefined) await cache.put(key, kept);
       }
       // What is here already is used as it is: the next epoch reads the other form.
-      return { buffer, bytes, codec, damaged, locations: locationsOf(lengths) };
+      return { buffer, bytes, codec, damaged, locations: locationsOf(unit, dataset) };
     } catch (error) {
       buffers.giveBack(buffer);
       throw error;
@@ -316,16 +347,16 @@ export class SpanReader {
   }
 
   private async fromCache(key: string, unit: Unit, codec: Codec): Promise<LoadedUnit | undefined> {
-    const { cache, buffers, datasets } = this.options;
+    const { cache, buffers } = this.options;
     let buffer: SharedArrayBuffer | undefined;
     const bytes = await cache?.get(key, (byteLength) => {
       buffer = buffers.take(sizeClass(byteLength));
       return new Uint8Array(buffer, 0, byteLength);
     });
     if (bytes !== undefined && buffer !== undefined) {
-      const dataset = datasets[unit.source] as Dataset;
+      const dataset = this.datasetOf(unit.source);
       const stored = codec === dataset.manifest.codec;
-      const locations = stored ? locationsOf(lengthsOf(unit, dataset)) : expandedLocations(bytes, unit.count);
+      const locations = stored ? locationsOf(unit, dataset) : expandedLocations(bytes, unit.count);
       if (locations !== undefined) return { buffer, bytes, codec, damaged: false, locations };
     }
     if (buffer !== undefined) buffers.giveBack(buffer);
@@ -336,18 +367,15 @@ export class SpanReader {
    * Whether bytes stay wrong however often they are read; unless such are to be kept, CHECKSUM_MISMATCH, naming the
    * first damaged sample.
    */
-  private async readDamaged(
-    unit: Unit,
-    { index }: Dataset,
-    { url, range }: StoredBytes,
-    bytes: Uint8Array,
-  ): Promise<boolean> {
-    const damaged = await readChecked(url, range, bytes, () => firstDamaged(unit, index, bytes), this.signal);
+  private async readDamaged(unit: Unit, dataset: Dataset, bytes: Uint8Array): Promise<boolean> {
+    const { url, range } = unit.stored;
+    const damaged = await readChecked(url, range, bytes, () => firstDamaged(unit, dataset, bytes), this.signal);
     if (damaged === undefined) return false;
     if (this.options.keepDamaged) return true;
-    const { sample, found } = damaged;
-    const message = `coefficients have crc32c ${hex(found)}, expected ${hex(index.crc32c[sample] as number)}, read ${maxReads} times; verify lists all damage`;
-    throw new ToolkitError("CHECKSUM_MISMATCH", message, { source: url, key: index.key(sample), offset: range.start });
+    const { sample, problem } = damaged;
+    const message = `${problem}, read ${maxReads} times; verify lists all damage`;
+    const facts = { source: url, key: dataset.index.key(sample), offset: range.start };
+    throw new ToolkitError("CHECKSUM_MISMATCH", message, facts);
   }
 }
 
@@ -357,23 +385,36 @@ function lengthsOf(unit: Unit, { index }: Dataset): number[] {
   return Array.from({ length: unit.count }, (_, i) => index.byteLength[unit.first + i] as number);
 }
 
-function locationsOf(lengths: readonly number[]) {
-  let offset = 0;
-  return lengths.map((byteLength) => {
-    offset += byteLength;
-    return { offset: offset - byteLength, byteLength };
-  });
+/** Where each sample is in the unit's bytes; of a part of a file all of them are the sample's. */
+function locationsOf({ first, count, stored, bytes, firstByte }: Unit, { offsets, byteLengths }: Dataset): Location[] {
+  if (firstByte > 0 || bytes < (byteLengths[first] as number)) return [{ offset: 0, byteLength: bytes }];
+  return Array.from({ length: count }, (_, i) => ({
+    offset: (offsets[first + i] as number) - stored.range.start,
+    byteLength: byteLengths[first + i] as number,
+  }));
 }
 
-function firstDamaged(unit: Unit, index: Dataset["index"], bytes: Uint8Array) {
-  let at = 0;
-  for (let sample = unit.first; sample < unit.first + unit.count; sample++) {
-    const length = index.byteLength[sample] as number;
-    const found = crc32c(bytes.subarray(at, at + length));
-    if (found !== index.crc32c[sample]) return { sample, found };
-    at += length;
+const isInSource = ({ files }: Dataset, sample: number) => ((files?.block[sample] ?? -1) as number) >= 0;
+
+/** The first sample whose bytes are not what they were, and what is wrong with them. */
+function firstDamaged(unit: Unit, dataset: Dataset, bytes: Uint8Array) {
+  for (const [i, { offset, byteLength }] of locationsOf(unit, dataset).entries()) {
+    const sample = unit.first + i;
+    const problem = problemOf(dataset, sample, bytes.subarray(offset, offset + byteLength), unit.firstByte);
+    if (problem !== undefined) return { sample, problem };
   }
   return undefined;
+}
+
+/** `bytes`: of a record its coefficients, of a file those from `firstByte` on. */
+function problemOf({ index, files }: Dataset, sample: number, bytes: Uint8Array, firstByte: number) {
+  const block = files?.blocks[files.block[sample] as number];
+  if (block !== undefined && files !== undefined)
+    return checkSeekRows(block, files.blockSample[sample] as number, bytes, firstByte)
+      ? undefined
+      : "rows of its MCUs are not what was indexed";
+  const [found, expected] = [crc32c(bytes), index.crc32c[sample] as number];
+  return found === expected ? undefined : `coefficients have crc32c ${hex(found)}, expected ${hex(expected)}`;
 }
 
 /**

@@ -42,6 +42,8 @@ export interface SamplesInMemory {
   readonly buffer: Uint32Array;
   readonly offset: Uint32Array;
   readonly byteLength: Uint32Array;
+  /** Of a file that stayed in its source, the place in it of the first byte that is there. */
+  readonly firstByte: Uint32Array;
 }
 
 /** A part of a batch: consecutive rows of it. */

@@ -11,7 +11,6 @@ import {
   unchangedColor,
   type ViewAxis,
 } from "../../native/index.js";
-import { type Random, randomFamily } from "../../shards/random.js";
 import { parseSampleIndex, storedComponents } from "../../shards/sample-index.js";
 import { placeOf } from "../../shards/search.js";
 import { urlOfFile } from "../../shards/source-files.js";
@@ -21,7 +20,8 @@ import { drawColor, drawErasedBox } from "./augment.js";
 import type { ViewWork } from "./load-clock.js";
 import { OpenFiles } from "./open-files.js";
 import { slotArrays } from "./slot.js";
-import { planView, trainingPolicy, viewUnit } from "./view.js";
+import { trainingPolicy, viewUnit } from "./view.js";
+import { ViewPlan } from "./view-plan.js";
 import type { ExpandAnswer, ExpandTask, ViewAnswer, ViewTask, WorkerSettings } from "./view-task.js";
 
 const settings = (workerData as { readonly settings: WorkerSettings }).settings;
@@ -33,14 +33,6 @@ const layouts = sources.map(({ index }) => index.layouts);
 const unit = viewUnit(settings.view);
 const samples = new BatchSamples();
 const opened = new OpenFiles(settings.openFiles);
-let family: { readonly epoch: number; readonly random: (sample: number, pass: number) => Random }[] = [];
-
-/** A stream of random numbers for every source of an epoch. */
-function randomOf(epoch: number, source: number, sample: number, pass: number): Random {
-  if (family[source]?.epoch !== epoch)
-    family = sources.map((_, i) => ({ epoch, random: randomFamily(settings.seed, "view", epoch, i) }));
-  return (family[source] as (typeof family)[number]).random(sample, pass);
-}
 
 const wholeAxis: ViewAxis = { boxStart: 0, boxEnd: 1, scaledSize: 1, outStart: 0, outCount: 1, flip: false };
 
@@ -69,25 +61,25 @@ const entry: BatchSample = {
   erase: undefined,
 };
 
-const trains = settings.view.augment === "train";
 const policy = trainingPolicy(settings.view);
-const fixed = randomFamily(settings.seed, "view")(0);
+const plan = new ViewPlan(settings.view, settings.seed);
 
 function addSample(task: ViewTask, i: number): void {
   const number = task.source[i] as number;
   const source = sources[number] as (typeof sources)[number];
   const { index } = source;
   const sample = task.sample[i] as number;
-  entry.width = index.width[sample] as number;
-  entry.height = index.height[sample] as number;
+  const [width, height] = [index.width[sample] as number, index.height[sample] as number];
+  const pass = task.pass[i] as number;
+  const { x, y, random } = plan.of({ epoch: task.epoch, source: number, sample, pass, width, height });
+  entry.width = width;
+  entry.height = height;
   entry.layouts = number;
   entry.layout = index.layout[sample] as number;
   entry.grids = index.grid;
   entry.gridAt = 6 * sample;
   entry.place = task.firstRow + i;
   locate(task, i, source);
-  const random = trains ? randomOf(task.epoch, number, sample, task.pass[i] as number) : fixed;
-  const { x, y } = planView(entry.width, entry.height, settings.view, random);
   entry.x = x;
   entry.y = y;
   if (policy !== undefined) {
@@ -118,7 +110,7 @@ function locate({ memory, sample: numbers }: ViewTask, i: number, source: (typeo
   const sample = numbers[i] as number;
   entry.block = blockOf(source, sample);
   entry.blockSample = source.files?.blockSample[sample] ?? 0;
-  entry.firstByte = 0;
+  entry.firstByte = memory?.firstByte[i] ?? 0;
   if (memory !== undefined) {
     entry.memory = memory.buffer[i] as number;
     entry.offset = memory.offset[i] as number;
