@@ -137,7 +137,6 @@ async function epoch(manifest: LoadedManifest): Promise<void> {
     buffers,
     cache: undefined,
     expand: undefined,
-    bytesOfView: () => assert.fail("shards hold all of their samples"),
     keepDamaged: false,
     signal: new AbortController().signal,
   });

@@ -36,8 +36,8 @@ export interface SpanReaderOptions {
   readonly cache: DiskCache | undefined;
   /** Brings samples into their expanded form before they are cached; undefined: they are cached as they are stored. */
   readonly expand: ((task: ExpandTask) => Promise<ExpandAnswer>) | undefined;
-  /** The bytes that the view of a sample needs of its file, which stayed in its source. */
-  readonly bytesOfView: (source: number, sample: number, pass: number) => ByteRange;
+  /** The bytes that the view of a sample needs of its file, which stayed in its source. Default: all. */
+  readonly bytesOfView?: (source: number, sample: number, pass: number) => ByteRange;
   /** Hand bytes that stay wrong on, marked, instead of ending with an error. */
   readonly keepDamaged: boolean;
   /** Gets every read. */
@@ -169,7 +169,7 @@ export class SpanReader {
     const known = this.units.get(name);
     if (known !== undefined) return known;
     const part = this.readsParts(source) && isInSource(this.datasetOf(source), sample);
-    const needed = part ? this.options.bytesOfView(source, sample, plan.pass[i] as number) : undefined;
+    const needed = part ? this.options.bytesOfView?.(source, sample, plan.pass[i] as number) : undefined;
     const unit = this.makeUnit({ name, source, first: sample, count: 1, uses: 1 }, needed);
     this.units.set(name, unit);
     return unit;
