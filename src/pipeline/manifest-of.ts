@@ -1,5 +1,5 @@
-// What a user names as data -> a manifest: a data set's own, or that of an index of sources, which is made first and kept
-// for the next time.
+// What a user names as data -> a manifest: a data set's own, or that of an index of sources, which is made first and
+// kept for the next time.
 import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import path from "node:path";
@@ -24,8 +24,8 @@ export interface ManifestOfOptions {
 const retryMs = 500;
 
 /**
- * The manifest at `place`, its URL or its folder's. Where there is none but a tar, a pattern of tars, or a folder of tars
- * or class folders, an index of these is made in the cache folder, unless it is there already.
+ * The manifest at `place`, its URL or its folder's. Where there is none but a tar, a pattern of tars, or a folder of
+ * tars or class folders, an index of these is made in the cache folder, unless it is there already.
  *
  * Errors: those of readManifest and indexSources.
  */

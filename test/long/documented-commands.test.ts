@@ -52,13 +52,15 @@ before(async () => {
   writeFileSync(at("small.yaml"), JSON.stringify(settings));
   logIn();
   server = await S3Server.start();
-  for (const bucket of ["raw", "shards", "runs"]) await server.bucket(bucket);
+  for (const bucket of ["raw", "shards", "runs", "me"]) await server.bucket(bucket);
   process.env.AWS_ENDPOINT_URL_S3 = server.endpoint;
   process.env.AWS_REGION = "us-east-1";
   for (const i of [0, 1]) await made("preprocess", at(`train-00000${i}.tar`), "--out", `s3://shards/part-${i}`);
   await made("preprocess", at("train-*.tar"), "--out", "s3://shards/train");
   await made("preprocess", at("val-*.tar"), "--out", "s3://shards/val");
-  for (const i of [0, 1]) await server.put("raw", `train-00000${i}.tar`, readFileSync(at(`train-00000${i}.tar`)));
+  for (const key of ["train-000000", "train-000001", "val-000000"])
+    await server.put("raw", `${key}.tar`, readFileSync(at(`${key}.tar`)));
+  await made("index", "s3://raw/train-*.tar", "--out", "s3://me/train.index");
   python = at("python");
   const pip = ["-m", "pip", "install", "--quiet", "--only-binary=:all:", "--target", python, "numpy", "pillow"];
   assert.equal((await run(`python3 ${pip.join(" ")}`, data, {})).status, 0, "numpy and Pillow for bench/exactness.py");
@@ -126,6 +128,7 @@ for (const { document, text } of documentedCommands()) {
       OMPI_ALLOW_RUN_AS_ROOT: "1",
       OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1",
       PYTHONPATH: python,
+      XDG_CACHE_HOME: path.join(folder, "user-cache"),
       WEB: web.url("").slice(0, -1),
       RUN: String(runs++),
     };

@@ -94,7 +94,7 @@ const replacements: readonly (readonly [RegExp, string])[] = [
   [/\{000000\.\.\d+\}/g, "{000000..000001}"],
   [/https:\/\/host\//, "$WEB/"],
   [/http:\/\/minio:9000/, "$AWS_ENDPOINT_URL_S3"],
-  [/--out s3:\/\/(shards|runs)\/\w+/, "--out s3://$1/made-$RUN"],
+  [/--out s3:\/\/(shards|runs|me)\/[\w.]+/, "--out s3://$1/made-$RUN"],
   [/ \/nvme\b/g, " nvme"],
   [/find \//, "find pictures"],
   [/mpirun -n \d+ --hostfile hosts/, "mpirun -n 2"],

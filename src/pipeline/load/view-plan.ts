@@ -1,5 +1,5 @@
-// Which part of its image each sample shows: a function of the seed, the epoch, the sample and the pass, so that whoever
-// reads ahead and whoever renders find the same.
+// Which part of its image each sample shows: a function of the seed, the epoch, the sample and the pass, so that
+// whoever reads ahead and whoever renders find the same.
 import type { ViewAxis } from "../../native/index.js";
 import { type Random, randomFamily } from "../../shards/random.js";
 import { planView, type ViewOptions } from "./view.js";
