@@ -8,8 +8,11 @@ import type { Selection } from "../selection.js";
 
 /** What of a manifest decides the order: the image files' bytes, and how many samples came from each source. */
 export interface PlanManifest extends Pick<Manifest, "inputBytes"> {
-  readonly shards: readonly Pick<Manifest["shards"][number], "name" | "samples">[];
+  readonly shards: readonly (Pick<Shard, "name" | "samples"> & Partial<Pick<Shard, "byteLength">>)[];
+  readonly options?: Manifest["options"];
 }
+
+type Shard = Manifest["shards"][number];
 
 /** A data set, or a part of one, in an epoch. */
 export interface PlanSource {
@@ -96,7 +99,16 @@ export function countOnes(selection: Selection, first: number, length: number): 
 const samplesOf = ({ shards }: PlanManifest) => shards.reduce((sum, { samples }) => sum + samples, 0);
 
 function sampleBytesOf(manifest: PlanManifest): number {
-  return Math.max(leastSampleBytes, manifest.inputBytes / Math.max(1, samplesOf(manifest)));
+  return Math.max(leastSampleBytes, fileBytes(manifest) / Math.max(1, samplesOf(manifest)));
+}
+
+/**
+ * Bytes of the files that samples are copies of. Resized samples are far smaller than the files that they were made of,
+ * and nothing else is made of the same: what is stored stands for them.
+ */
+function fileBytes({ inputBytes, options, shards }: PlanManifest): number {
+  if (options?.resize === undefined || options.resize === null) return inputBytes;
+  return shards.reduce((sum, { byteLength = 0 }) => sum + byteLength, 0);
 }
 
 /** Bytes of the files that an epoch's samples were made of, selections aside. */
