@@ -1,14 +1,12 @@
 // The stages that feed the consumer of batches, as a profile shows them: what limits them here, and what other settings
 // would bring.
-import { plainCodec } from "../../src/native/codec-names.js";
 import { type LoaderOptions, taskSamples } from "../../src/pipeline/load/options.js";
 import { formOf, slotBytes, viewBytes } from "../../src/pipeline/load/slot.js";
 import { maxReadsInFlight } from "../../src/pipeline/load/span-reader.js";
 import type { ViewOptions } from "../../src/pipeline/load/view.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
-import { isRemote } from "../../src/storage/url.js";
 import { formatBytes } from "../options/quantity.js";
-import { loneReadMs, memoryCopyRate, shardReadRate, unpackingWithoutCompression } from "./limits.js";
+import { isFarAway, loneReadMs, memoryCopyRate, shardReadRate, unpackingWithoutCompression } from "./limits.js";
 import { coresOf, type Measured } from "./measure.js";
 import { bestWorkers, type Change, type Option, recommend, type Station } from "./model.js";
 import { type Recommendation, type Stage, type StageFacts, stagesOf } from "./stage.js";
@@ -38,8 +36,11 @@ export async function measureLimits(manifest: LoadedManifest): Promise<FeedingLi
   };
 }
 
-const storedBytes = ({ shards, samples }: LoadedManifest) =>
-  shards.reduce((sum, { byteLength }) => sum + byteLength, 0) / samples;
+/** Bytes of a sample, as it is stored; of a file that stayed in its source all that a view may read. */
+const storedBytes = ({ inputBytes, shards, samples }: LoadedManifest) =>
+  shards.some(({ seek }) => seek !== undefined)
+    ? inputBytes / samples
+    : shards.reduce((sum, { byteLength }) => sum + byteLength, 0) / samples;
 
 /** `imagesPerSecond`: through the whole pipeline. `more` are facts of the stages behind the loader's own. */
 export function feedingStages(
@@ -79,7 +80,7 @@ export async function stationOf(
   const imagesPerRead = Math.max(1, (storage?.samples ?? 0) / Math.max(1, storage?.pieces ?? 0));
   // What is held ahead is counted without the shards' own bytes.
   const imageBytes = (storage?.bytes ?? 0) / Math.max(1, storage?.samples ?? 0);
-  const latencyMs = isRemote(manifest.folder) ? await loneReadMs(manifest, imageBytes * imagesPerRead) : 0;
+  const latencyMs = isFarAway(manifest) ? await loneReadMs(manifest, imageBytes * imagesPerRead) : 0;
   const most = maxReadsInFlight;
   const reads = latencyMs === 0 ? undefined : { prefetchBytes, imageBytes, batchSize, imagesPerRead, latencyMs, most };
   return {
@@ -106,14 +107,13 @@ async function feedingOptions(feeding: Feeding, station: Station): Promise<Optio
     text: `--prefetch-bytes ${formatBytes(more).replace(" ", "").replace(".0", "")}`,
     change: { prefetchBytes: more },
   });
-  if (isRemote(manifest.folder) && cache === undefined) {
+  if (isFarAway(manifest) && cache === undefined) {
     const bytes = formatBytes(storedBytes(manifest) * manifest.samples).replace(" ", "");
     const text = `--cache FOLDER --cache-bytes ${bytes}, from the second epoch on`;
     options.push({ text, change: { cached: true } });
   }
-  if (manifest.codec !== plainCodec) {
-    const unpacking = await unpackingWithoutCompression(manifest);
+  const unpacking = await unpackingWithoutCompression(manifest);
+  if (unpacking !== undefined)
     options.push({ text: "preprocess --compression none (twice the bytes)", change: { unpacking } });
-  }
   return options;
 }

@@ -23,6 +23,22 @@ export function memoryCopyRate(): number {
   return best;
 }
 
+interface StoredObject {
+  readonly url: string;
+  readonly byteLength: number;
+}
+
+/** What samples are read from: shards, and the tars that files stayed in; never none. */
+function objectsOf({ folder, shards, sources }: LoadedManifest): StoredObject[] {
+  const used = new Set(shards.flatMap(({ seek }) => (seek === undefined ? [] : [seek.source])));
+  const tars = [...used].flatMap((number) => sources[number] ?? []).filter(({ kind }) => kind === "tar");
+  if (tars.length > 0) return tars;
+  return shards.map(({ name, byteLength }) => ({ url: joinUrl(folder, name), byteLength }));
+}
+
+/** Whether samples are read from a service. */
+export const isFarAway = (manifest: LoadedManifest) => objectsOf(manifest).some(({ url }) => isRemote(url));
+
 const readBytes = 8 << 20;
 const rangesAtOnce = 8;
 
@@ -31,18 +47,16 @@ const rangesAtOnce = 8;
  * ranges side by side.
  */
 export async function shardReadRate(manifest: LoadedManifest, seconds: number): Promise<number> {
-  return isRemote(manifest.folder) ? remoteRate(manifest, seconds) : localRate(manifest, seconds);
+  const objects = objectsOf(manifest);
+  return isFarAway(manifest) ? remoteRate(objects, seconds) : localRate(objects, seconds);
 }
 
-function localRate(manifest: LoadedManifest, seconds: number): number {
+function localRate(objects: readonly StoredObject[], seconds: number): number {
   const target = new Uint8Array(readBytes);
   const began = performance.now();
   let [total, elapsed] = [0, 0];
   for (let i = 0; elapsed < 1000 * seconds; i++) {
-    const file = openSync(
-      localPath(joinUrl(manifest.folder, manifest.shards[i % manifest.shards.length]?.name ?? "")),
-      readOnly,
-    );
+    const file = openSync(localPath((objects[i % objects.length] as StoredObject).url), readOnly);
     try {
       for (let read = 1; read > 0 && elapsed < 1000 * seconds; elapsed = performance.now() - began) {
         read = readSync(file, target);
@@ -55,11 +69,11 @@ function localRate(manifest: LoadedManifest, seconds: number): number {
   return (1000 * total) / elapsed;
 }
 
-async function remoteRate(manifest: LoadedManifest, seconds: number): Promise<number> {
-  const ranges = manifest.shards.flatMap(({ name, byteLength }) =>
+async function remoteRate(objects: readonly StoredObject[], seconds: number): Promise<number> {
+  const ranges = objects.flatMap(({ url, byteLength }) =>
     Array.from({ length: Math.ceil(byteLength / readBytes) }, (_, i) => {
       const start = i * readBytes;
-      return { url: joinUrl(manifest.folder, name), range: { start, end: Math.min(byteLength, start + readBytes) } };
+      return { url, range: { start, end: Math.min(byteLength, start + readBytes) } };
     }),
   );
   let next = 0;
@@ -105,13 +119,13 @@ export async function landingRate(seconds: number, work: (signal: AbortSignal) =
  * few.
  */
 export async function loneReadMs(manifest: LoadedManifest, byteLength: number): Promise<number> {
-  const [shard] = manifest.shards;
-  if (shard === undefined) return 0;
-  const url = joinUrl(manifest.folder, shard.name);
-  const length = Math.max(1, Math.min(Math.round(byteLength), 256 << 10, shard.byteLength));
+  const [object] = objectsOf(manifest);
+  if (object === undefined) return 0;
+  const { url } = object;
+  const length = Math.max(1, Math.min(Math.round(byteLength), 256 << 10, object.byteLength));
   const times: number[] = [];
   for (let i = 0; i < 3; i++) {
-    const start = Math.floor(((shard.byteLength - length) * i) / 3);
+    const start = Math.floor(((object.byteLength - length) * i) / 3);
     const began = performance.now();
     await at(url).read({ start, end: start + length });
     times.push(performance.now() - began);
@@ -121,11 +135,11 @@ export async function loneReadMs(manifest: LoadedManifest, byteLength: number): 
 
 /**
  * How long samples of a data set take to unpack when they are stored without compression, as a share of what they take
- * now.
+ * now; undefined where they are not compressed, or not stored at all.
  */
-export async function unpackingWithoutCompression(manifest: LoadedManifest): Promise<number> {
+export async function unpackingWithoutCompression(manifest: LoadedManifest): Promise<number | undefined> {
   const [shard] = manifest.shards;
-  if (manifest.codec === "none" || shard === undefined) return 1;
+  if (manifest.codec === "none" || shard === undefined || shard.seek !== undefined) return undefined;
   for await (const batch of readShard(manifest, shard)) {
     const stored = Array.from({ length: batch.length }, (_, i) => ({ ...batch.image(i), codec: manifest.codec }));
     const expanded = stored.map((image) => ({ ...image, codec: "none" as const, packed: expandPacked(image) }));
@@ -137,5 +151,5 @@ export async function unpackingWithoutCompression(manifest: LoadedManifest): Pro
     time(stored);
     return Math.min(1, time(expanded) / time(stored));
   }
-  return 1;
+  return undefined;
 }
