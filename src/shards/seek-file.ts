@@ -1,5 +1,5 @@
-// The seek file of a shard: for each of its samples whose file stayed in its source, what is needed to decode any part of
-// that file. Blocks of up to 128 samples, one after another, in the order of the samples.
+// The seek file of a shard: for each of its samples whose file stayed in its source, what is needed to decode any part
+// of that file. Blocks of up to 128 samples, one after another, in the order of the samples.
 import { ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import { type OpenSeekBlock, openSeekBlock, readSeekFacts, type SeekFacts, sealSeekBlock } from "../native/index.js";
@@ -118,8 +118,8 @@ export interface ReadBlock {
 }
 
 /**
- * The blocks of a seek file in order. CHECKSUM_MISMATCH when one stays wrong however often it is read, CORRUPT_INDEX when
- * one is not what the manifest says; NOT_FOUND.
+ * The blocks of a seek file in order. CHECKSUM_MISMATCH when one stays wrong however often it is read, CORRUPT_INDEX
+ * when one is not what the manifest says; NOT_FOUND.
  */
 export async function* readSeekFile(folder: string, entry: SeekEntry, signal?: AbortSignal): AsyncGenerator<ReadBlock> {
   const url = joinUrl(folder, entry.name);

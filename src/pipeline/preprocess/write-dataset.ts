@@ -17,8 +17,8 @@ import { PreprocessRun } from "./run.js";
 import { divideSources, type Source } from "./sources.js";
 
 /**
- * Reads every sample of the sources once and writes shards, sidecars, errors.jsonl and, last, the manifest. `options` are
- * what `settings` was made of. The errors are preprocess's.
+ * Reads every sample of the sources once and writes shards, sidecars, errors.jsonl and, last, the manifest. `options`
+ * are what `settings` was made of. The errors are preprocess's.
  */
 export async function writeDataset(
   options: PreprocessOptions,
