@@ -157,7 +157,7 @@ export async function readStayedFile(
   let url = source.url;
   try {
     const sample = batch.sample(row);
-    checkStayed(sample, stayed);
+    checkStayed(sample, stayed, url);
     if (extension !== undefined) url = joinUrl(url, sample.key + extension);
     return await readAsRecorded(url, facts, sample, signal);
   } catch (error) {
@@ -184,10 +184,10 @@ async function readAsRecorded(
   return bytes;
 }
 
-/** Throws CORRUPT_RECORD or CORRUPT_INDEX unless record and seek file mean the same file. */
-export function checkStayed(sample: SampleRecord, { facts, extension, source }: StayedFile): void {
+/** Throws CORRUPT_RECORD or CORRUPT_INDEX, naming `source`, unless record and seek file mean the same file. */
+export function checkStayed(sample: SampleRecord, { facts, extension }: StayedFile, source: string): void {
   const { key, packed, header, trailer, raw, flags } = sample;
-  const at = { source: source.url, key };
+  const at = { source, key };
   if (flags !== recordFlags.inSource || packed.length + header.length + trailer.length > 0 || raw !== undefined)
     throw new ToolkitError("CORRUPT_RECORD", "its file stayed in its source, but the record has parts of one", at);
   if (

@@ -236,7 +236,7 @@ class ShardVerifier {
   private verifyInSource(row: ShardRow, sample: SampleRecord, inShard: number): void {
     const { source, maxPixels } = this;
     if (row.stayed === undefined) throw notDescribed(source, sample.key);
-    checkStayed(sample, row.stayed);
+    checkStayed(sample, row.stayed, source);
     if (!this.rebuild) {
       this.compareWithIndex(sample, inShard);
       return;
