@@ -19,10 +19,10 @@ def load(packed, at, stored, raw, codec):
 def decode(row, codec="zstd", rows_per_frame=16):
     """Quantised coefficients of each component, int16 [blocks_high, blocks_wide, 64], natural order."""
     packed, parts = row["coefficients"], row["components"]
+    assert packed, f"{row['key']} stayed in its source, which an index only points to"
     frames = [(c, first) for c, part in enumerate(parts) for first in range(0, part["stored_high"], rows_per_frame)]
     sizes = np.frombuffer(packed, "<u4", 3 * len(frames)).reshape(-1, 3)
-    planes = [np.zeros((p["stored_high"], p["stored_wide"], 64), np.int16) for p in parts]
-    at = sizes.nbytes
+    planes, at = [np.zeros((p["stored_high"], p["stored_wide"], 64), np.int16) for p in parts], sizes.nbytes
     for (c, first), (mask_bytes, value_bytes, escape_bytes) in zip(frames, sizes.tolist()):
         scan = np.zeros(planes[c][first:first + rows_per_frame].shape, np.int16)
         blocks = scan.shape[0] * scan.shape[1]

@@ -23,6 +23,8 @@ class ShardDataset(Dataset):
     def __init__(self, folder):
         self.folder = folder
         self.manifest = json.load(open(os.path.join(folder, "manifest.json")))
+        if any("seek" in s for s in self.manifest["shards"]):
+            raise ValueError(f"{folder} is an index: most of its images stayed in their sources, as files")
         self.places = [(s["name"], b) for s in self.manifest["shards"] for b in range(len(s["batches"]))]
         counts = [b["samples"] for s in self.manifest["shards"] for b in s["batches"]]
         self.starts = np.concatenate([[0], np.cumsum(counts)]).tolist()

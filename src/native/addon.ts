@@ -113,6 +113,7 @@ export interface Addon {
   sealSeekBlock(parts: readonly Uint8Array[], offsets: Float64Array): Uint8Array<ArrayBuffer>;
   sealedBytes(bytes: Uint8Array): number;
   openSeekBlock(sealed: Uint8Array): Uint8Array<ArrayBuffer>;
+  takeSeekSample(block: Uint8Array, sample: number): Uint8Array<ArrayBuffer>;
   readSeekFacts(block: Uint8Array): Float64Array<ArrayBuffer>;
   bytesOfView(block: Uint8Array, sample: number, form: Float64Array, axes: Float64Array, out: Float64Array): void;
   checkSeekRows(block: Uint8Array, sample: number, bytes: Uint8Array, firstByte: number): boolean;

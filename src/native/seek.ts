@@ -59,6 +59,11 @@ export function openSeekBlock(sealed: Uint8Array): Uint8Array<ArrayBuffer> {
   return addon.openSeekBlock(sealed);
 }
 
+/** One sample of an open block, as buildSeekSample gives it: equal files give equal bytes. CORRUPT_RECORD. */
+export function takeSeekSample(block: OpenSeekBlock, sample: number): OpenSeekBlock {
+  return addon.takeSeekSample(block, sample);
+}
+
 /** The facts of all samples of a block, in order. CORRUPT_RECORD. */
 export function readSeekFacts(block: OpenSeekBlock): SeekFacts[] {
   const numbers = addon.readSeekFacts(block);

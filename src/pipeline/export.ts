@@ -1,11 +1,11 @@
-// Shards -> JPEG files again: into a folder, or into a WebDataset tar with labels beside the images.
+// Data sets -> JPEG files again: into a folder, or into a WebDataset tar with labels beside the images.
+import type { ErrorCode } from "../error-codes.js";
 import { asToolkitError, type ToolkitError, toWire, type WireError } from "../errors.js";
 import { recordFlags } from "../shards/flags.js";
 import { readManifest } from "../shards/manifest.js";
-import { readShard } from "../shards/reader.js";
 import type { SampleRecord } from "../shards/record.js";
-import type { RecordBatchView } from "../shards/record-view.js";
-import { restoreJpeg } from "../shards/restore.js";
+import { originalFile, readRows, type ShardRow } from "../shards/shard-rows.js";
+import { sourceFaults } from "../shards/source-files.js";
 import { joinUrl } from "../storage/url.js";
 import { ExportFolder } from "./export-folder.js";
 import { ExportNames } from "./export-names.js";
@@ -46,11 +46,15 @@ interface ExportTarget {
 
 const listedRefusals = 100;
 
+/** What is wrong with a record that no file can be made of. */
+const refused: ReadonlySet<ErrorCode> = new Set(["CORRUPT_RECORD", "CANNOT_REBUILD", "CORRUPT_INDEX"]);
+
 /**
  * Writes every sample's file under its key, with an extension that is a JPEG's: the original byte for byte, but for
  * converted and resized samples. A record that no file can be made of is left out and counted in `refused`.
  *
- * Errors: CHECKSUM_MISMATCH at the first damaged record, NOT_FOUND, BAD_MANIFEST, IO_ERROR.
+ * Errors: CHECKSUM_MISMATCH at the first damaged record or file, SOURCE_CHANGED where a file stayed in a source that is
+ * not what it was, NOT_FOUND, BAD_MANIFEST, IO_ERROR.
  *
  * @example
  * ```ts
@@ -65,14 +69,13 @@ export async function exportImages(options: ExportOptions): Promise<ExportReport
   const target = options.out.endsWith(".tar") ? await TarTarget.open(options.out) : new FolderTarget(options.out);
   const exporter = new Exporter(target);
   try {
+    for (const fault of (await sourceFaults(manifest)).values()) throw fault;
     for (const shard of manifest.shards) {
       const source = joinUrl(manifest.folder, shard.name);
-      for await (const batch of readShard(manifest, shard, { signal: options.signal })) {
-        for (let row = 0; row < batch.length; row++) {
-          options.signal?.throwIfAborted();
-          await exporter.add(batch, row, source);
-          options.onProgress?.(exporter.exported, manifest.samples);
-        }
+      for await (const row of readRows(manifest, shard, { signal: options.signal })) {
+        options.signal?.throwIfAborted();
+        await exporter.add(row, source);
+        options.onProgress?.(exporter.exported, manifest.samples);
       }
     }
     await target.commit();
@@ -98,10 +101,11 @@ class Exporter {
     return { exported, byteExact, renamed, retyped, refused, refusals };
   }
 
-  async add(batch: RecordBatchView, row: number, source: string): Promise<void> {
-    const refusal = await this.write(batch, row, source).catch((error: unknown) => {
+  async add(shardRow: ShardRow, source: string): Promise<void> {
+    const { batch, row } = shardRow;
+    const refusal = await this.write(shardRow, source).catch((error: unknown) => {
       const known = asToolkitError(error, { source, key: batch.key(row) });
-      if (known.code === "CORRUPT_RECORD" || known.code === "CANNOT_REBUILD") return known;
+      if (refused.has(known.code)) return known;
       throw error;
     });
     if (refusal === undefined) return;
@@ -109,10 +113,11 @@ class Exporter {
     if (this.refusals.length < listedRefusals) this.refusals.push(toWire(refusal));
   }
 
-  private async write(batch: RecordBatchView, row: number, source: string): Promise<ToolkitError | undefined> {
-    const sample = batch.sample(row);
+  private async write(row: ShardRow, source: string): Promise<ToolkitError | undefined> {
+    const { batch } = row;
+    const sample = batch.sample(row.row);
     batch.checkPacked(sample);
-    const jpeg = restoreJpeg(sample, batch.codec, source);
+    const jpeg = originalFile(row, sample, source);
     const extension = this.names.extensionOf(sample.extension);
     const name = this.names.take(sample.key, [extension, ...this.target.endings]);
     const refusal = await this.target.add(sample, name, extension, jpeg);

@@ -27,23 +27,32 @@ interface Layout {
 }
 
 interface Sourced {
-  readonly sources: readonly { readonly url: string }[];
+  readonly sources: readonly { readonly url: string; readonly kind?: "tar" | "class-folders" | undefined }[];
   readonly shards: readonly ShardEntry[];
 }
 
-/**
- * Which source that files stayed in is not one, or lies on this machine although the manifest comes from a service: who
- * wrote it may not have read these files. Undefined when all is well.
- */
-export function sourceProblem({ sources, shards }: Sourced, url: string): string | undefined {
+/** Which source that files stayed in cannot be one; undefined when all can. */
+export function sourceProblem({ sources, shards }: Sourced): string | undefined {
   for (const { name, seek } of shards) {
     if (seek === undefined) continue;
     const source = sources[seek.source];
-    if (source === undefined) return `${name}: no source ${seek.source}, where its files are`;
-    if (isRemote(url) && !isRemote(source.url))
-      return `its files are at ${JSON.stringify(source.url.slice(0, 200))} on this machine, while it comes from a service; for a manifest of your own there is \`allowOutside\``;
+    if (source?.kind === undefined) return `${name}: no source ${seek.source} of a known kind, where its files are`;
+    if ((source.kind === "tar") !== (seek.extensions === undefined))
+      return `${name}: its files are ${source.kind === "tar" ? "in a tar, but have names" : "in class folders, but have no names"} of their own`;
   }
   return undefined;
+}
+
+/**
+ * Which source that files stayed in lies on this machine although the manifest comes from a service: who wrote it may
+ * not have read these files. Undefined when none does.
+ */
+export function outsideProblem({ sources, shards }: Sourced, url: string): string | undefined {
+  if (!isRemote(url)) return undefined;
+  const used = shards.flatMap(({ seek }) => (seek === undefined ? [] : [sources[seek.source]?.url ?? ""]));
+  const local = used.find((source) => !isRemote(source));
+  if (local === undefined) return undefined;
+  return `its files are at ${JSON.stringify(local.slice(0, 200))} on this machine, while it comes from a service; for a manifest of your own there is \`allowOutside\``;
 }
 
 /** Which numbers contradict each other; undefined when none do. */

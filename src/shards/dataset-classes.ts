@@ -1,7 +1,7 @@
 // The classes of a data set, held against its samples: no label leaves a data set before it is known what it means.
 import { type ErrorFacts, ToolkitError } from "../errors.js";
 import { ClassList, type ClassMap, classesDiffer, mapClasses, strayLabel } from "./class-list.js";
-import { type Dataset, openDataset } from "./dataset.js";
+import { type Dataset, openIndex } from "./dataset.js";
 import type { LoadedManifest } from "./manifest.js";
 import type { Selection } from "./selection.js";
 
@@ -18,7 +18,7 @@ export async function countableClasses(manifest: LoadedManifest): Promise<ClassL
   const list = classesOf(manifest);
   const { stray } = list;
   if (stray === undefined) return list;
-  const { index } = await openDataset(manifest);
+  const { index } = await openIndex(manifest);
   const sample = index.label.indexOf(stray);
   throw strayLabel(list, stray, { source: manifest.url, key: sample < 0 ? undefined : index.key(sample) });
 }
@@ -29,7 +29,7 @@ export async function countableClasses(manifest: LoadedManifest): Promise<ClassL
  */
 export async function compareClasses(manifest: LoadedManifest, target: ClassList): Promise<ClassMap> {
   const map = mapClasses(classesOf(manifest), target);
-  if (map.lacking.size > 0 || map.refusal !== undefined) labelsIn(await openDataset(manifest), target);
+  if (map.lacking.size > 0 || map.refusal !== undefined) labelsIn(await openIndex(manifest), target);
   return map;
 }
 
@@ -45,7 +45,11 @@ export interface MappedLabels {
  * lacks, and when there are no names to compare and the lists are not equally long; BAD_LABEL for a label beyond the
  * classes. Both name the sample.
  */
-export function labelsIn(dataset: Dataset, target: ClassList, selection?: Selection): MappedLabels {
+export function labelsIn(
+  dataset: Pick<Dataset, "manifest" | "index">,
+  target: ClassList,
+  selection?: Selection,
+): MappedLabels {
   const { manifest, index } = dataset;
   const own = classesOf(manifest);
   const map = mapClasses(own, target);

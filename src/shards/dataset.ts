@@ -42,31 +42,40 @@ export interface Dataset {
  */
 export async function openDataset(manifest: string | LoadedManifest): Promise<Dataset> {
   const loaded = typeof manifest === "string" ? await readManifest(manifest) : manifest;
-  const url = joinUrl(loaded.folder, loaded.index.name);
-  const { byteLength, crc32c: expected } = loaded.index;
+  const { stored, ...opened } = await openIndex(loaded);
+  const files = await openSourceFiles(loaded, opened.index, stored);
+  const { firstSamples } = stored;
+  const offsets = files?.offsets ?? stored.offsets;
+  const byteLengths = files?.byteLengths ?? opened.index.byteLength;
+  return { ...opened, offsets, firstSamples, byteLengths, files };
+}
+
+/** A data set of which only the index was read. */
+export interface IndexedDataset extends Pick<Dataset, "manifest" | "index" | "indexBytes"> {
+  /** Where samples are, as far as their shards have them. */
+  readonly stored: Pick<Dataset, "offsets" | "firstSamples">;
+}
+
+/** Opens a data set without a look at files that stayed in their sources. Errors as openDataset, without theirs. */
+export async function openIndex(manifest: LoadedManifest): Promise<IndexedDataset> {
+  const url = joinUrl(manifest.folder, manifest.index.name);
+  const indexBytes = await readIndexBytes(manifest, url);
+  const index = parseSampleIndex(indexBytes, url);
+  const corrupt = (message: string) => new ToolkitError("CORRUPT_INDEX", message, { source: url });
+  if (index.length !== manifest.samples) throw corrupt(`${index.length} samples, the manifest has ${manifest.samples}`);
+  const negative = index.label.findIndex((label) => label < 0);
+  if (negative >= 0) throw corrupt(`sample ${negative} has the label ${index.label[negative]}`);
+  return { manifest, index, indexBytes, stored: sampleOffsets(manifest, index, url) };
+}
+
+async function readIndexBytes({ index }: LoadedManifest, url: string): Promise<Uint8Array<SharedArrayBuffer>> {
+  const { byteLength, crc32c: expected } = index;
   await checkIsThere(url, { start: 0, end: byteLength });
   const target = new Uint8Array(new SharedArrayBuffer(byteLength));
   const found = await readWithCrc(url, { start: 0, end: byteLength }, target, expected);
-  if (found !== undefined) {
-    const message = `index has crc32c ${hex(found)}, expected ${hex(expected)}`;
-    throw new ToolkitError("CHECKSUM_MISMATCH", message, { source: url });
-  }
-  const index = parseSampleIndex(target, url);
-  if (index.length !== loaded.samples)
-    throw new ToolkitError("CORRUPT_INDEX", `${index.length} samples, the manifest has ${loaded.samples}`, {
-      source: url,
-    });
-  const negative = index.label.findIndex((label) => label < 0);
-  if (negative >= 0)
-    throw new ToolkitError("CORRUPT_INDEX", `sample ${negative} has the label ${index.label[negative]}`, {
-      source: url,
-    });
-  const stored = sampleOffsets(loaded, index, url);
-  const files = await openSourceFiles(loaded, index, stored);
-  const { firstSamples } = stored;
-  const offsets = files?.offsets ?? stored.offsets;
-  const byteLengths = files?.byteLengths ?? index.byteLength;
-  return { manifest: loaded, index, indexBytes: target, offsets, firstSamples, byteLengths, files };
+  if (found === undefined) return target;
+  const message = `index has crc32c ${hex(found)}, expected ${hex(expected)}`;
+  throw new ToolkitError("CHECKSUM_MISMATCH", message, { source: url });
 }
 
 /**

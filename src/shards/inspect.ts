@@ -1,6 +1,6 @@
 // What is inside a data set or a shard, counted; and one sample as a picture.
 import { ToolkitError } from "../errors.js";
-import { type Codec, renderForm, unchangedColor } from "../native/index.js";
+import { type Codec, readJpeg, renderForm, unchangedColor } from "../native/index.js";
 import { defaultMaxPixels } from "../native/limits.js";
 import { joinUrl } from "../storage/url.js";
 import { recordFlags } from "./flags.js";
@@ -8,13 +8,15 @@ import { type LoadedManifest, readManifest } from "./manifest.js";
 import { readShard, readShardFile } from "./reader.js";
 import type { SampleRecord } from "./record.js";
 import type { RecordBatchView } from "./record-view.js";
+import { originalFile, readStayedFile, readStayedFiles, type ShardRow } from "./shard-rows.js";
+import { bytesOfShard, type ShardEntry } from "./writer.js";
 
 /** Counts over a data set or a shard. */
 export interface Inspection {
   readonly samples: number;
   /** Distinct labels. */
   readonly classes: number;
-  /** Packed coefficients and whole shards, in bytes. */
+  /** Of a data set's shards and seek files, or of a single shard's packed coefficients. */
   readonly bytes: number;
   readonly codec: Codec;
   readonly width: { readonly min: number; readonly max: number };
@@ -27,6 +29,8 @@ export interface Inspection {
   /** Samples that are not lossless copies of their files, and samples stored in a resized form. */
   readonly converted: number;
   readonly resized: number;
+  /** Samples whose files stayed in their sources. */
+  readonly inSources: number;
   readonly withWarnings: number;
   readonly labels: Readonly<Record<string, number>>;
   readonly failed?: number;
@@ -37,13 +41,25 @@ export interface Inspection {
 
 const isShardUrl = (url: string) => url.endsWith(".arrow");
 
-async function* batchesOf(url: string): AsyncGenerator<RecordBatchView> {
+/** What a batch is of, where there is a manifest. */
+interface Home {
+  readonly manifest: LoadedManifest;
+  readonly shard: ShardEntry;
+}
+
+interface HousedBatch {
+  readonly batch: RecordBatchView;
+  readonly home: Home | undefined;
+}
+
+async function* batchesOf(url: string): AsyncGenerator<HousedBatch> {
   if (isShardUrl(url)) {
-    yield* readShardFile(url);
+    for await (const batch of readShardFile(url)) yield { batch, home: undefined };
     return;
   }
   const manifest = await readManifest(url);
-  for (const shard of manifest.shards) yield* readShard(manifest, shard);
+  for (const shard of manifest.shards)
+    for await (const batch of readShard(manifest, shard)) yield { batch, home: { manifest, shard } };
 }
 
 /** A record of a batch. Throws CORRUPT_RECORD for whatever a damaged one makes of its columns. */
@@ -79,9 +95,18 @@ export async function inspect(url: string): Promise<Inspection> {
   const labels: Record<string, number> = {};
   const sampling: Record<string, number> = {};
   const size = { width: { min: Infinity, max: 0 }, height: { min: Infinity, max: 0 } };
-  const totals = { samples: 0, bytes: 0, progressive: 0, rawStored: 0, converted: 0, resized: 0, withWarnings: 0 };
+  const totals = {
+    samples: 0,
+    bytes: 0,
+    progressive: 0,
+    rawStored: 0,
+    converted: 0,
+    resized: 0,
+    inSources: 0,
+    withWarnings: 0,
+  };
   let codec: Codec = "none";
-  for await (const batch of batchesOf(url)) {
+  for await (const { batch } of batchesOf(url)) {
     codec = batch.codec;
     for (let row = 0; row < batch.length; row++) {
       const sample = sampleOf(batch, row, url);
@@ -97,6 +122,7 @@ export async function inspect(url: string): Promise<Inspection> {
       totals.rawStored += sample.flags & recordFlags.rawStored ? 1 : 0;
       totals.converted += sample.flags & recordFlags.converted ? 1 : 0;
       totals.resized += sample.flags & recordFlags.resized ? 1 : 0;
+      totals.inSources += batch.isInSource(row) ? 1 : 0;
       totals.withWarnings += sample.warnings > 0 ? 1 : 0;
     }
   }
@@ -105,7 +131,7 @@ export async function inspect(url: string): Promise<Inspection> {
   const { failed, errors, frequencies, classes, shards } = await readManifest(url);
   return {
     ...common,
-    bytes: shards.reduce((sum, shard) => sum + shard.byteLength, 0),
+    bytes: shards.reduce((sum, shard) => sum + bytesOfShard(shard), 0),
     failed,
     errors,
     frequencies,
@@ -118,17 +144,29 @@ export interface FoundSample {
   readonly codec: Codec;
 }
 
-/** The first sample with that key. UNKNOWN_KEY when there is none. */
-export async function findSample(url: string, key: string): Promise<FoundSample> {
+/**
+ * The first sample with that key; what a file that stayed in its source contains is read from there, up to `maxPixels`.
+ * UNKNOWN_KEY when there is none, INVALID_ARGUMENT when it stayed and `url` is a single shard's, which does not tell
+ * where; what reading its file throws.
+ */
+export async function findSample(url: string, key: string, maxPixels = defaultMaxPixels): Promise<FoundSample> {
   let example: string | undefined;
-  for await (const batch of batchesOf(url)) {
+  let shard: ShardEntry | undefined;
+  let stayedBefore = 0;
+  for await (const { batch, home } of batchesOf(url)) {
+    if (home?.shard !== shard) stayedBefore = 0;
+    shard = home?.shard;
     for (let row = 0; row < batch.length; row++) {
       const found = batch.key(row);
       example ??= found;
-      if (found !== key) continue;
+      if (found !== key) {
+        stayedBefore += batch.isInSource(row) ? 1 : 0;
+        continue;
+      }
       const sample = sampleOf(batch, row, url);
       batch.checkPacked(sample);
-      return { sample, codec: batch.codec };
+      if (!batch.isInSource(row)) return { sample, codec: batch.codec };
+      return { sample: await readInSource(sample, { batch, row }, home, stayedBefore, maxPixels), codec: batch.codec };
     }
   }
   throw new ToolkitError(
@@ -136,6 +174,28 @@ export async function findSample(url: string, key: string): Promise<FoundSample>
     `no sample has the key ${key}${example === undefined ? "" : `; keys look like ${example}`}`,
     { source: joinUrl(url, "") },
   );
+}
+
+/** A sample whose file is the shard's seek file's of that number, with what a record of its coefficients would have. */
+async function readInSource(
+  sample: SampleRecord,
+  { batch, row }: Pick<ShardRow, "batch" | "row">,
+  home: Home | undefined,
+  number: number,
+  maxPixels: number,
+): Promise<SampleRecord> {
+  const { key } = sample;
+  if (home === undefined) {
+    const message = `the file of ${key} stayed in its source, which the manifest names: give that instead of the shard`;
+    throw new ToolkitError("INVALID_ARGUMENT", message, { key });
+  }
+  const { manifest, shard } = home;
+  const stayed = (await readStayedFiles(manifest, shard))[number];
+  const file = stayed && (await readStayedFile(batch, row, stayed));
+  const bytes = originalFile({ batch, row, file }, sample, joinUrl(manifest.folder, shard.name));
+  const { packed, crc32c, quantTables, headerBytes, trailerStart } = readJpeg(bytes, maxPixels, batch.codec);
+  const parts = { header: bytes.subarray(0, headerBytes), trailer: bytes.subarray(trailerStart) };
+  return { ...sample, ...parts, packed, crc32c, quantTables };
 }
 
 /** Sides of what is rendered at a time. */

@@ -7,7 +7,7 @@ import { putObject, readText } from "../storage/objects.js";
 import { storageOptions } from "../storage/store.js";
 import { parentUrl } from "../storage/url.js";
 import { version } from "../version.js";
-import { layoutProblem, nameProblem, sourceProblem } from "./check-manifest.js";
+import { layoutProblem, nameProblem, outsideProblem, sourceProblem } from "./check-manifest.js";
 import { checkDocument, parseJson } from "./document.js";
 import { frequencySchema, sumsSchema } from "./statistics.js";
 import type { ShardEntry } from "./writer.js";
@@ -216,7 +216,8 @@ export function parseManifest(text: string, url: string): LoadedManifest {
   const { shards, index } = manifest;
   const outside = storageOptions().allowOutside === true;
   const problem =
-    (outside ? undefined : (nameProblem([index.name, ...namesOf(shards)]) ?? sourceProblem(manifest, url))) ??
+    (outside ? undefined : (nameProblem([index.name, ...namesOf(shards)]) ?? outsideProblem(manifest, url))) ??
+    sourceProblem(manifest) ??
     layoutProblem(manifest);
   if (problem !== undefined) throw new ToolkitError("BAD_MANIFEST", problem, { source: url });
   return { ...manifest, folder: parentUrl(url), url };

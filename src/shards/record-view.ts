@@ -44,6 +44,11 @@ export class RecordBatchView {
     return decoder.decode(ownBytes(this.bytes("key", row)));
   }
 
+  /** Whether the file stayed in its source; the record is without what the file has. */
+  isInSource(row: number): boolean {
+    return (this.number("flags", row) & recordFlags.inSource) !== 0;
+  }
+
   /** Where the row's coefficients begin, from the batch's own first byte. */
   coefficientsStart(row: number): number {
     return this.bytes("coefficients", row).byteOffset - this.bytesOfBatch.byteOffset;
@@ -76,7 +81,7 @@ export class RecordBatchView {
 
   /** The table of each component, [components, 64]; none where the file stayed in its source. */
   private quantTables(row: number, indices: readonly number[]): Uint16Array {
-    if ((this.number("flags", row) & recordFlags.inSource) !== 0) return new Uint16Array(0);
+    if (this.isInSource(row)) return new Uint16Array(0);
     const bytes = ownBytes(this.bytes("quant_tables", row));
     const distinct = new Uint16Array(bytes.buffer, 0, bytes.byteLength >> 1);
     const tables = new Uint16Array(indices.length * tableValues);

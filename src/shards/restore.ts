@@ -12,7 +12,12 @@ export function restoreJpeg(sample: SampleRecord, codec: Codec, source: string):
   const bytes = sample.raw ?? rebuildJpeg(sample.header, sample.trailer, { components, packed, codec });
   if (crc32c(bytes) !== sample.imageCrc32c)
     throw new ToolkitError("CHECKSUM_MISMATCH", "the rebuilt file is not the original", { source, key });
-  if (bytes[0] !== 0xff || bytes[1] !== 0xd8)
-    throw new ToolkitError("CORRUPT_RECORD", "the file that it holds is not a JPEG", { source, key });
+  checkIsJpeg(bytes, source, key);
   return bytes;
+}
+
+/** Throws CORRUPT_RECORD unless a file begins as a JPEG: a record could hand out anything else as one. */
+export function checkIsJpeg(file: Uint8Array, source: string, key: string): void {
+  if (file[0] === 0xff && file[1] === 0xd8) return;
+  throw new ToolkitError("CORRUPT_RECORD", "its file is not a JPEG", { source, key });
 }

@@ -2,6 +2,7 @@
 import { Schema, Table, tableToIPC } from "apache-arrow";
 import { TableWriter } from "./arrow/column-writers.js";
 import {
+  checksumOf,
   gridNumbers,
   gridOf,
   type Indexed,
@@ -20,7 +21,8 @@ export class SampleIndexBuilder {
   private readonly layouts: Uint8Array[] = [];
   private readonly known = new Map<string, number>();
 
-  add({ key, label, width, height, components, quantTables, packed, crc32c }: Indexed): void {
+  add(sample: Indexed): void {
+    const { key, label, width, height, components, quantTables, packed } = sample;
     this.columns.push({
       key: encoder.encode(key),
       label,
@@ -29,7 +31,7 @@ export class SampleIndexBuilder {
       grid: gridOf(components),
       layout: this.intern(layoutOf({ components, quantTables })),
       byte_length: packed.length,
-      crc32c,
+      crc32c: checksumOf(sample),
     });
   }
 

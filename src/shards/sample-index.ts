@@ -7,6 +7,7 @@ import type { ColumnTable, NumberArrays, NumberType } from "./arrow/column-table
 import { columnsOf, readColumns } from "./arrow/columns.js";
 import { ArrowError } from "./arrow/flatbuffer.js";
 import { readSingleBatchFile } from "./arrow/message.js";
+import { recordFlags } from "./flags.js";
 import { type SampleRecord, tableValues } from "./record.js";
 
 export const indexName = "index.arrow";
@@ -52,7 +53,7 @@ export interface SampleIndex {
   readonly grid: Uint16Array;
   /** Index into `layouts`. */
   readonly layout: Uint32Array;
-  /** Length and CRC-32C of the packed coefficients. */
+  /** The packed coefficients' length, 0 where the file stayed in its source; and see checksumOf. */
   readonly byteLength: Uint32Array;
   readonly crc32c: Uint32Array;
   /** The distinct layouts, [layouts, layoutBytes], in memory of their own. */
@@ -62,11 +63,19 @@ export interface SampleIndex {
 
 const decoder = new TextDecoder();
 
-/** What the index says of a sample. */
+/** What of a record the index is made of. */
 export type Indexed = Pick<
   SampleRecord,
-  "key" | "label" | "width" | "height" | "components" | "quantTables" | "packed" | "crc32c"
+  "key" | "label" | "width" | "height" | "components" | "quantTables" | "packed" | "crc32c" | "imageCrc32c" | "flags"
 >;
+
+/**
+ * The checksum of what a sample is read from: of packed coefficients, or of the file that stayed in its source.
+ * Without the latter, data sets of other pictures of the same sizes would have the same index.
+ */
+export function checksumOf({ flags, crc32c, imageCrc32c }: Pick<Indexed, "flags" | "crc32c" | "imageCrc32c">): number {
+  return (flags & recordFlags.inSource) === 0 ? crc32c : imageCrc32c;
+}
 
 /** What a layout is made of: sampling factors, and a quantisation table for each component. */
 interface Laid {
@@ -105,9 +114,8 @@ export function storedComponents(
   });
 }
 
-/** Whether the index has of a sample what its record has. */
+/** Whether the index has of a sample what its record has; the tables are left out where the sample comes without. */
 export function indexHolds(index: SampleIndex, number: number, sample: Indexed): boolean {
-  const layout = (index.layout[number] as number) * layoutBytes;
   const grid = gridOf(sample.components);
   return (
     index.key(number) === sample.key &&
@@ -115,10 +123,20 @@ export function indexHolds(index: SampleIndex, number: number, sample: Indexed):
     index.width[number] === sample.width &&
     index.height[number] === sample.height &&
     index.byteLength[number] === sample.packed.length &&
-    index.crc32c[number] === sample.crc32c &&
-    Buffer.compare(index.layouts.subarray(layout, layout + layoutBytes), layoutOf(sample)) === 0 &&
+    index.crc32c[number] === checksumOf(sample) &&
+    layoutHolds(index, number, sample) &&
     grid.every((value, i) => value === index.grid[gridNumbers * number + i])
   );
+}
+
+function layoutHolds(index: SampleIndex, number: number, sample: Laid): boolean {
+  const start = (index.layout[number] as number) * layoutBytes;
+  const found = index.layouts.subarray(start, start + layoutBytes);
+  if (sample.quantTables.length > 0) return Buffer.compare(found, layoutOf(sample)) === 0;
+  return [0, 1, 2].every((i) => {
+    const { h, v } = sample.components[i] ?? { h: 0, v: 0 };
+    return found[i * componentBytes] === h && found[i * componentBytes + 1] === v;
+  });
 }
 
 /** The stored blocks of each component; see SampleIndex. */

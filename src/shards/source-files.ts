@@ -1,11 +1,11 @@
 // Files that stayed in their sources, of an opened data set: where each is, and how to enter it.
-import { ToolkitError } from "../errors.js";
+import { asToolkitError, ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import type { SeekFacts } from "../native/index.js";
-import { publicUrl } from "../public-url.js";
 import { at } from "../storage/at.js";
 import { joinUrl } from "../storage/url.js";
-import type { LoadedManifest } from "./manifest.js";
+import { keyProblem } from "./key.js";
+import type { LoadedManifest, SourceEntry } from "./manifest.js";
 import type { SampleIndex } from "./sample-index.js";
 import { readSeekFile, type SeekEntry } from "./seek-file.js";
 import type { ShardEntry } from "./writer.js";
@@ -55,7 +55,7 @@ export async function openSourceFiles(
   stored: Stored,
 ): Promise<SourceFiles | undefined> {
   if (manifest.shards.every(({ seek }) => seek === undefined)) return undefined;
-  await checkSources(manifest);
+  for (const fault of (await sourceFaults(manifest)).values()) throw fault;
   const reader = new SourceFilesReader(manifest, index, stored);
   for (const number of manifest.shards.keys()) await reader.read(number);
   return reader.files;
@@ -106,13 +106,13 @@ class SourceFilesReader {
 
   private note(sample: number, inBlock: number, fact: SeekFacts, { source, name }: SeekEntry): void {
     const { files, index, manifest } = this;
-    const { offset, byteLength, width, height } = fact;
+    const { offset, byteLength, width, height, crc32c } = fact;
     if (index.width[sample] !== width || index.height[sample] !== height)
       throw this.corrupt(`sample ${sample} has ${width} x ${height} pixels here, others in the index`, name);
-    const inTar = manifest.sources[source]?.kind === "tar";
-    const end = manifest.sources[source]?.byteLength as number;
-    if (inTar && offset + byteLength > end)
-      throw this.corrupt(`sample ${sample} ends at byte ${offset + byteLength} of a source of ${end}`, name);
+    if (index.crc32c[sample] !== crc32c)
+      throw this.corrupt(`sample ${sample} is another file than in the index, by their checksums`, name);
+    const problem = placeProblem(fact, manifest.sources[source] as SourceEntry);
+    if (problem !== undefined) throw this.corrupt(`sample ${sample} ${problem}`, name);
     files.block[sample] = this.blocks.length;
     files.blockSample[sample] = inBlock;
     files.offsets[sample] = offset;
@@ -125,8 +125,16 @@ class SourceFilesReader {
       let number = this.extensions.indexOf(extension, 1);
       if (number < 0) number = this.extensions.push(extension) - 1;
       if (number > maxExtensions) throw this.corrupt(`more than ${maxExtensions} different extensions`, name);
-      for (let i = 0; i < samples; i++) this.files.extension[stayed[next++] as number] = number;
+      for (let i = 0; i < samples; i++) this.nameFile(stayed[next++] as number, number, name);
     }
+  }
+
+  /** The key becomes part of a path: it must not lead out of the source. */
+  private nameFile(sample: number, extension: number, name: string): void {
+    const problem = keyProblem(this.index.key(sample) + (this.extensions[extension] as string));
+    if (problem !== undefined)
+      throw this.corrupt(`sample ${sample} cannot be a file of its source, with a name that ${problem}`, name);
+    this.files.extension[sample] = extension;
   }
 
   private corrupt(message: string, name: string): ToolkitError {
@@ -141,15 +149,41 @@ function samplesWithoutBytes({ byteLength }: SampleIndex, first: number, count: 
   return samples;
 }
 
-/** Throws SOURCE_CHANGED unless the tars that files stayed in are as they were. */
-async function checkSources({ sources, shards }: LoadedManifest): Promise<void> {
+/** Why a file cannot be where an index says, in words to follow "it"; undefined when it can. */
+export function placeProblem({ offset, byteLength }: SeekFacts, source: SourceEntry): string | undefined {
+  const end = offset + byteLength;
+  if (source.kind === "tar" && end > source.byteLength)
+    return `ends at byte ${end} of a source of ${source.byteLength}`;
+  return source.kind === "tar" || offset === 0 ? undefined : `begins at byte ${offset} of a file of its own`;
+}
+
+/**
+ * What is wrong with the sources that files stayed in, by their numbers in the manifest: SOURCE_CHANGED where one is
+ * not there or is a tar that is not what it was, and what keeps it from being looked at. The files of class folders are
+ * not looked at.
+ */
+export async function sourceFaults({ sources, shards }: LoadedManifest): Promise<Map<number, ToolkitError>> {
   const used = [...new Set(shards.flatMap(({ seek }) => (seek === undefined ? [] : [seek.source])))];
-  const tars = used.flatMap((number) => sources[number] ?? []).filter(({ kind }) => kind === "tar");
-  const look = async (source: (typeof tars)[number]) => ({ source, info: await at(source.url).stat() });
-  for await (const { source, info } of mapOrdered(tars, look, { limit: looksInFlight })) {
-    if (info?.byteLength === source.byteLength && info.version === source.version) continue;
-    const found = info === undefined ? "it is not there" : `it has ${info.byteLength} bytes, version ${info.version}`;
-    const message = `it is not the file that was indexed, of ${source.byteLength} bytes, version ${source.version}: ${found}; index it again, with \`overwrite\``;
-    throw new ToolkitError("SOURCE_CHANGED", message, { source: publicUrl(source.url) });
+  const look = async (number: number) => ({ number, fault: await faultOf(sources[number] as SourceEntry) });
+  const faults = new Map<number, ToolkitError>();
+  for await (const { number, fault } of mapOrdered(used, look, { limit: looksInFlight }))
+    if (fault !== undefined) faults.set(number, fault);
+  return faults;
+}
+
+async function faultOf(source: SourceEntry): Promise<ToolkitError | undefined> {
+  const changed = (found: string) => {
+    const message = `it is not what was indexed, of ${source.byteLength} bytes, version ${source.version}: ${found}; index it again, with \`overwrite\``;
+    return new ToolkitError("SOURCE_CHANGED", message, { source: source.url });
+  };
+  try {
+    const info = await at(source.url).stat();
+    if (info === undefined) return changed("it is not there");
+    if (source.kind !== "tar") return undefined;
+    const { byteLength, version } = info;
+    if (byteLength === source.byteLength && version === source.version) return undefined;
+    return changed(`it has ${byteLength} bytes, version ${version}`);
+  } catch (error) {
+    return asToolkitError(error, { source: source.url });
   }
 }

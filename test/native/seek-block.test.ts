@@ -8,6 +8,7 @@ import {
   sealedByteLength,
   sealedHeaderBytes,
   sealSeekBlock,
+  takeSeekSample,
   unchangedColor,
 } from "../../src/native/index.js";
 import { maxBlockSamples } from "../../src/native/limits.js";
@@ -67,6 +68,13 @@ test("blocks are joined and sealed again to the same bytes, whatever parts they 
     ),
   );
   assert.deepEqual(sealSeekBlock(parts, offsets), bytes);
+});
+
+test("each sample is taken out of a block as it was put in", () => {
+  const block = openSeekBlock(sealed());
+  for (const [i, file] of files.entries()) assert.deepEqual(takeSeekSample(block, i), blockOf(file));
+  for (const none of [files.length, 2 ** 31, -1])
+    assert.throws(() => takeSeekSample(block, none), { code: "CORRUPT_RECORD" });
 });
 
 test("what one block cannot hold is refused", () => {

@@ -3,7 +3,9 @@ import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
+import { exportImages } from "../../src/pipeline/export.js";
 import { Loader } from "../../src/pipeline/load/loader.js";
+import { indexSources } from "../../src/pipeline/preprocess/index-sources.js";
 import { preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { type LoadedManifest, readManifest } from "../../src/shards/manifest.js";
 import { randomFor } from "../../src/shards/random.js";
@@ -15,6 +17,7 @@ import { sampleEntries, sha256 } from "../support/dataset.js";
 import { rejectsWith } from "../support/errors.js";
 import type { Fault, FaultProxy, SeenRequest } from "../support/fault-proxy.js";
 import { projectRoot, tarBytes, temporaryFolder, writeTar } from "../support/files.js";
+import { mixedCounts, mixedEntries, mixedImages } from "../support/indexed.js";
 import { credentials, logIn, S3Server } from "../support/s3-server.js";
 import { until } from "../support/until.js";
 
@@ -107,6 +110,41 @@ test("from S3 to S3 the bytes are those of the local disk, tars and class folder
     await epochOf(await readManifest(path.join(folder, "out"))),
   );
   assert.deepEqual(await server.openUploads("data"), []);
+});
+
+test("files that stay on a service are verified and exported from there, many with a request", async (t) => {
+  configureStorage({ s3: server.options() });
+  const folder = temporaryFolder(t);
+  const entries = mixedEntries(6);
+  await server.put("data", "stay/a.tar", await tarBytes(entries));
+  for (const [name, content] of mixedImages())
+    await server.put(
+      "data",
+      `stay/classes/${Number(name.slice(0, 4)) % 2 === 0 ? "even" : "odd one+%20"}/${name}`,
+      content,
+    );
+  const { stay, stored } = mixedCounts(6);
+  const tar = await indexSources({ sources: ["s3://data/stay/a.tar"], out: "s3://data/stay/tar-out" });
+  assert.deepEqual([tar.samples, tar.inSources], [stay + stored, stay]);
+  const classes = await indexSources({ sources: ["s3://data/stay/classes"], out: "s3://data/stay/classes-out" });
+  assert.ok(classes.inSources > 0);
+  for (const { manifest, samples } of [tar, classes]) {
+    assert.deepEqual((await verify(manifest)).corrupt, []);
+    const before = storageCounters();
+    const out = path.join(folder, String(samples));
+    const report = await exportImages({ manifest, out });
+    assert.deepEqual([report.exported, report.refused], [samples, 0]);
+    const { requests } = countersSince(before);
+    if (manifest === tar.manifest) assert.ok(requests < stay / 2, `${requests} requests for ${stay} files`);
+  }
+  for (const [name, content] of entries.filter(([name]) => /^\d+\.jpg$/.test(name)))
+    assert.deepEqual(readFileSync(path.join(folder, String(tar.samples), name)), Buffer.from(content), name);
+  await server.put("data", "stay/a.tar", await tarBytes(mixedEntries(5)));
+  const { corrupt } = await verify(tar.manifest);
+  assert.deepEqual(
+    corrupt.map(({ code, source }) => [code, source]),
+    [["SOURCE_CHANGED", "s3://data/stay/a.tar"]],
+  );
 });
 
 test("a run that is interrupted leaves no parts, a source that was replaced is refused", async () => {

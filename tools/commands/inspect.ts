@@ -5,6 +5,7 @@ import { text } from "../../src/options/kinds.js";
 import { complete, optionTable } from "../../src/options/table.js";
 import { preprocessOptions } from "../../src/pipeline/preprocess/options.js";
 import { printable } from "../../src/printable.js";
+import { recordFlags } from "../../src/shards/flags.js";
 import { findSample, type Inspection, inspect, renderSample, samplingName } from "../../src/shards/inspect.js";
 import { putObject } from "../../src/storage/objects.js";
 import { type CommandResult, defineCommand } from "../command.js";
@@ -31,7 +32,7 @@ export const inspectCommand = defineCommand({
 });
 
 async function lookAt(target: string, key: string, png: string | undefined, maxPixels: number): Promise<CommandResult> {
-  const found = await findSample(target, key);
+  const found = await findSample(target, key, maxPixels);
   const { sample, codec } = found;
   if (png !== undefined) await putObject(png, encodePng(renderSample(found, maxPixels), sample.width, sample.height));
   const { label, width, height, components, warnings, flags } = sample;
@@ -51,6 +52,7 @@ async function lookAt(target: string, key: string, png: string | undefined, maxP
   const lines = [
     `${printable(key)}: label ${label}, ${width} x ${height}, ${samplingName(sample)}, ${formatBytes(sample.packed.length)} of coefficients (${codec})`,
   ];
+  if ((flags & recordFlags.inSource) !== 0) lines.push("its file stayed in its source and was read there");
   if (warnings > 0) lines.push(`libjpeg warned ${warnings} times about this file`);
   if (png !== undefined) lines.push(`rendered to ${printable(png)}`);
   return { result, text: lines.join("\n") };
@@ -79,6 +81,7 @@ function summarise(inspection: Inspection): CommandResult {
     `kept raw    ${inspection.rawStored}   progressive ${inspection.progressive}   with libjpeg warnings ${inspection.withWarnings}`,
     `converted   ${inspection.converted}   resized ${inspection.resized}`,
   ];
+  if (inspection.inSources > 0) lines.push(`in sources  ${inspection.inSources}`);
   if (inspection.errors !== undefined)
     lines.push(
       `failed      ${inspection.failed}${ranked(inspection.errors)

@@ -141,7 +141,9 @@ export async function unpackingWithoutCompression(manifest: LoadedManifest): Pro
   const [shard] = manifest.shards;
   if (manifest.codec === "none" || shard === undefined || shard.seek !== undefined) return undefined;
   for await (const batch of readShard(manifest, shard)) {
-    const stored = Array.from({ length: batch.length }, (_, i) => ({ ...batch.image(i), codec: manifest.codec }));
+    const rows = Array.from({ length: batch.length }, (_, i) => i).filter((row) => !batch.isInSource(row));
+    if (rows.length === 0) continue;
+    const stored = rows.map((row) => ({ ...batch.image(row), codec: manifest.codec }));
     const expanded = stored.map((image) => ({ ...image, codec: "none" as const, packed: expandPacked(image) }));
     const time = (images: readonly StoredImage[]) => {
       const began = performance.now();

@@ -52,6 +52,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("sealSeekBlock", Napi::Function::New(env, Guarded<SealSeekBlock>));
   exports.Set("sealedBytes", Napi::Function::New(env, Guarded<SealedBytes>));
   exports.Set("openSeekBlock", Napi::Function::New(env, Guarded<OpenSeekBlock>));
+  exports.Set("takeSeekSample", Napi::Function::New(env, Guarded<TakeSeekSample>));
   exports.Set("readSeekFacts", Napi::Function::New(env, Guarded<ReadSeekFacts>));
   exports.Set("bytesOfView", Napi::Function::New(env, Guarded<BytesOfView>));
   exports.Set("checkSeekRows", Napi::Function::New(env, Guarded<CheckSeekRows>));

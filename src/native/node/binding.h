@@ -135,6 +135,7 @@ Napi::Value BuildSeekSample(const Napi::CallbackInfo& info);
 Napi::Value SealSeekBlock(const Napi::CallbackInfo& info);
 Napi::Value SealedBytes(const Napi::CallbackInfo& info);
 Napi::Value OpenSeekBlock(const Napi::CallbackInfo& info);
+Napi::Value TakeSeekSample(const Napi::CallbackInfo& info);
 Napi::Value ReadSeekFacts(const Napi::CallbackInfo& info);
 Napi::Value BytesOfView(const Napi::CallbackInfo& info);
 Napi::Value CheckSeekRows(const Napi::CallbackInfo& info);

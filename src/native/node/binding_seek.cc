@@ -119,6 +119,21 @@ Napi::Value ReadSeekFacts(const Napi::CallbackInfo& info) {
   return out;
 }
 
+// takeSeekSample(block: Uint8Array, sample: number): an open block of that sample alone, as buildSeekSample gives it
+Napi::Value TakeSeekSample(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Span<const uint8_t> block;
+  if (!get_bytes(info[0], &block) || !info[1].IsNumber())
+    return bad_argument(env, "takeSeekSample(Uint8Array, number)");
+  SeekSample& sample = env.GetInstanceData<Scratch>()->seek_sample;
+  const Status status = read_sample(block.data, block.length, info[1].As<Napi::Number>().Uint32Value(), &sample);
+  if (!status.ok()) return fail(env, status);
+  sample.facts.offset = 0;
+  std::vector<uint8_t> taken;
+  write_sample(sample, &taken);
+  return new_bytes(env, taken);
+}
+
 // bytesOfView(block: Uint8Array, sample: number, form: Float64Array, axes: Float64Array [x, y], out: Float64Array
 // [start, end])
 Napi::Value BytesOfView(const Napi::CallbackInfo& info) {

@@ -76,6 +76,8 @@ function describeDifference(found: string, wanted: string): string | undefined {
   if (found.trim() === wanted) return undefined;
   try {
     const [old, now] = [JSON.parse(found) as Job, JSON.parse(wanted) as Job];
+    if (old.options.form !== now.options.form)
+      return `it holds ${old.options.form === "index" ? "an index" : "coefficients"}, which this would not write`;
     for (const key of new Set([...Object.keys(old.options), ...Object.keys(now.options)])) {
       const [before, after] = [JSON.stringify(old.options[key]), JSON.stringify(now.options[key])];
       if (before !== after && key === "labels")

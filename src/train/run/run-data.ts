@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ToolkitError } from "../../errors.js";
 import { crc32c } from "../../native/index.js";
 import { publicUrl } from "../../public-url.js";
-import { type Dataset, openDataset } from "../../shards/dataset.js";
+import { type Dataset, openIndex } from "../../shards/dataset.js";
 import type { LoadedManifest } from "../../shards/manifest.js";
 
 const checksum = z.number().int().nonnegative();
@@ -30,7 +30,7 @@ export function trainingDataOf(dataset: Dataset): RunData {
   return { ...runDataOf(dataset.manifest), labels: labelsChecksum(dataset) };
 }
 
-function labelsChecksum({ index: { label } }: Dataset): number {
+function labelsChecksum({ index: { label } }: Pick<Dataset, "index">): number {
   return crc32c(new Uint8Array(label.buffer, label.byteOffset, label.byteLength));
 }
 
@@ -48,7 +48,7 @@ export async function differenceOfData(before: RunData, manifest: LoadedManifest
   if (before.samples !== now.samples || before.index === now.index)
     return `on ${sizeOf(before)}, now there are ${sizeOf(now)} in ${location}`;
   if (before.labels === undefined) return `on as many samples with other content; ${location} has changed`;
-  const relabelled = labelsChecksum(await openDataset(manifest)) !== before.labels;
+  const relabelled = labelsChecksum(await openIndex(manifest)) !== before.labels;
   return relabelled
     ? `with other labels: those of ${location} have changed, or the order of its samples`
     : `on other pictures with the same labels, or on the same compressed otherwise; ${location} has changed`;

@@ -8,8 +8,7 @@ import type { ViewOptions } from "../../../src/pipeline/load/view.js";
 import { outputCount } from "../../../src/shards/class-list.js";
 import { countableClasses } from "../../../src/shards/dataset-classes.js";
 import type { LoadedManifest } from "../../../src/shards/manifest.js";
-import { readShard } from "../../../src/shards/reader.js";
-import { restoreJpeg } from "../../../src/shards/restore.js";
+import { originalFile, readRows } from "../../../src/shards/shard-rows.js";
 import { joinUrl } from "../../../src/storage/url.js";
 import type { Engine, EngineOptions } from "../../../src/train/engine/engine.js";
 import { openEngine } from "../../../src/train/engine/open-engine.js";
@@ -127,15 +126,13 @@ const trainingView = (id: string, inputSize: number): ViewOptions =>
 async function jpegFiles(manifest: LoadedManifest, folder: string, signal: AbortSignal): Promise<JpegFile[]> {
   const files: JpegFile[] = [];
   for (const shard of manifest.shards) {
-    for await (const batch of readShard(manifest, shard, { signal }))
-      for (let row = 0; row < batch.length; row++) {
-        const sample = batch.sample(row);
-        const file = path.join(folder, `${files.length}.jpg`);
-        await writeFile(file, restoreJpeg(sample, batch.codec, joinUrl(manifest.folder, shard.name)));
-        const { width, height } = batch.image(row);
-        files.push({ path: file, label: sample.label, width, height });
-        if (files.length === mostFiles) return files;
-      }
+    for await (const row of readRows(manifest, shard, { signal })) {
+      const sample = row.batch.sample(row.row);
+      const file = path.join(folder, `${files.length}.jpg`);
+      await writeFile(file, originalFile(row, sample, joinUrl(manifest.folder, shard.name)));
+      files.push({ path: file, label: sample.label, width: sample.width, height: sample.height });
+      if (files.length === mostFiles) return files;
+    }
   }
   return files;
 }
