@@ -5,7 +5,7 @@ import type { ByteRange } from "../storage/object-store.js";
 import { joinUrl } from "../storage/url.js";
 import type { Dataset } from "./dataset.js";
 import { placeOf } from "./search.js";
-import { type SourceFiles, urlOfFile } from "./source-files.js";
+import { isInSource, type SourceFiles, urlOfFile } from "./source-files.js";
 
 /** More than this between two files of a tar is not read in vain. */
 const maxGapBytes = 128 << 10;
@@ -84,5 +84,3 @@ function* mixedStarts(dataset: Dataset): Generator<number> {
     begins = start;
   }
 }
-
-const isInSource = ({ block }: SourceFiles, sample: number) => (block[sample] as number) >= 0;

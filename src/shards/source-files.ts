@@ -32,6 +32,10 @@ export interface SourceFiles {
   readonly extensions: readonly string[];
 }
 
+/** Whether a sample's file stayed in its source. */
+export const isInSource = (files: SourceFiles | undefined, sample: number) =>
+  files !== undefined && (files.block[sample] as number) >= 0;
+
 /** The object that a sample's file is in. */
 export function urlOfFile(files: SourceFiles, index: SampleIndex, shard: number, sample: number): string {
   const url = files.urls[shard] as string;

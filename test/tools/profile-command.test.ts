@@ -102,7 +102,7 @@ test("profile network: of a checkpoint, which decides what it is; and a mistyped
   assert.deepEqual([missing.status, /NOT_FOUND/.test(missing.stderr)], [1, true], missing.stderr);
 });
 
-test("profile compare: pixels from JPEG, pixels from coefficients and DCT", async (t) => {
+test("profile compare: pixels from JPEG, pixels from coefficients, DCT, and DCT from a tar with its index", async (t) => {
   const { manifest } = await makeDataset(temporaryFolder(t), 60, { codec: "zstd" });
   const shape = ["--width", "0.125", "--input-size", "32", "--batch-size", "8", "--seconds", "0.3"];
   const outcome = await dctstream(["profile", "compare", manifest, ...shape, "--json"]);
@@ -114,6 +114,7 @@ test("profile compare: pixels from JPEG, pixels from coefficients and DCT", asyn
       ["pixels from JPEG", "resnet50-rgb", 4 * 3 * 32 * 32],
       ["pixels from coefficients", "resnet50-rgb", 4 * 3 * 32 * 32],
       ["DCT", "late-concat-rfa-thinner", 4 * 64 * (4 * 4 + 2 * 2 * 2)],
+      ["DCT from tar + index", "late-concat-rfa-thinner", 4 * 64 * (4 * 4 + 2 * 2 * 2)],
     ],
   );
   for (const way of ways)

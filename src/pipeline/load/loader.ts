@@ -9,6 +9,7 @@ import type { LoadedManifest } from "../../shards/manifest.js";
 import type { PlanSource } from "../../shards/plan/spans.js";
 import { type EpochPlan, epochLength, planEpoch } from "../../shards/plan.js";
 import { type Random, randomFamily } from "../../shards/random.js";
+import { isInSource } from "../../shards/source-files.js";
 import { type CacheCounters, DiskCache } from "../../storage/disk/cache.js";
 import type { ByteRange } from "../../storage/object-store.js";
 import { isRemote } from "../../storage/url.js";
@@ -31,6 +32,9 @@ import { type ReadBatch, SpanReader } from "./span-reader.js";
 import { checkState, type LoaderState, makeState, type OrderState } from "./state.js";
 import { ViewPlan } from "./view-plan.js";
 import type { ExpandTask } from "./view-task.js";
+
+/** Samples of a source that the bytes of a view are averaged over. */
+const samplesMeasured = 256;
 
 /** Whether reading samples takes requests to a service. */
 function isFarAway({ manifest, files }: Dataset): boolean {
@@ -245,6 +249,20 @@ export class Loader {
   /** Bytes of a finished view. */
   get viewBytes(): number {
     return this.renderer.viewBytes;
+  }
+
+  /** Bytes that a view reads on average, over some samples of all sources. */
+  get bytesPerView(): number {
+    let [bytes, views] = [0, 0];
+    for (const [source, { dataset }] of this.sources.entries()) {
+      const { files, byteLengths, index } = dataset;
+      const step = Math.max(1, Math.floor(index.length / samplesMeasured));
+      for (let sample = 0; sample < index.length; sample += step, views++) {
+        const range = isInSource(files, sample) ? this.bytesOfView(0, source, sample, 0) : undefined;
+        bytes += range === undefined ? (byteLengths[sample] as number) : range.end - range.start;
+      }
+    }
+    return bytes / views;
   }
 
   private plan(epoch: number): EpochPlan {

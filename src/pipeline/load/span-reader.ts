@@ -10,6 +10,7 @@ import { expandedLocations, joinExpanded } from "../../shards/expanded.js";
 import { Extents, type StoredBytes } from "../../shards/extents.js";
 import type { EpochPlan } from "../../shards/plan.js";
 import { hex } from "../../shards/record-view.js";
+import { isInSource } from "../../shards/source-files.js";
 import type { DiskCache } from "../../storage/disk/cache.js";
 import type { ByteRange } from "../../storage/object-store.js";
 import type { SharedBuffers } from "../shared-buffers.js";
@@ -168,7 +169,7 @@ export class SpanReader {
     const name = `${nameOf(group, span, extent)}/${sample}/${plan.pass[i]}`;
     const known = this.units.get(name);
     if (known !== undefined) return known;
-    const part = this.readsParts(source) && isInSource(this.datasetOf(source), sample);
+    const part = this.readsParts(source) && isInSource(this.datasetOf(source).files, sample);
     const needed = part ? this.options.bytesOfView?.(source, sample, plan.pass[i] as number) : undefined;
     const unit = this.makeUnit({ name, source, first: sample, count: 1, uses: 1 }, needed);
     this.units.set(name, unit);
@@ -314,7 +315,7 @@ export class SpanReader {
     const dataset = this.datasetOf(unit.source);
     const { codec } = dataset.manifest;
     const { stored } = unit;
-    const expands = codec !== plainCodec && expand !== undefined && !isInSource(dataset, unit.first);
+    const expands = codec !== plainCodec && expand !== undefined && !isInSource(dataset.files, unit.first);
     const key = `${stored.key}${expands ? "-x" : ""}`;
     const found = await this.fromCache(key, unit, expands ? plainCodec : codec);
     if (found !== undefined) return found;
@@ -393,8 +394,6 @@ function locationsOf({ first, count, stored, bytes, firstByte }: Unit, { offsets
     byteLength: byteLengths[first + i] as number,
   }));
 }
-
-const isInSource = ({ files }: Dataset, sample: number) => ((files?.block[sample] ?? -1) as number) >= 0;
 
 /** The first sample whose bytes are not what they were, and what is wrong with them. */
 function firstDamaged(unit: Unit, dataset: Dataset, bytes: Uint8Array) {

@@ -1,13 +1,15 @@
-// dctstream profile compare: the same images on three ways to a network of the same family.
+// dctstream profile compare: the same images on four ways to a network of the same family.
 import { mkdtempSync, rmSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Loader } from "../../../src/pipeline/load/loader.js";
 import type { ViewOptions } from "../../../src/pipeline/load/view.js";
+import { indexSources } from "../../../src/pipeline/preprocess/index-sources.js";
+import { TarWriter } from "../../../src/pipeline/tar-writer.js";
 import { outputCount } from "../../../src/shards/class-list.js";
 import { countableClasses } from "../../../src/shards/dataset-classes.js";
-import type { LoadedManifest } from "../../../src/shards/manifest.js";
+import { type LoadedManifest, readManifest } from "../../../src/shards/manifest.js";
 import { originalFile, readRows } from "../../../src/shards/shard-rows.js";
 import { joinUrl } from "../../../src/storage/url.js";
 import type { Engine, EngineOptions } from "../../../src/train/engine/engine.js";
@@ -74,9 +76,10 @@ export async function profileCompare(manifest: LoadedManifest, options: CompareO
     const steps = new Map<string, number>();
     for (const id of [pixelNetwork, network]) steps.set(id, await stepMsOf(opened, id, manifest, options));
     const files = await jpegFiles(manifest, folder, options.signal);
+    const index = await indexOf(files, folder, options);
     const ways = [
       await fromJpegs(files, opened, steps.get(pixelNetwork) as number, manifest, options),
-      await fromShards(
+      await fromDataset(
         "pixels from coefficients",
         pixelNetwork,
         opened,
@@ -84,7 +87,8 @@ export async function profileCompare(manifest: LoadedManifest, options: CompareO
         manifest,
         options,
       ),
-      await fromShards("DCT", network, opened, steps.get(network) as number, manifest, options),
+      await fromDataset("DCT", network, opened, steps.get(network) as number, manifest, options),
+      await fromDataset("DCT from tar + index", network, opened, steps.get(network) as number, index, options),
     ];
     const seconds = (performance.now() - began) / 1000;
     return { what: "compare", ways, verdict: verdictOf(ways), seconds, cores: coresOf(stop(), 0) };
@@ -94,11 +98,11 @@ export async function profileCompare(manifest: LoadedManifest, options: CompareO
 }
 
 function verdictOf(ways: readonly Way[]): string {
-  const [jpeg, pixels, dct] = ways as [Way, Way, Way];
+  const [jpeg, pixels, dct, tar] = ways as [Way, Way, Way, Way];
   const times = (one: number, other: number) => `${(one / other).toFixed(1)} x`;
   return (
     `DCT ${rate(dct.imagesPerSecond)} images/s, pixels ${rate(pixels.imagesPerSecond)} from coefficients and ${rate(jpeg.imagesPerSecond)} from JPEG: ` +
-    `DCT trains ${times(dct.imagesPerSecond, jpeg.imagesPerSecond)} as fast as JPEG does; its input alone is ${times(dct.inputImagesPerSecond, jpeg.inputImagesPerSecond)} as fast, that of pixels from coefficients ${times(pixels.inputImagesPerSecond, jpeg.inputImagesPerSecond)}`
+    `DCT trains ${times(dct.imagesPerSecond, jpeg.imagesPerSecond)} as fast as JPEG does; its input alone is ${times(dct.inputImagesPerSecond, jpeg.inputImagesPerSecond)} as fast, that of pixels from coefficients ${times(pixels.inputImagesPerSecond, jpeg.inputImagesPerSecond)}, from tars with an index ${times(tar.inputImagesPerSecond, jpeg.inputImagesPerSecond)}`
   );
 }
 
@@ -125,16 +129,33 @@ const trainingView = (id: string, inputSize: number): ViewOptions =>
 /** The first images, as the files that they were. */
 async function jpegFiles(manifest: LoadedManifest, folder: string, signal: AbortSignal): Promise<JpegFile[]> {
   const files: JpegFile[] = [];
-  for (const shard of manifest.shards) {
-    for await (const row of readRows(manifest, shard, { signal })) {
-      const sample = row.batch.sample(row.row);
+  for (const shard of manifest.shards)
+    for await (const found of readRows(manifest, shard, { signal })) {
+      const sample = found.batch.sample(found.row);
       const file = path.join(folder, `${files.length}.jpg`);
-      await writeFile(file, originalFile(row, sample, joinUrl(manifest.folder, shard.name)));
+      await writeFile(file, originalFile(found, sample, joinUrl(manifest.folder, shard.name)));
       files.push({ path: file, label: sample.label, width: sample.width, height: sample.height });
       if (files.length === mostFiles) return files;
     }
-  }
   return files;
+}
+
+/** The same files in a tar, with an index of it. */
+async function indexOf(
+  files: readonly JpegFile[],
+  folder: string,
+  { workers, signal }: CompareOptions,
+): Promise<LoadedManifest> {
+  const source = path.join(folder, "files.tar");
+  const tar = await TarWriter.open(source);
+  for (const { path: file, label } of files) {
+    const name = path.basename(file, ".jpg");
+    await tar.entry(`${name}.jpg`, await readFile(file));
+    await tar.entry(`${name}.cls`, String(label));
+  }
+  await tar.commit();
+  const { manifest } = await indexSources({ sources: [source], out: path.join(folder, "index"), workers, signal });
+  return readManifest(manifest);
 }
 
 async function fromJpegs(
@@ -174,7 +195,7 @@ async function fromJpegs(
   };
 }
 
-async function fromShards(
+async function fromDataset(
   name: string,
   network: string,
   engine: Engine,
@@ -202,7 +223,7 @@ async function fromShards(
     stepMs,
     inputImagesPerSecond: throughputOf(counters, consumer),
     imagesPerSecond,
-    bytesRead: manifest.shards.reduce((sum, { byteLength }) => sum + byteLength, 0) / manifest.samples,
+    bytesRead: alone.bytesPerView,
     bytesFed: alone.viewBytes,
   };
 }
