@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { unpackCoefficients } from "../../src/native/index.js";
 import { readManifest } from "../../src/shards/manifest.js";
 import { readShard } from "../../src/shards/reader.js";
-import { makeDataset, sha256 } from "../support/dataset.js";
+import { makeDataset, makeIndex, sha256 } from "../support/dataset.js";
 import { projectRoot, temporaryFolder } from "../support/files.js";
 
 /** Where setup --tests puts numpy and pyarrow. */
@@ -112,6 +112,18 @@ test("the PyTorch Dataset gives every sample's dequantised coefficients by numbe
     }
   }
   assert.deepEqual(done.stdout.trim().split("\n"), [...expected.reverse(), "end"]);
+});
+
+test("of an index, whose images are elsewhere, both programs say so", async (t) => {
+  const { manifest } = await makeIndex(temporaryFolder(t), 8);
+  const { folder, shards } = await readManifest(manifest);
+  const says = (program: string, given: string) => {
+    const file = path.join(projectRoot, "examples", "python", program);
+    const env = { ...process.env, PYTHONPATH: pythonPath() };
+    return spawnSync("python3", [file, given], { encoding: "utf8", env }).stderr;
+  };
+  assert.match(says("torch_dataset.py", folder), /is an index: most of its images stayed in their sources/);
+  assert.match(says("decode_shard.py", path.join(folder, shards[0]?.name ?? "")), /s0000 stayed in its source/);
 });
 
 test("the decoder is short enough to read: under 50 lines", () => {

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import path from "node:path";
 import type { Codec } from "../../src/native/index.js";
+import { indexSources } from "../../src/pipeline/preprocess/index-sources.js";
 import { type PreprocessReport, preprocess } from "../../src/pipeline/preprocess/preprocess.js";
 import { type TarEntries, writeTar } from "./files.js";
 import { arithmeticKind, jpegKinds, makeJpeg, progressiveKind } from "./jpegs.js";
@@ -35,6 +36,14 @@ export async function makeDataset(
   const entries = sampleEntries(count);
   const source = await writeTar(path.join(folder, "source.tar"), entries);
   const report = await preprocess({ sources: [source], out: path.join(folder, "shards"), workers: 1, ...options });
+  return { manifest: report.manifest, report, entries };
+}
+
+/** The same samples as an index: their files stay in the tar, but for some. */
+export async function makeIndex(folder: string, count: number): Promise<TestDataset> {
+  const entries = sampleEntries(count);
+  const source = await writeTar(path.join(folder, "source.tar"), entries);
+  const report = await indexSources({ sources: [source], out: path.join(folder, "index"), workers: 1 });
   return { manifest: report.manifest, report, entries };
 }
 

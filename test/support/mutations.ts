@@ -2,6 +2,7 @@
 // the checksums made right again or left wrong.
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { crc32c, sealedHeaderBytes } from "../../src/native/index.js";
 import type { Manifest } from "../../src/shards/manifest.js";
 import { type Random, randomFor } from "../../src/shards/random.js";
 import { sealDataset } from "./forge.js";
@@ -72,6 +73,17 @@ const changes: readonly Change[] = [
     return random.below(2) === 0
       ? changeBytes(path.join(folder, manifest.index.name), random, 0, 560)
       : changeBytes(path.join(folder, manifest.index.name), random, Math.max(0, end - 3000), end);
+  },
+  function seekBlock(folder, manifest, random) {
+    const { seek } = firstShard(manifest);
+    if (seek === undefined) return "nothing, for want of a seek file";
+    const file = path.join(folder, seek.name);
+    const { offset, byteLength } = pick(random, seek.blocks);
+    const done = changeBytes(file, random, offset + sealedHeaderBytes, offset + byteLength);
+    const bytes = readFileSync(file);
+    bytes.writeUInt32LE(crc32c(bytes.subarray(offset + sealedHeaderBytes, offset + byteLength)), offset + 8);
+    writeFileSync(file, bytes);
+    return done;
   },
   function cutFile(folder, manifest, random) {
     const name = pick(random, [

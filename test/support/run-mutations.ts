@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { makeDataset } from "./dataset.js";
+import { makeDataset, makeIndex } from "./dataset.js";
 import type { MutationAnswer } from "./mutation-child.js";
 import { mutate } from "./mutations.js";
 
@@ -16,6 +16,8 @@ const dataCodes = new Set([
   ...["CHECKSUM_MISMATCH", "MISSING_SHARD", "MISSING_SIDECAR", "NOT_FOUND", "CANNOT_REBUILD", "TOO_MANY_PIXELS"],
   // Of a rebuilt or kept file that is another; and of files shorter than a manifest says.
   ...["BAD_LABEL", "BAD_CLASSES", "BAD_JPEG", "NOT_A_JPEG", "UNSUPPORTED_JPEG", "IO_ERROR", "ok", "refused"],
+  // Of sources that a manifest names.
+  ...["SOURCE_CHANGED", "ENDPOINT_UNREACHABLE", "UNSUPPORTED_URL"],
 ]);
 
 /** CPU time of the process, by the system's own count: a machine under load is slow, but it does not count. */
@@ -73,10 +75,12 @@ export async function runMutations(
   seed: number,
 ): Promise<Readonly<Record<string, number>>> {
   const bases = await Promise.all(
-    (["zstd", "none"] as const).map(async (codec) => {
-      const home = path.join(folder, codec);
+    (["zstd", "none", "index"] as const).map(async (kind) => {
+      const home = path.join(folder, kind);
       mkdirSync(home);
-      const { manifest, entries } = await makeDataset(home, 16, { codec });
+      const { manifest, entries } = await (kind === "index"
+        ? makeIndex(home, 16)
+        : makeDataset(home, 16, { codec: kind }));
       const originals = entries.filter(([name]) => name.endsWith(".jpg")).map(([, content]) => content);
       return { data: path.dirname(manifest), originals: new Set(originals.map(sha256)) };
     }),
