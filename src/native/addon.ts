@@ -115,13 +115,14 @@ export interface Addon {
   openSeekBlock(sealed: Uint8Array): Uint8Array<ArrayBuffer>;
   readSeekFacts(block: Uint8Array): Float64Array<ArrayBuffer>;
   bytesOfView(block: Uint8Array, sample: number, form: Float64Array, axes: Float64Array, out: Float64Array): void;
+  checkSeekRows(block: Uint8Array, sample: number, bytes: Uint8Array, firstByte: number): boolean;
   threadCpuMs(): number;
   openFileLimit(): number;
   misalignment(bytes: Uint8Array, alignment: number): number;
   crc32c(bytes: Uint8Array, before: number): number;
 }
 
-const expectedVersion = 9;
+const expectedVersion = 10;
 
 function loadAddon(): Addon {
   const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");

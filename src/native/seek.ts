@@ -101,3 +101,12 @@ export function bytesOfView(
   const [start, end] = range as unknown as [number, number];
   return { start, end };
 }
+
+/**
+ * Whether every MCU row of a sample that lies wholly in `bytes`, those of its file from `firstByte` on, is what the
+ * index was made of: what bytesOfView states is nothing but such rows. Parts of rows, and what is no row, are not
+ * looked at. CORRUPT_RECORD, INVALID_ARGUMENT.
+ */
+export function checkSeekRows(block: OpenSeekBlock, sample: number, bytes: Uint8Array, firstByte: number): boolean {
+  return addon.checkSeekRows(block, sample, bytes, firstByte);
+}

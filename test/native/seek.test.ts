@@ -6,6 +6,7 @@ import {
   BatchSamples,
   buildSeekSample,
   type ColorChange,
+  checkSeekRows,
   encodeJpeg,
   factNumbers,
   type OpenSeekBlock,
@@ -182,6 +183,69 @@ test("a flipped bit is found by the row's checksum, or, unchecked, by the index 
     }
   }
   assert.ok(counts.corrupt > 0, JSON.stringify(counts));
+});
+
+test("bytes are checked by rows before they are used: a view's, with every bit flipped that one of them may have", () => {
+  const file = makeJpeg(restarted);
+  const block = blockOf(file);
+  const random = randomFor(5, "rows on arrival");
+  const [form] = formsOf(size, random) as [View["form"]];
+  for (const augment of ["train", "train", "eval", "none"] as const) {
+    const axes = planView(restarted.width, restarted.height, { kind: "dct", size, augment }, random);
+    const { start, bytes } = neededBytes(block, file, { form, ...axes, color: unchangedColor });
+    assert.ok(checkSeekRows(block, 0, bytes, start));
+    // Every byte lies in a row, and every bit of it counts.
+    for (let at = 0; at < bytes.length; at += 1 + random.below(7)) {
+      const byte = bytes[at] as number;
+      bytes[at] = byte ^ (1 << random.below(8));
+      assert.ok(!checkSeekRows(block, 0, bytes, start), `byte ${at} of ${bytes.length}`);
+      bytes[at] = byte;
+    }
+    assert.ok(!checkSeekRows(block, 0, bytes, start + 1));
+  }
+});
+
+test("only rows that lie wholly in the bytes are checked, and a whole file's are all of them", () => {
+  const file = makeJpeg(large);
+  const block = blockOf(file);
+  assert.ok(checkSeekRows(block, 0, file, 0));
+  const random = randomFor(6, "parts of rows");
+  let found = 0;
+  for (let round = 0; round < 200; round++) {
+    const at = random.below(file.length);
+    const changed = Uint8Array.from(file, (byte, i) => (i === at ? byte ^ (1 << random.below(8)) : byte));
+    const start = random.below(file.length);
+    const end = start + random.below(file.length - start + 1);
+    assert.ok(checkSeekRows(block, 0, file.subarray(start, end), start));
+    const intact = checkSeekRows(block, 0, changed.subarray(start, end), start);
+    if (!intact) found++;
+    assert.ok(intact || (at >= start && at < end));
+    // A changed byte of the scan is found where the row around it is there: in all of the file.
+    const header = readJpeg(file, maxPixels, "none");
+    assert.equal(checkSeekRows(block, 0, changed, 0), at < header.headerBytes || at >= header.trailerStart);
+  }
+  assert.ok(found > 0);
+  assert.ok(checkSeekRows(block, 0, new Uint8Array(0), 0));
+  assert.ok(checkSeekRows(block, 0, new Uint8Array(1000), file.length - 10));
+});
+
+test("rows of a block that is none cannot be checked", () => {
+  const file = makeJpeg(large);
+  const block = blockOf(file);
+  const corrupt = { code: "CORRUPT_RECORD" };
+  assert.throws(() => checkSeekRows(block, 1, file, 0), corrupt);
+  for (let length = 0; length < block.length; length += 1 + (length >> 3))
+    assert.throws(() => checkSeekRows(block.subarray(0, length), 0, file, 0), corrupt);
+  for (let at = 0; at < block.length; at++) {
+    const changed = Uint8Array.from(block, (byte, i) => (i === at ? byte ^ 0x81 : byte));
+    try {
+      checkSeekRows(changed, 0, file, 0);
+    } catch (error) {
+      assert.equal((error as { code: string }).code, corrupt.code);
+    }
+  }
+  for (const firstByte of [-1, Number.NaN, 2 ** 28 + 1])
+    assert.throws(() => checkSeekRows(block, 0, file, firstByte), { code: "INVALID_ARGUMENT" });
 });
 
 test("too few bytes are an error, and so are a block or number that is not there", () => {

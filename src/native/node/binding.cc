@@ -22,7 +22,7 @@ Napi::Array names(Napi::Env env, const std::vector<const char*>& list) {
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   Scratch* scratch = new Scratch();
   env.SetInstanceData(scratch);  // freed by node-addon-api when the environment ends
-  exports.Set("version", 9);     // raised when a function here changes; addon.ts refuses another
+  exports.Set("version", 10);    // raised when a function here changes; addon.ts refuses another
   exports.Set("simd", simd_name(scratch->simd));
   exports.Set("bestSimd", simd_name(best_simd()));
   exports.Set("rowsPerFrame", kRowsPerFrame);
@@ -54,6 +54,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("openSeekBlock", Napi::Function::New(env, Guarded<OpenSeekBlock>));
   exports.Set("readSeekFacts", Napi::Function::New(env, Guarded<ReadSeekFacts>));
   exports.Set("bytesOfView", Napi::Function::New(env, Guarded<BytesOfView>));
+  exports.Set("checkSeekRows", Napi::Function::New(env, Guarded<CheckSeekRows>));
   exports.Set("seekFactAt", seek_positions(env));
   exports.Set("formAt", form_positions(env));
   exports.Set("sampleAt", sample_positions(env));

@@ -137,6 +137,7 @@ Napi::Value SealedBytes(const Napi::CallbackInfo& info);
 Napi::Value OpenSeekBlock(const Napi::CallbackInfo& info);
 Napi::Value ReadSeekFacts(const Napi::CallbackInfo& info);
 Napi::Value BytesOfView(const Napi::CallbackInfo& info);
+Napi::Value CheckSeekRows(const Napi::CallbackInfo& info);
 
 // binding_views.cc
 bool get_form(const Napi::Value& numbers, const Napi::Value& tables, const Napi::Value& kept, BatchForm* form);

@@ -1,5 +1,7 @@
 // The index's side of the binding: what is noted of a JPEG file, and the bytes of it that a view needs. Rendering is a
 // batch's: binding_views.cc.
+#include <algorithm>
+
 #include "node/binding.h"
 #include "seek/block.h"
 
@@ -139,6 +141,22 @@ Napi::Value BytesOfView(const Napi::CallbackInfo& info) {
   out.data[0] = range.start;
   out.data[1] = range.end;
   return env.Undefined();
+}
+
+// checkSeekRows(block: Uint8Array, sample: number, bytes: Uint8Array, firstByte: number): whether the rows are intact
+Napi::Value CheckSeekRows(const Napi::CallbackInfo& info) {
+  Napi::Env env = info.Env();
+  Span<const uint8_t> block, bytes;
+  if (!get_bytes(info[0], &block) || !info[1].IsNumber() || !get_bytes(info[2], &bytes) || !info[3].IsNumber())
+    return bad_argument(env, "checkSeekRows(Uint8Array, number, Uint8Array, number)");
+  const double first = info[3].As<Napi::Number>().DoubleValue();
+  if (!(first >= 0 && first <= kMaxSeekFileBytes)) return bad_argument(env, "checkSeekRows: no file has that byte");
+  SeekSample& sample = env.GetInstanceData<Scratch>()->seek_sample;
+  const Status status = read_sample(block.data, block.length, info[1].As<Napi::Number>().Uint32Value(), &sample);
+  if (!status.ok()) return fail(env, status);
+  // No row ends behind the largest file.
+  const uint32_t length = uint32_t(std::min<size_t>(bytes.length, kMaxSeekFileBytes));
+  return Napi::Boolean::New(env, rows_are_intact(sample, bytes.data, {uint32_t(first), uint32_t(first) + length}));
 }
 
 }  // namespace dctstream

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/crc32c.h"
 #include "jpeg/jpeg.h"
 
 namespace dctstream {
@@ -69,6 +70,15 @@ ByteRange SeekSample::row_bytes(uint32_t row) const {
   const size_t first = size_t(row) * grid.per_row, next = first + grid.per_row;
   const uint32_t end = next < entries.size() ? ceil_div(entries[next].bit, 8) : facts.scan_bytes();
   return {facts.scan_start + entries[first].bit / 8, facts.scan_start + end};
+}
+
+bool rows_are_intact(const SeekSample& sample, const uint8_t* bytes, ByteRange range) {
+  for (uint32_t row = 0; row < sample.grid.high; row++) {
+    const ByteRange of = sample.row_bytes(row);
+    if (of.start < range.start || of.end > range.end) continue;
+    if (crc32c(bytes + (of.start - range.start), of.end - of.start) != sample.row_crcs[row]) return false;
+  }
+  return true;
 }
 
 McuRange mcus_of(const SeekLayout& layout, const BlockRange* blocks) {

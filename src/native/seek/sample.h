@@ -72,6 +72,10 @@ struct SeekSample {
   ByteRange row_bytes(uint32_t row) const;
 };
 
+// Whether every MCU row that lies wholly in `range` has its checksum; `bytes` are the range's. Where no row does, there
+// is nothing that could be wrong.
+bool rows_are_intact(const SeekSample& sample, const uint8_t* bytes, ByteRange range);
+
 // The grid of a file; CORRUPT_RECORD when there can be no such file.
 Status seek_grid_of(const SeekFacts& facts, const SeekLayout& layout, SeekGrid* grid);
 
