@@ -1,4 +1,4 @@
-// The loops of view.cc. Included once per instruction set, inside a namespace of its own and under a target pragma,
+// The loops of view_kernels.cc. Included once per instruction set, inside a namespace of its own and under a target pragma,
 // with DCTSTREAM_LANES floats to a vector: 8, or 16. Plain vector extensions, so that every build is the same source
 // and other processors get theirs from the compiler. No include guard on purpose.
 //
