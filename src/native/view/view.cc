@@ -1,11 +1,11 @@
 #include "view/view.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 
 #include "view/plane_axes.h"
+#include "view/unpack_timer.h"
 #include "view/view_kernels.h"
 
 namespace dctstream {
@@ -120,18 +120,9 @@ void add_offset_of_mean(const ViewSpec& spec, const BlockTarget& target, void* o
 
 }  // namespace
 
-Viewer::Viewer(Simd simd) : kernels_(view_kernels_for(simd)), packed_rows_(simd), planes_(3) {}
+Viewer::Viewer(Simd simd) : kernels_(view_kernels_for(simd)), decoded_pixels_(simd), packed_rows_(simd), planes_(3) {}
 
 Viewer::~Viewer() = default;
-
-template <typename Work>
-Status Viewer::unpacking(Work work) {
-  if (unpack_time_ == nullptr) return work();
-  const auto began = std::chrono::steady_clock::now();
-  const Status status = work();
-  *unpack_time_ += std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - began).count();
-  return status;
-}
 
 // Prepares a component: taps, the range of blocks that they reach, and room for as many rows as a group needs.
 Status Viewer::open_plane(const ViewImage& image, size_t index, const ViewSpec& spec) {
@@ -185,7 +176,7 @@ Status Viewer::read_rows(size_t index, int end) {
   const size_t lanes = size_t(kernels_->lanes);
   while (plane.end_row < end) {
     const int16_t* blocks = nullptr;
-    if (Status s = unpacking([&] { return rows_->next_row(index, &blocks); }); !s.ok()) return s;
+    if (Status s = timed(unpack_time_, [&] { return rows_->next_row(index, &blocks); }); !s.ok()) return s;
     // Where two blocks make a group, an odd row's last one has a block of any value beside it, which no tap reaches.
     kernels_->inverse_rows(blocks, plane.groups, plane.table.data(),
                            plane.strips.data() + size_t(plane.end_row - plane.first_row) * lanes, plane.pitch);
@@ -276,10 +267,10 @@ Status Viewer::copy_row(size_t index, const ViewSpec& spec, size_t row) {
       blocks.out = start + (wide - 1) * kBlockSize;
       blocks.step = -kBlockSize;
     }
-    return unpacking([&] { return rows_->next_row_dequantised(index, blocks); });
+    return timed(unpack_time_, [&] { return rows_->next_row_dequantised(index, blocks); });
   }
   const int16_t* blocks = nullptr;
-  if (Status s = unpacking([&] { return rows_->next_row(index, &blocks); }); !s.ok()) return s;
+  if (Status s = timed(unpack_time_, [&] { return rows_->next_row(index, &blocks); }); !s.ok()) return s;
   if (plane.needs_mean)
     for (size_t b = 0; b < wide; b++) plane.copied_sum += blocks[b * kBlockSize];
   if (spec.x.flip) {
@@ -361,7 +352,7 @@ Status Viewer::render_pixels(const ViewImage& image, const ViewSpec& spec, void*
   const auto group_at = [&](size_t i) { return spec.y.flip ? groups - 1 - i : i; };
   double mean = 0;
   if (spec.color.offset_of_mean != 0) {
-    if (Status s = unpacking([&] { return rows_->start(1); }); !s.ok()) return s;
+    if (Status s = timed(unpack_time_, [&] { return rows_->start(1); }); !s.ok()) return s;
     for (size_t i = 0; i < groups; i++) {
       if (Status s = fill_columns(0, group_at(i)); !s.ok()) return s;
       pixels_.resize(width * lanes);
@@ -373,7 +364,7 @@ Status Viewer::render_pixels(const ViewImage& image, const ViewSpec& spec, void*
     mean /= double(width * height);
     if (Status s = open_plane(image, 0, spec); !s.ok()) return s;
   }
-  if (Status s = unpacking([&] { return rows_->start(image.components.size()); }); !s.ok()) return s;
+  if (Status s = timed(unpack_time_, [&] { return rows_->start(image.components.size()); }); !s.ok()) return s;
   const ColorMatrix color = color_matrix(spec, mean);
   for (size_t i = 0; i < groups; i++) {
     const size_t row = group_at(i) * lanes;
@@ -394,17 +385,19 @@ Status Viewer::render(const ViewImage& image, const uint8_t* packed, size_t pack
   if (Status s = check_view(image, spec); !s.ok()) return s;
   std::vector<Grid> grids;
   for (const ViewComponent& component : image.components) grids.push_back(component.stored);
-  if (Status s = unpacking([&] { return packed_rows_.open(packed, packed_size, grids, codec); }); !s.ok()) return s;
+  if (Status s = timed(unpack_time_, [&] { return packed_rows_.open(packed, packed_size, grids, codec); }); !s.ok())
+    return s;
   return render(image, &packed_rows_, spec, out);
 }
 
 Status Viewer::render(const ViewImage& image, RowSource* rows, const ViewSpec& spec, void* const out[3]) {
   if (Status s = check_view(image, spec); !s.ok()) return s;
+  if (DecodedPixels::fit(image, spec)) return decoded_pixels_.render(image, rows, spec, unpack_time_, out[0]);
   rows_ = rows;
   for (size_t i = 0; i < image.components.size(); i++)
     if (Status s = open_plane(image, i, spec); !s.ok()) return s;
   if (spec.kind == ViewKind::kPixels) return render_pixels(image, spec, out[0]);
-  if (Status s = unpacking([&] { return rows_->start(image.components.size()); }); !s.ok()) return s;
+  if (Status s = timed(unpack_time_, [&] { return rows_->start(image.components.size()); }); !s.ok()) return s;
   return render_planes(image, spec, out);
 }
 

@@ -1,13 +1,15 @@
 // A view: packed coefficients -> a cropped, resized, flipped image, as DCT planes or as pixels.
 // Crop, antialiased resize and flip are one linear operator per axis, so the result is exact up to float rounding:
 // equal to dequantise -> inverse DCT -> triangle resample (Pillow's and torchvision's antialiased bilinear) -> forward
-// DCT. Brightness, contrast, saturation and normalisation are linear too, and fold into the last scaling.
+// DCT. Brightness, contrast, saturation and normalisation are linear too, and fold into the last scaling. Pixels at
+// their own size and in their own colours are those of a decoder instead: DecodedPixels.
 #pragma once
 #include <vector>
 
 #include "base/simd.h"
 #include "base/status.h"
 #include "view/packed_rows.h"
+#include "view/pixels/decoded_pixels.h"
 #include "view/row_source.h"
 #include "view/view_spec.h"
 
@@ -36,8 +38,6 @@ class Viewer {
   void time_unpacking(double* nanoseconds) { unpack_time_ = nanoseconds; }
 
  private:
-  template <typename Work>
-  Status unpacking(Work work);
   Status open_plane(const ViewImage& image, size_t component, const ViewSpec& spec);
   Status read_rows(size_t component, int end);
   Status fill_columns(size_t component, size_t group);
@@ -49,6 +49,7 @@ class Viewer {
   Status render_pixels(const ViewImage& image, const ViewSpec& spec, void* out);
 
   const ViewKernels* kernels_;
+  DecodedPixels decoded_pixels_;
   PackedRows packed_rows_;
   RowSource* rows_ = nullptr;  // of the view being rendered
   double* unpack_time_ = nullptr;

@@ -10,8 +10,10 @@
 namespace dctstream {
 
 enum class ViewKind {
-  kDct,     // y [h/8, w/8, 64], cb and cr [h/8/step, w/8/step, 64]: dequantised, natural order, level-shifted by -128
-  kPixels,  // [h, w, 3], neither rounded nor clipped in float
+  kDct,  // y [h/8, w/8, 64], cb and cr [h/8/step, w/8/step, 64]: dequantised, natural order, level-shifted by -128
+  // [h, w, 3]: at their own size and in their own colours whole numbers of 0..255 as a decoder gives them; otherwise
+  // neither rounded nor clipped in float.
+  kPixels,
   // As kDct for a size of any numbers: each component [blocks high, blocks wide, 64], in whole MCUs, the edge repeated
   // where the image ends. A grey image has no chroma planes.
   kMcu,
