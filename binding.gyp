@@ -6,7 +6,7 @@
       "src/native/packed/codec.cc", "src/native/packed/expand.cc", "src/native/packed/pack.cc", "src/native/packed/sample_reader.cc", "src/native/packed/scan_order.cc", "src/native/packed/streams.cc",
       "src/native/jpeg/baseline.cc", "src/native/jpeg/block_sums.cc", "src/native/jpeg/encode.cc", "src/native/jpeg/frequency_stats.cc", "src/native/jpeg/huffman_tables.cc", "src/native/jpeg/jpeg.cc", "src/native/jpeg/jpeg_session.cc", "src/native/jpeg/pixels.cc", "src/native/jpeg/rebuild.cc", "src/native/jpeg/scan.cc", "src/native/jpeg/scan_header.cc",
       "src/native/seek/block.cc", "src/native/seek/builder.cc", "src/native/seek/entropy.cc", "src/native/seek/entry_code.cc", "src/native/seek/rows.cc", "src/native/seek/sample.cc", "src/native/seek/seek_table.cc",
-      "src/native/view/compose.cc", "src/native/view/resample.cc", "src/native/view/resize.cc", "src/native/view/view.cc",
+      "src/native/view/compose.cc", "src/native/view/pixels/color.cc", "src/native/view/pixels/decoded_pixels.cc", "src/native/view/pixels/inverse_dct.cc", "src/native/view/pixels/upsample.cc", "src/native/view/plane_axes.cc", "src/native/view/resample.cc", "src/native/view/resize.cc", "src/native/view/view.cc", "src/native/view/view_kernels.cc",
       "src/native/batch.cc", "src/native/image_reader.cc",
       "src/native/node/binding.cc", "src/native/node/binding_jpeg.cc", "src/native/node/binding_packed.cc", "src/native/node/binding_seek.cc", "src/native/node/binding_system.cc", "src/native/node/binding_views.cc"
     ],

@@ -63,6 +63,31 @@ struct ErrorManager {
 void on_error(j_common_ptr c) { std::longjmp(reinterpret_cast<ErrorManager*>(c->err)->escape, 1); }
 void on_message(j_common_ptr, int) {}
 
+// What a loader of 8-bit pixels does: all of the image, row by row to where it goes.
+bool decode(const Record& record, uint8_t* out) {
+  jpeg_decompress_struct d;
+  ErrorManager e;
+  d.err = jpeg_std_error(&e.base);
+  e.base.error_exit = on_error;
+  e.base.emit_message = on_message;
+  jpeg_create_decompress(&d);
+  if (setjmp(e.escape)) {
+    jpeg_destroy_decompress(&d);
+    return false;
+  }
+  jpeg_mem_src(&d, record.jpeg.data(), record.jpeg.size());
+  jpeg_read_header(&d, TRUE);
+  d.out_color_space = JCS_RGB;
+  jpeg_start_decompress(&d);
+  while (d.output_scanline < d.output_height) {
+    JSAMPROW line = out + size_t(d.output_scanline) * d.output_width * 3;
+    jpeg_read_scanlines(&d, &line, 1);
+  }
+  jpeg_finish_decompress(&d);
+  jpeg_destroy_decompress(&d);
+  return true;
+}
+
 // What a pixel loader does: the rows and columns of the box through libjpeg (all of them when `partial` is false),
 // resampled with vector instructions to [size, size, 3] in float.
 class PixelLoader {
@@ -221,10 +246,11 @@ int main(int argc, char** argv) {
     spec.y = record.y;
     return spec;
   };
-  const auto view = [&](bool pixels, bool zstd) {
-    return [&, pixels, zstd](size_t i) {
+  const auto view = [&](bool pixels, bool zstd, SampleType type = SampleType::kFloat32) {
+    return [&, pixels, zstd, type](size_t i) {
       const Record& record = records[i];
-      const ViewSpec spec = spec_of(record, pixels);
+      ViewSpec spec = spec_of(record, pixels);
+      spec.type = type;
       float* const out = slot();
       const size_t luma = size_t(size) * size;
       void* const planes[3] = {out, out + luma, out + luma + luma / 4};
@@ -265,6 +291,10 @@ int main(int argc, char** argv) {
   all.push_back({"libjpeg-full", [&](size_t i) { loader.load(records[i], false, resized, size, slot()); }, {}});
   if (resized)
     all.push_back({"libjpeg-partial", [&](size_t i) { loader.load(records[i], true, true, size, slot()); }, {}});
+  if (!resized) {
+    const auto bytes = [&] { return reinterpret_cast<uint8_t*>(slot()); };
+    all.push_back({"libjpeg-bytes", [&, bytes](size_t i) { (void)decode(records[i], bytes()); }, {}});
+  }
   all.push_back(
       {"libjpeg-coefficients",
        [&](size_t i) { (void)read_jpeg(records[i].jpeg.data(), records[i].jpeg.size(), JpegLimits(), &jpeg); },
@@ -273,6 +303,10 @@ int main(int argc, char** argv) {
   all.push_back({"dct-zstd", view(false, true), {}});
   all.push_back({"rgb-none", view(true, false), {}});
   all.push_back({"rgb-zstd", view(true, true), {}});
+  if (!resized) {
+    all.push_back({"bytes-none", view(true, false, SampleType::kUint8), {}});
+    all.push_back({"bytes-zstd", view(true, true, SampleType::kUint8), {}});
+  }
   all.push_back({"dct-index", seek_view(false), {}});
   all.push_back({"rgb-index", seek_view(true), {}});
   all.push_back({"index-build", build, {}});

@@ -93,13 +93,21 @@ try {
         `${rounded(rate).padStart(7)} ${rate === undefined ? "      " : `x ${(rate / reference).toFixed(1)}`.padEnd(6)}`;
       console.log(`  ${what.padEnd(44)} DCT ${cell(dct)}  RGB ${cell(rgb)}`);
     };
-    row("libjpeg, full decode + resize", undefined, rates["libjpeg-full"]);
+    row(`libjpeg, full decode${kind === "resized" ? " + resize" : ", as floats"}`, undefined, rates["libjpeg-full"]);
     if (rates["libjpeg-partial"]) row("libjpeg, partial decode + resize", undefined, rates["libjpeg-partial"]);
+    if (rates["libjpeg-bytes"]) row("libjpeg, full decode, 8-bit", undefined, rates["libjpeg-bytes"]);
     row("libjpeg, coefficients only, not resized", rates["libjpeg-coefficients"], undefined);
     for (const codec of ["zstd", "none"] as const satisfies readonly Codec[]) {
       const shards = path.join(folder, `${kind}-${codec}`);
       const report = await preprocess({ sources: tars, out: shards, codec });
       row(`kernel, ${codec}`, rates[`dct-${codec}`], rates[`rgb-${codec}`]);
+      const bytes = rates[`bytes-${codec}`];
+      if (bytes) {
+        const ratio = (bytes / (rates["libjpeg-bytes"] as number)).toFixed(1);
+        console.log(
+          `  ${`kernel, ${codec}, 8-bit`.padEnd(44)} RGB ${rounded(bytes).padStart(7)} x ${ratio} libjpeg's 8-bit`,
+        );
+      }
       for (const workers of [1, 2]) {
         const [dct, rgb] = [
           await loaderRate(report, "dct", augment, workers),

@@ -30,8 +30,13 @@ double maybe_wild(Input* input, double value) { return input->byte() >= 252 ? wi
 
 void write_axis(Input* input, double size, int out_count, double* p) {
   const double from = input->fraction() * size, to = size - input->fraction() * size;
-  const double box[6] = {std::min(from, to), std::max(from, to),       double(out_count), 0,
-                         double(out_count),  double(input->byte() & 1)};
+  const uint8_t how = input->byte();
+  double box[6] = {std::min(from, to), std::max(from, to), double(out_count), 0, double(out_count), double(how & 1)};
+  // At its own size, where the image is as large.
+  if (how & 2 && size >= out_count) {
+    box[0] = std::floor(from / size * (size - out_count));
+    box[1] = box[0] + out_count;
+  }
   for (int i = 0; i < 6; i++) p[i] = maybe_wild(input, box[i]);
 }
 

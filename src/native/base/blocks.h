@@ -36,4 +36,6 @@ constexpr uint8_t kEscape = 0x80;
 
 constexpr uint32_t ceil_div(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
 
+constexpr size_t round_up(size_t value, size_t step) { return (value + step - 1) / step * step; }
+
 }  // namespace dctstream

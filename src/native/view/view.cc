@@ -1,94 +1,14 @@
 #include "view/view.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "view/plane_axes.h"
+#include "view/unpack_timer.h"
+#include "view/view_kernels.h"
 
 namespace dctstream {
-
-// Where rows of blocks go, and how their values are finished.
-struct BlockTarget {
-  void* out = nullptr;  // of the first block of the group
-  size_t blocks_wide = 0;
-  int block_rows = 0;                             // of the group, that exist
-  const float *scale = nullptr, *bias = nullptr;  // [8][lanes]
-  bool direct = true;  // all 64 frequencies as float32; otherwise `finish` is called per block
-  void (*finish)(const BlockTarget&, const float* block, size_t index) = nullptr;
-  SampleType type = SampleType::kFloat32;
-  const uint8_t* kept = nullptr;
-  int kept_count = kBlockSize;
-  double dc_sum = 0;  // of the unscaled results, added to
-};
-
-// Y Cb Cr, centred on zero -> three channels: factor is [3][3].
-struct ColorMatrix {
-  float factor[9];
-  float offset[3];
-};
-
-// A group of rows of a component, as columns of samples, and what resamples them; no columns: all zero.
-struct PixelPlane {
-  const float* columns = nullptr;
-  const AxisTaps* axis = nullptr;
-  int base = 0;
-};
-
-struct ViewKernels {
-  int lanes;
-  void (*inverse_rows)(const int16_t* blocks, size_t groups, const float* table, float* strips, size_t strip_pitch);
-  void (*resample_columns)(const float* strips, size_t strip_pitch, size_t groups, const AxisTaps& axis, size_t row,
-                           int base, float* columns);
-  void (*store_blocks)(const float* columns, const AxisTaps& axis, int base, BlockTarget* target);
-  void (*resample_samples)(const PixelPlane& plane, size_t j, size_t count, float* out);
-  void (*store_pixels)(const PixelPlane planes[3], size_t width, size_t rows, const ColorMatrix& color, SampleType type,
-                       void* out);
-  void (*dequantise)(const int16_t* blocks, size_t count, const float* scale, const float* bias, bool streams,
-                     float* out);
-};
-
-namespace portable {
-#define DCTSTREAM_QUADS
-#define DCTSTREAM_LANES 8
-#define DCTSTREAM_STREAM(p, v) store(p, v)
-#include "view/view_kernels.inl"
-}  // namespace portable
-
-#if defined(__x86_64__)
-#if defined(__clang__)
-#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
-#else
-#pragma GCC push_options
-#pragma GCC target("avx2,fma")
-#endif
-namespace avx2 {
-#define DCTSTREAM_LANES 8
-#define DCTSTREAM_STREAM(p, v) _mm256_stream_ps(p, __m256(v))
-#include "view/view_kernels.inl"
-}  // namespace avx2
-#if defined(__clang__)
-#pragma clang attribute pop
-#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,fma"))), apply_to = function)
-#else
-#pragma GCC pop_options
-#pragma GCC push_options
-#pragma GCC target("avx512f,avx512bw,avx512vl,avx512dq,fma,prefer-vector-width=512")
-#endif
-namespace avx512 {
-#define DCTSTREAM_LANES 16
-#define DCTSTREAM_STREAM(p, v) _mm512_stream_ps(p, __m512(v))
-#include "view/view_kernels.inl"
-}  // namespace avx512
-#if defined(__clang__)
-#pragma clang attribute pop
-#else
-#pragma GCC pop_options
-#endif
-#endif
 
 // Coefficient * scale + bias: colour and normalisation of a component.
 struct FrequencyChange {
@@ -122,34 +42,8 @@ struct PlaneWork {
 
 namespace {
 
-const ViewKernels* kernels_for(Simd level) {
-#if defined(__x86_64__)
-  if (level == Simd::kAvx512) return &avx512::kKernels;
-  if (level == Simd::kAvx2) return &avx2::kKernels;
-#endif
-  (void)level;
-  return &portable::kKernels;
-}
-
-// Stores that went past the caches are seen by other threads in their turn again.
-void end_streams() {
-#if defined(__x86_64__)
-  _mm_sfence();
-#endif
-}
-
 // What a view may hold of its rows: 256 MiB. A square of 40,000 pixels makes a view of 64 within it.
 constexpr size_t kMaxStripFloats = size_t(1) << 26;
-
-size_t round_up(size_t value, size_t step) { return (value + step - 1) / step * step; }
-
-Status invalid(const char* what) { return Status::failure(Code::kInvalidArgument, what); }
-
-int max_sampling(const ViewImage& image, int ViewComponent::*factor) {
-  int largest = 1;
-  for (const ViewComponent& component : image.components) largest = std::max(largest, component.*factor);
-  return largest;
-}
 
 // What the transforms of Arai, Agui and Nakajima leave out, by frequency: their inverse wants coefficients times
 // this / sqrt(8), and their DCT gives coefficients times this * sqrt(8).
@@ -224,100 +118,11 @@ void add_offset_of_mean(const ViewSpec& spec, const BlockTarget& target, void* o
   }
 }
 
-bool axis_is_valid(const ViewAxis& axis, int image_size) {
-  const bool finite = std::isfinite(axis.box_start) && std::isfinite(axis.box_end) && std::isfinite(axis.scaled_size) &&
-                      std::isfinite(axis.out_start);
-  return finite && axis.box_start >= 0 && axis.box_end <= image_size && axis.box_start < axis.box_end &&
-         axis.scaled_size >= 1 && axis.out_start >= 0 && axis.out_count >= 1 &&
-         axis.out_start + axis.out_count <= std::ceil(axis.scaled_size);
-}
-
-Status check(const ViewImage& image, const ViewSpec& spec) {
-  if (image.width < 1 || image.height < 1) return invalid("the image has no pixels");
-  if (image.width > 65535 || image.height > 65535) return invalid("no JPEG has a side of more than 65,535 pixels");
-  if (image.components.size() != 1 && image.components.size() != 3) return invalid("a view needs 1 or 3 components");
-  if (!axis_is_valid(spec.x, image.width) || !axis_is_valid(spec.y, image.height)) {
-    return invalid("the box leaves the image, or the output leaves the scaled box");
-  }
-  if (spec.chroma_step != 1 && spec.chroma_step != 2) return invalid("chroma is sampled at 1 or 2");
-  const int unit = 8 * spec.chroma_step;
-  if (spec.kind == ViewKind::kDct && (spec.x.out_count % unit != 0 || spec.y.out_count % unit != 0)) {
-    return invalid("a DCT view's sides must be whole blocks");
-  }
-  const SampleType narrow = spec.kind == ViewKind::kPixels ? SampleType::kUint8 : SampleType::kInt16;
-  if (spec.type != SampleType::kFloat32 && (spec.type != narrow || spec.kind == ViewKind::kMcu))
-    return invalid("coefficients are float32 or int16, pixels float32 or uint8");
-  const int h_max = max_sampling(image, &ViewComponent::h), v_max = max_sampling(image, &ViewComponent::v);
-  for (const ViewComponent& component : image.components) {
-    if (component.h < 1 || component.v < 1 || component.h > 4 || component.v > 4)
-      return invalid("impossible sampling factors");
-    const uint32_t wide = ceil_div(uint32_t(image.width) * component.h, h_max),
-                   high = ceil_div(uint32_t(image.height) * component.v, v_max);
-    if (component.stored.blocks_wide * 8 < wide || component.stored.blocks_high * 8 < high) {
-      return invalid("a component's grid is smaller than the image");
-    }
-  }
-  return {};
-}
-
-// Luma samples per sample of a component that is made of it.
-int step_of(const ViewImage& image, const ViewSpec& spec, size_t component) {
-  const bool grey = image.components.size() == 1;
-  if (component == 0 || spec.kind == ViewKind::kPixels || grey) return 1;
-  return spec.chroma_step;
-}
-
-// The blocks that a component's sides are rounded up to.
-int blocks_per_mcu(const ViewImage& image, const ViewSpec& spec, size_t component) {
-  if (spec.kind != ViewKind::kMcu || image.components.size() == 1) return 1;
-  return spec.chroma_step / step_of(image, spec, component);
-}
-
-// What both axes do to a component; `rows_padded`: its rows are rounded up to a multiple of that.
-struct PlaneAxes {
-  PlaneAxis x, y;
-  size_t out_wide, out_high;
-
-  PlaneAxes(const ViewImage& image, const ViewSpec& spec, size_t index, size_t rows_padded) {
-    const ViewComponent& component = image.components[index];
-    const int step = step_of(image, spec, index);
-    const size_t side = size_t(blocks_per_mcu(image, spec, index)) * 8;
-    out_wide = round_up(ceil_div(uint32_t(spec.x.out_count), uint32_t(step)), side);
-    out_high = round_up(ceil_div(uint32_t(spec.y.out_count), uint32_t(step)), side);
-    const int h_max = max_sampling(image, &ViewComponent::h), v_max = max_sampling(image, &ViewComponent::v);
-    const int plane_width = int(ceil_div(uint32_t(image.width) * component.h, h_max));
-    const int plane_height = int(ceil_div(uint32_t(image.height) * component.v, v_max));
-    x = {spec.x, double(component.h) / h_max, plane_width, step, out_wide};
-    y = {spec.y, double(component.v) / v_max, plane_height, step, round_up(out_high, rows_padded)};
-  }
-
-  BlockRange blocks() const {
-    const SampleRange columns = samples_touched(x), rows = samples_touched(y);
-    return {uint32_t(rows.start) / 8, ceil_div(uint32_t(rows.end), 8), uint32_t(columns.start) / 8,
-            ceil_div(uint32_t(columns.end), 8)};
-  }
-};
-
 }  // namespace
 
-Status blocks_of_view(const ViewImage& image, const ViewSpec& spec, BlockRange ranges[3]) {
-  if (Status s = check(image, spec); !s.ok()) return s;
-  for (size_t i = 0; i < image.components.size(); i++) ranges[i] = PlaneAxes(image, spec, i, 1).blocks();
-  return {};
-}
-
-Viewer::Viewer(Simd simd) : kernels_(kernels_for(simd)), packed_rows_(simd), planes_(3) {}
+Viewer::Viewer(Simd simd) : kernels_(view_kernels_for(simd)), decoded_pixels_(simd), packed_rows_(simd), planes_(3) {}
 
 Viewer::~Viewer() = default;
-
-template <typename Work>
-Status Viewer::unpacking(Work work) {
-  if (unpack_time_ == nullptr) return work();
-  const auto began = std::chrono::steady_clock::now();
-  const Status status = work();
-  *unpack_time_ += std::chrono::duration<double, std::nano>(std::chrono::steady_clock::now() - began).count();
-  return status;
-}
 
 // Prepares a component: taps, the range of blocks that they reach, and room for as many rows as a group needs.
 Status Viewer::open_plane(const ViewImage& image, size_t index, const ViewSpec& spec) {
@@ -371,7 +176,7 @@ Status Viewer::read_rows(size_t index, int end) {
   const size_t lanes = size_t(kernels_->lanes);
   while (plane.end_row < end) {
     const int16_t* blocks = nullptr;
-    if (Status s = unpacking([&] { return rows_->next_row(index, &blocks); }); !s.ok()) return s;
+    if (Status s = timed(unpack_time_, [&] { return rows_->next_row(index, &blocks); }); !s.ok()) return s;
     // Where two blocks make a group, an odd row's last one has a block of any value beside it, which no tap reaches.
     kernels_->inverse_rows(blocks, plane.groups, plane.table.data(),
                            plane.strips.data() + size_t(plane.end_row - plane.first_row) * lanes, plane.pitch);
@@ -462,10 +267,10 @@ Status Viewer::copy_row(size_t index, const ViewSpec& spec, size_t row) {
       blocks.out = start + (wide - 1) * kBlockSize;
       blocks.step = -kBlockSize;
     }
-    return unpacking([&] { return rows_->next_row_dequantised(index, blocks); });
+    return timed(unpack_time_, [&] { return rows_->next_row_dequantised(index, blocks); });
   }
   const int16_t* blocks = nullptr;
-  if (Status s = unpacking([&] { return rows_->next_row(index, &blocks); }); !s.ok()) return s;
+  if (Status s = timed(unpack_time_, [&] { return rows_->next_row(index, &blocks); }); !s.ok()) return s;
   if (plane.needs_mean)
     for (size_t b = 0; b < wide; b++) plane.copied_sum += blocks[b * kBlockSize];
   if (spec.x.flip) {
@@ -547,7 +352,7 @@ Status Viewer::render_pixels(const ViewImage& image, const ViewSpec& spec, void*
   const auto group_at = [&](size_t i) { return spec.y.flip ? groups - 1 - i : i; };
   double mean = 0;
   if (spec.color.offset_of_mean != 0) {
-    if (Status s = unpacking([&] { return rows_->start(1); }); !s.ok()) return s;
+    if (Status s = timed(unpack_time_, [&] { return rows_->start(1); }); !s.ok()) return s;
     for (size_t i = 0; i < groups; i++) {
       if (Status s = fill_columns(0, group_at(i)); !s.ok()) return s;
       pixels_.resize(width * lanes);
@@ -559,7 +364,7 @@ Status Viewer::render_pixels(const ViewImage& image, const ViewSpec& spec, void*
     mean /= double(width * height);
     if (Status s = open_plane(image, 0, spec); !s.ok()) return s;
   }
-  if (Status s = unpacking([&] { return rows_->start(image.components.size()); }); !s.ok()) return s;
+  if (Status s = timed(unpack_time_, [&] { return rows_->start(image.components.size()); }); !s.ok()) return s;
   const ColorMatrix color = color_matrix(spec, mean);
   for (size_t i = 0; i < groups; i++) {
     const size_t row = group_at(i) * lanes;
@@ -577,20 +382,22 @@ Status Viewer::render_pixels(const ViewImage& image, const ViewSpec& spec, void*
 
 Status Viewer::render(const ViewImage& image, const uint8_t* packed, size_t packed_size, Codec codec,
                       const ViewSpec& spec, void* const out[3]) {
-  if (Status s = check(image, spec); !s.ok()) return s;
+  if (Status s = check_view(image, spec); !s.ok()) return s;
   std::vector<Grid> grids;
   for (const ViewComponent& component : image.components) grids.push_back(component.stored);
-  if (Status s = unpacking([&] { return packed_rows_.open(packed, packed_size, grids, codec); }); !s.ok()) return s;
+  if (Status s = timed(unpack_time_, [&] { return packed_rows_.open(packed, packed_size, grids, codec); }); !s.ok())
+    return s;
   return render(image, &packed_rows_, spec, out);
 }
 
 Status Viewer::render(const ViewImage& image, RowSource* rows, const ViewSpec& spec, void* const out[3]) {
-  if (Status s = check(image, spec); !s.ok()) return s;
+  if (Status s = check_view(image, spec); !s.ok()) return s;
+  if (DecodedPixels::fit(image, spec)) return decoded_pixels_.render(image, rows, spec, unpack_time_, out[0]);
   rows_ = rows;
   for (size_t i = 0; i < image.components.size(); i++)
     if (Status s = open_plane(image, i, spec); !s.ok()) return s;
   if (spec.kind == ViewKind::kPixels) return render_pixels(image, spec, out[0]);
-  if (Status s = unpacking([&] { return rows_->start(image.components.size()); }); !s.ok()) return s;
+  if (Status s = timed(unpack_time_, [&] { return rows_->start(image.components.size()); }); !s.ok()) return s;
   return render_planes(image, spec, out);
 }
 

@@ -1,6 +1,6 @@
-// The loops of view.cc. Included once per instruction set, inside a namespace of its own and under a target pragma,
-// with DCTSTREAM_LANES floats to a vector: 8, or 16. Plain vector extensions, so that every build is the same source
-// and other processors get theirs from the compiler. No include guard on purpose.
+// The loops of view_kernels.cc. Included once per instruction set, inside a namespace of its own and under a target
+// pragma, with DCTSTREAM_LANES floats to a vector: 8, or 16. Plain vector extensions, so that every build is the same
+// source and other processors get theirs from the compiler. No include guard on purpose.
 //
 // A plane goes through in groups of kLanes output rows: block rows are inverse-transformed along their columns into
 // strips [column group][row][kLanes], a group of output rows is resampled from them, transposed so that vectors run
