@@ -2,11 +2,11 @@
 // every first byte, against the same steps on one batch that is in memory already. What the trainer reports of its
 // waiting must agree with the difference.
 //
-//   node dist/bench/input-wait.js SHARDS [--network late-concat-rfa-thinner] [--batch 8] [--steps 40]
+//   node dist/bench/input-wait.js SHARDS|TARS.. [--network late-concat-rfa-thinner] [--batch 8] [--steps 40]
 //       [--delay 50] [--width 1] [--input-size 224]
 //
-// SHARDS is a local folder; its files are copied to an S3 service of our own (Ceph's gateway with its store in memory),
-// which shares the cores.
+// SHARDS is a local folder; its files, or tars, which are indexed on both sides, are copied to an S3 service of our own
+// (Ceph's gateway with its store in memory), which shares the cores.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,6 +14,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Loader } from "../src/pipeline/load/loader.js";
+import { indexSources } from "../src/pipeline/preprocess/index-sources.js";
+import { isTarUrl } from "../src/pipeline/preprocess/sources.js";
 import { outputCount } from "../src/shards/class-list.js";
 import { countableClasses } from "../src/shards/dataset-classes.js";
 import { readManifest } from "../src/shards/manifest.js";
@@ -43,8 +45,8 @@ const { values: options, positionals } = parseArgs({
     "input-size": { type: "string", default: usually("224", "32") },
   },
 });
-const [shards] = positionals;
-if (shards === undefined) throw new Error("usage: node dist/bench/input-wait.js SHARDS");
+if (positionals.length === 0) throw new Error("usage: node dist/bench/input-wait.js SHARDS|TARS..");
+const tars = positionals.every(isTarUrl) ? positionals : undefined;
 const { network } = options;
 const [batchSize, steps, width, inputSize] = [options.batch, options.steps, options.width, options["input-size"]].map(
   Number,
@@ -62,10 +64,12 @@ const proxy = spawn(
     stdio: ["ignore", "pipe", "inherit"],
   },
 );
+const shards = tars === undefined ? (positionals[0] as string) : path.join(folder, "index");
 try {
   await server.bucket("bench");
   configureStorage({ s3: { endpoint: server.endpoint } });
-  const { samples } = await copy(shards, "s3://bench/shards");
+  if (tars !== undefined) await indexSources({ sources: tars, out: shards });
+  const { samples } = await (tars === undefined ? copyFolder(shards, "s3://bench/shards") : copyAndIndex(tars));
   const endpoint = await new Promise<string>((resolve) =>
     proxy.stdout.once("data", (line) => resolve(String(line).trim())),
   );
@@ -100,14 +104,20 @@ try {
   rmSync(folder, { recursive: true });
 }
 
-async function copy(from: string, to: string) {
-  for (const { url, byteLength, kind } of await at(from).list()) {
-    if (kind !== "object") continue;
-    const writer = await writableAt(`${to}/${baseName(url)}`).create();
-    await writer.write(await at(url).read({ start: 0, end: byteLength }));
-    await writer.commit();
-  }
+async function copyFolder(from: string, to: string) {
+  for (const { url, kind } of await at(from).list()) if (kind === "object") await copy(url, `${to}/${baseName(url)}`);
   return readManifest(to);
+}
+
+async function copyAndIndex(sources: readonly string[]) {
+  for (const source of sources) await copy(source, `s3://bench/tars/${baseName(source)}`);
+  return indexSources({ sources: ["s3://bench/tars/*.tar"], out: "s3://bench/shards" });
+}
+
+async function copy(from: string, to: string): Promise<void> {
+  const writer = await writableAt(to).create();
+  for await (const chunk of at(from).stream()) await writer.write(chunk);
+  await writer.commit();
 }
 
 /** Without the first step, in which TensorFlow prepares itself, as in the steps on one batch. */

@@ -25,6 +25,13 @@ export function namesProblem(key: string, extension: string): string | undefined
   return together === undefined ? undefined : `its extension ${together}`;
 }
 
+/** Why a file at `path` cannot be a sample of this key and extension; undefined when it can. */
+export function fileNameProblem(path: string, key: string, extension: string): string | undefined {
+  // The path is the key and the extension; a key may be worse than both, as ".." is of "...jpg".
+  const problem = keyProblem(path) ?? keyProblem(key);
+  return problem === undefined ? namesProblem(key, extension) : `a name that ${problem}`;
+}
+
 /** Why no image can be so; undefined when one can. What the packed bytes hold is for their reader to check. */
 export function imageProblem(image: Omit<ViewableSample, "packed" | "crc32c">): string | undefined {
   const { label, width, height, components } = image;

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { ErrorCode } from "../../error-codes.js";
 import { mapOrdered } from "../../map-ordered.js";
-import { keyProblem } from "../../shards/key.js";
+import { fileNameProblem } from "../../shards/check-record.js";
 import { at } from "../../storage/at.js";
 import { isRemote, joinUrl } from "../../storage/url.js";
 import { watched } from "../stage-clock.js";
@@ -120,8 +120,8 @@ async function readImage(
   const { path, file } = entry;
   const { url, byteLength } = file;
   const { key, extension } = splitName(path);
-  const unfit = keyProblem(key) ?? keyProblem(path);
-  if (unfit !== undefined) return problemAt(place, "BAD_KEY", `a name that ${unfit}`);
+  const unfit = fileNameProblem(path, key, extension);
+  if (unfit !== undefined) return problemAt(place, "BAD_KEY", unfit);
   if (byteLength > maxEntryBytes)
     return problemAt(place, "ENTRY_TOO_LARGE", `a file of ${byteLength} bytes, at most ${maxEntryBytes} allowed`);
   const image = allocate(byteLength); // before the first wait, so that images lie in slabs in their order

@@ -1,6 +1,6 @@
 // The files of one key: an image and what belongs to it, on the way to becoming a sample, a failure, or ignored.
 import type { ErrorCode } from "../../error-codes.js";
-import { keyProblem } from "../../shards/key.js";
+import { fileNameProblem } from "../../shards/check-record.js";
 import { isJpegExtension } from "./entry-names.js";
 import { type Companions, type LabelRules, labelOf } from "./label-rules.js";
 import type { IgnoredEntry, Place, RawSample, SourceItem, SourceProblem } from "./sample.js";
@@ -112,10 +112,8 @@ export class KeyPart {
     const { name, path, offset, dataOffset, bytes } = entry;
     const unread = entry.problem === undefined ? this.labels.find((label) => label.entry.problem)?.entry : entry;
     if (bytes === undefined || unread?.problem !== undefined) return unreadable(unread ?? entry, key, position, bytes);
-    // The path is the key and the extension; a key may be worse than both, as ".." is of "...jpg".
-    const unfit = keyProblem(path) ?? (key.endsWith(".") ? keyProblem(key) : undefined);
-    if (unfit !== undefined)
-      return { problem: "BAD_KEY", key, message: `a name that ${unfit}`, entry: name, offset, position, image: bytes };
+    const message = fileNameProblem(path, key, extension);
+    if (message !== undefined) return { problem: "BAD_KEY", key, message, entry: name, offset, position, image: bytes };
     const texts = this.texts();
     const label = labelOf({ entry: name, division, ...texts }, rules);
     const inSource = { offset: dataOffset, isObject: false };
