@@ -170,14 +170,9 @@ DCTSTREAM_AVX2 void mix_avx2(const ColorRow& row, bool streams, uint8_t* out) {
 template <bool kStreams>
 DCTSTREAM_INLINE size_t scale_steps(const uint8_t* pixels, size_t width, const ChannelScaling& scaling, float* out) {
   __m256 scale[3], bias[3];
-  float repeated[2][24];
-  for (int i = 0; i < 24; i++) {
-    repeated[0][i] = scaling.scale[i % 3];
-    repeated[1][i] = scaling.bias[i % 3];
-  }
   for (int v = 0; v < 3; v++) {
-    scale[v] = _mm256_loadu_ps(repeated[0] + 8 * v);
-    bias[v] = _mm256_loadu_ps(repeated[1] + 8 * v);
+    scale[v] = _mm256_loadu_ps(scaling.scale + 8 * v);
+    bias[v] = _mm256_loadu_ps(scaling.bias + 8 * v);
   }
   size_t x = 0;
   for (; x + 8 <= width; x += 8, pixels += 24, out += 24) {
@@ -211,13 +206,15 @@ constexpr ColorKernels kAvx2 = {mix_avx2<true>, mix_avx2<false>, to_floats_avx2}
 }  // namespace
 
 void ChannelScaling::set(const float scales[3], const float biases[3]) {
-  if (std::memcmp(scale, scales, sizeof(scale)) == 0 && std::memcmp(bias, biases, sizeof(bias)) == 0) return;
-  for (int c = 0; c < 3; c++) {
-    scale[c] = scales[c];
-    bias[c] = biases[c];
-    // Fused, whatever the processor: the vectors do the same.
-    for (int value = 0; value < 256; value++) of[value][c] = std::fma(float(value), scale[c], bias[c]);
+  constexpr size_t kBytes = 3 * sizeof(float);
+  if (std::memcmp(scale, scales, kBytes) == 0 && std::memcmp(bias, biases, kBytes) == 0) return;
+  for (int i = 0; i < 24; i++) {
+    scale[i] = scales[i % 3];
+    bias[i] = biases[i % 3];
   }
+  // Fused, whatever the processor: the vectors do the same.
+  for (int value = 0; value < 256; value++)
+    for (int c = 0; c < 3; c++) of[value][c] = std::fma(float(value), scale[c], bias[c]);
 }
 
 const ColorKernels* color_kernels_for(Simd level) {

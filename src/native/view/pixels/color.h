@@ -19,7 +19,7 @@ struct ColorRow {
 
 // What becomes of an 8-bit value in each channel: value * scale + bias, rounded once.
 struct ChannelScaling {
-  float scale[3] = {}, bias[3] = {};
+  float scale[24] = {}, bias[24] = {};  // of eight pixels, as vectors take them
   float of[256][3] = {};
 
   // Does nothing when it is of these already.
