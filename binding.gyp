@@ -4,7 +4,7 @@
     "sources": [
       "src/native/base/crc32c.cc", "src/native/base/deadline.cc", "src/native/base/lock.cc", "src/native/base/simd.cc", "src/native/base/status.cc",
       "src/native/packed/codec.cc", "src/native/packed/expand.cc", "src/native/packed/pack.cc", "src/native/packed/sample_reader.cc", "src/native/packed/scan_order.cc", "src/native/packed/streams.cc",
-      "src/native/jpeg/baseline.cc", "src/native/jpeg/encode.cc", "src/native/jpeg/frequency_stats.cc", "src/native/jpeg/huffman_tables.cc", "src/native/jpeg/jpeg.cc", "src/native/jpeg/jpeg_session.cc", "src/native/jpeg/pixels.cc", "src/native/jpeg/rebuild.cc", "src/native/jpeg/scan.cc", "src/native/jpeg/scan_header.cc",
+      "src/native/jpeg/baseline.cc", "src/native/jpeg/block_sums.cc", "src/native/jpeg/encode.cc", "src/native/jpeg/frequency_stats.cc", "src/native/jpeg/huffman_tables.cc", "src/native/jpeg/jpeg.cc", "src/native/jpeg/jpeg_session.cc", "src/native/jpeg/pixels.cc", "src/native/jpeg/rebuild.cc", "src/native/jpeg/scan.cc", "src/native/jpeg/scan_header.cc",
       "src/native/seek/block.cc", "src/native/seek/builder.cc", "src/native/seek/entropy.cc", "src/native/seek/entry_code.cc", "src/native/seek/rows.cc", "src/native/seek/sample.cc", "src/native/seek/seek_table.cc",
       "src/native/view/compose.cc", "src/native/view/resample.cc", "src/native/view/resize.cc", "src/native/view/view.cc",
       "src/native/batch.cc", "src/native/image_reader.cc",

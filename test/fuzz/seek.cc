@@ -2,6 +2,7 @@
 // pair to be decoded. What the builder accepts, libjpeg must read without a warning and with the same coefficients,
 // wherever the file is entered. The last bytes of the input, which a JPEG may have behind its image, say what is done.
 #include "../../src/native/base/crc32c.h"
+#include "../../src/native/image_reader.h"
 #include "../../src/native/jpeg/jpeg.h"
 #include "../../src/native/seek/block.h"
 #include "../../src/native/seek/builder.h"
@@ -115,6 +116,30 @@ void compare_with_libjpeg(const Bytes& file, const BlockRange* ranges, const Dec
   }
 }
 
+// What the builder said of the file it read last, against the reading of all of it.
+void compare_facts(const Bytes& file, const SeekBuilder& builder) {
+  static ImageReader reader(Simd::kScalar);
+  ReadOptions options;
+  options.limits.max_pixels = kMaxPixels;
+  options.codec = Codec::kNone;
+  require(reader.read(file.data(), file.size(), options).ok(), "the builder accepts what cannot be read");
+  const JpegFacts &facts = builder.facts(), &expected = reader.facts();
+  require(facts.width == expected.width && facts.height == expected.height &&
+              facts.color_space == expected.color_space && facts.components.size() == expected.components.size() &&
+              facts.warnings == expected.warnings && facts.header_bytes == expected.header_bytes &&
+              facts.trailer_start == expected.trailer_start,
+          "the builder says something else of a file");
+  for (size_t i = 0; i < facts.components.size(); i++) {
+    const JpegComponent &a = facts.components[i], &b = expected.components[i];
+    require(a.h == b.h && a.v == b.v && a.blocks_wide == b.blocks_wide && a.blocks_high == b.blocks_high &&
+                a.stored.blocks_wide == b.stored.blocks_wide && a.stored.blocks_high == b.stored.blocks_high &&
+                std::memcmp(a.quant, b.quant, sizeof(a.quant)) == 0,
+            "the builder says something else of a component");
+  }
+  require(std::memcmp(&builder.stats(), &reader.stats(), sizeof(FrequencyStats)) == 0,
+          "the builder adds coefficients up to something else");
+}
+
 void damage(Input* input, Bytes* bytes) {
   for (int k = input->byte() % 4; k >= 0 && !bytes->empty(); k--) {
     const uint32_t at = input->number() | uint32_t(input->byte()) << 16;
@@ -193,6 +218,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   write_sample(sample, &block);
   write_sample(other, &other_block);
   require(block == other_block, "a SIMD level notes something else");
+  for (const bool best : {false, true}) compare_facts(file, tools_of(best)->builder);
   SeekSample again;
   require(read_sample(block.data(), block.size(), 0, &again).ok(), "a sample cannot be read back");
   BlockRange ranges[3];

@@ -1,16 +1,23 @@
-// Files of every kind that we make, and real ones where they are at hand: refused by the index, or shown bit for bit as
-// their packed records are.
+// Files of every kind that we make, and real ones where they are at hand: refused by the index, or described and shown
+// bit for bit as their packed records are.
 import assert from "node:assert/strict";
 import { createReadStream } from "node:fs";
 import path from "node:path";
 import { test } from "node:test";
 import { extract } from "tar-stream";
-import { buildSeekSample, openSeekBlock, sealSeekBlock, unchangedColor } from "../../src/native/index.js";
+import {
+  buildSeekSample,
+  factNumbers,
+  openSeekBlock,
+  parseFacts,
+  sealSeekBlock,
+  unchangedColor,
+} from "../../src/native/index.js";
 import { planView } from "../../src/pipeline/load/view.js";
 import { type Random, randomFor } from "../../src/shards/random.js";
 import { extraData } from "../support/files.js";
 import { jpegKinds, makeJpeg, progressiveKind } from "../support/jpegs.js";
-import { formsOf, neededBytes, packedView, recordOf, sameBits, seekView } from "../support/seek-views.js";
+import { factsOf, formsOf, neededBytes, packedView, recordOf, sameBits, seekView } from "../support/seek-views.js";
 
 const size = 64;
 
@@ -39,14 +46,16 @@ function compareViews(file: Uint8Array, block: Uint8Array, random: Random): void
   }
 }
 
-/** How many of the files can be indexed; each of those is shown as its packed record is. */
+/** How many of the files can be indexed; of each of those the same is said and shown as of its packed record. */
 function compareAll(files: readonly Uint8Array[], stream: string): number {
   const random = randomFor(8, "seek data", stream);
   let indexed = 0;
   for (const file of files) {
-    const made = buildSeekSample(file, { maxPixels: 4e6 });
+    const facts = new Float64Array(factNumbers);
+    const made = buildSeekSample(file, { maxPixels: 4e6 }, facts);
     if ("refused" in made) continue;
     indexed++;
+    assert.deepEqual(parseFacts(facts), factsOf(file));
     compareViews(file, openSeekBlock(sealSeekBlock([made.block], [0])), random);
   }
   return indexed;

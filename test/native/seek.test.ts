@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { closeSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { fileURLToPath } from "node:url";
 import {
   BatchSamples,
   buildSeekSample,
@@ -25,6 +27,7 @@ import { temporaryFolder } from "../support/files.js";
 import {
   arithmeticKind,
   cmykKind,
+  extremeJpegs,
   type JpegKind,
   jpegKinds,
   makeJpeg,
@@ -34,6 +37,7 @@ import {
 import {
   arraysOf,
   blockOf,
+  factsOf,
   formsOf,
   layoutsOf,
   neededBytes,
@@ -78,6 +82,13 @@ function* viewsOf(width: number, height: number, random: Random): Generator<View
 const large: JpegKind = { name: "many MCUs in a row", width: 700, height: 130, channels: 3, lumaH: 2, lumaV: 2 };
 const restarted: JpegKind = { ...large, name: "restarts in rows", height: 70, restartInterval: 7 };
 
+/** What an index says of a file, against its reading. */
+function compareFacts(file: Uint8Array): void {
+  const facts = new Float64Array(factNumbers);
+  assert.ok("block" in buildSeekSample(file, { maxPixels }, facts));
+  assert.deepEqual(parseFacts(facts), factsOf(file));
+}
+
 for (const kind of [...jpegKinds, large, restarted]) {
   test(`${kind.name}: views from parts of the file are those of its packed record, bit for bit`, () => {
     const file = makeJpeg(kind);
@@ -102,20 +113,35 @@ for (const kind of [...jpegKinds, large, restarted]) {
   });
 }
 
-for (const kind of [...jpegKinds, large, restarted]) {
-  test(`${kind.name}: what is said of a file is what reading all of it says`, () => {
-    const file = makeJpeg(kind);
-    const facts = new Float64Array(factNumbers);
-    assert.ok("block" in buildSeekSample(file, { maxPixels }, facts));
-    const { width, height, colorSpace, components, quantTables, frequencies } = readJpeg(file, maxPixels, "none");
-    const found = parseFacts(facts);
-    assert.deepEqual(found.frequencies, frequencies);
-    assert.deepEqual(
-      { ...found, frequencies: undefined, warnings: 0 },
-      { ...found, frequencies: undefined, warnings: 0, width, height, colorSpace, components, quantTables },
-    );
+for (const kind of [...jpegKinds, large, restarted])
+  test(`${kind.name}: what is said of a file is what reading all of it says`, () => compareFacts(makeJpeg(kind)));
+
+test("whatever the size is, only blocks of the image are counted, and none of its padding", () => {
+  for (const sampling of [{}, { lumaH: 2, lumaV: 2 }, { lumaH: 4 }, { lumaV: 2 }])
+    for (let side = 1; side < 40; side += 3)
+      compareFacts(makeJpeg({ name: "sides", width: side, height: 41 - side, channels: 3, quality: 97, ...sampling }));
+});
+
+test("the largest coefficients, and sums that stop, are those that reading all of the file gives", () => {
+  const stop = 2 ** 52 - 1;
+  const largest = extremeJpegs().map((file) => {
+    compareFacts(file);
+    return Math.max(...readJpeg(file, maxPixels, "none").frequencies);
   });
-}
+  assert.ok(largest.includes(stop) && largest.some((sum) => sum < stop));
+});
+
+test("every SIMD level notes and says the same of a file", () => {
+  const script = fileURLToPath(new URL("../support/print-seek-facts.js", import.meta.url));
+  const said = ["scalar", "avx2", "avx512"].map((level) => {
+    const env = { ...process.env, DCTSTREAM_SIMD: level };
+    const done = spawnSync(process.execPath, [script], { env, maxBuffer: 1 << 28 });
+    assert.equal(done.status, 0, String(done.stderr));
+    return done.stdout;
+  });
+  assert.ok((said[0] as Buffer).length > 1000);
+  for (const other of said.slice(1)) assert.ok(other.equals(said[0] as Buffer));
+});
 
 test("entries lie 16 MCUs apart where a row has 24, otherwise there is one per row", () => {
   for (const [width, spacing, perRow] of [

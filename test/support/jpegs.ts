@@ -94,3 +94,38 @@ export function withScansAgain(width: number, height: number, times: number): Ui
   const again = Array.from({ length: times }, () => file.subarray(scan, end));
   return Buffer.concat([file.subarray(0, end), ...again, file.subarray(end)]);
 }
+
+/** The file with quantisation steps of 16 bits, all of them the largest. */
+function withLargestSteps(file: Uint8Array): Uint8Array<ArrayBuffer> {
+  const parts: Uint8Array[] = [file.subarray(0, 2)];
+  for (let at = 2, scan = false; !scan; ) {
+    const length = 2 + ((file[at + 2] as number) << 8) + (file[at + 3] as number);
+    const segment = file.subarray(at, at + length);
+    scan = segment[1] === 0xda;
+    at += length;
+    if (segment[1] !== 0xdb) {
+      parts.push(scan ? file.subarray(at - length) : segment);
+      continue;
+    }
+    for (let table = 4; table < length; table += 65) {
+      const steps = new Uint8Array(128).fill(0xff);
+      parts.push(Uint8Array.of(0xff, 0xdb, 0, 131, 0x10 | (segment[table] as number)), steps);
+    }
+  }
+  return new Uint8Array(Buffer.concat(parts));
+}
+
+/** Files of the largest coefficients that 8-bit samples give, some of them with steps to which no sum is equal. */
+export function extremeJpegs(): Uint8Array<ArrayBuffer>[] {
+  const random = randomFor(1, "extreme");
+  const [width, height] = [203, 101];
+  return [{}, { lumaH: 2, lumaV: 2 }, { lumaH: 2, restartInterval: 5 }].flatMap((sampling) => {
+    const pixels = Uint8Array.from({ length: width * height * 3 }, () => (random.next() < 0.5 ? 0 : 255));
+    // In some blocks nothing but one frequency, as large as it can be.
+    for (let y = 0; y < height; y++)
+      for (let at = y * width * 3; at < y * width * 3 + 300; at++)
+        pixels[at] = Math.cos(((2 * (Math.floor(at / 3) % width) + 1) * ((y >> 3) % 8) * Math.PI) / 16) < 0 ? 0 : 255;
+    const file = encodeJpeg(pixels, width, height, 3, { quality: 100, ...sampling });
+    return [file, withLargestSteps(file)];
+  });
+}

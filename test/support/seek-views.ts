@@ -7,6 +7,7 @@ import {
   buildSeekSample,
   bytesOfView,
   type ColorChange,
+  type JpegFacts,
   type OpenSeekBlock,
   readJpeg,
   renderBatch,
@@ -29,6 +30,12 @@ export interface View {
 
 export function recordOf(jpeg: Uint8Array): StoredImage {
   return { ...readJpeg(jpeg, 1e8, "none"), codec: "none" };
+}
+
+/** What an index should say of a file: all that reading it says, but for what concerns packed bytes. */
+export function factsOf(jpeg: Uint8Array): JpegFacts {
+  const { packed: _, ...facts } = readJpeg(jpeg, 1e8, "none");
+  return { ...facts, decoder: "libjpeg", rebuildable: false, packedBytes: 0, crc32c: 0, fileBytes: 0 };
 }
 
 /** The index's block of a file that can be entered. */

@@ -170,6 +170,17 @@ __attribute__((always_inline)) inline bool decode_block(BitReader* shared_bits, 
   return true;
 }
 
+// Whether MCU rows are whole rows of the stored grids, and frames whole MCU rows.
+bool fills_frames(const JpegFacts& facts, const McuGrid& mcus) {
+  for (const JpegComponent& component : facts.components) {
+    const Grid& stored = component.stored;
+    if (kRowsPerFrame % uint32_t(component.v) != 0 || stored.blocks_wide != mcus.wide * uint32_t(component.h) ||
+        stored.blocks_high != mcus.high * uint32_t(component.v))
+      return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 struct BaselineReader::Component {
@@ -223,42 +234,6 @@ bool BaselineReader::split_scan(const uint8_t* bytes, size_t size, size_t start,
     return true;
   }
 }
-
-namespace {
-
-bool describe(const ScanHeader& header, const McuGrid& mcus, JpegFacts* facts) {
-  facts->width = header.width;
-  facts->height = header.height;
-  facts->color_space = header.components == 1 ? ColorSpace::kGrey : ColorSpace::kYCbCr;
-  facts->progressive = facts->arithmetic = false;
-  facts->warnings = 0;
-  facts->first_warning.clear();
-  facts->header_bytes = header.end;
-  facts->single_scan = true;
-  facts->components.resize(size_t(header.components));
-  const bool alone = header.components == 1;
-  int blocks_per_mcu = 0;
-  for (int i = 0; i < header.components; i++) blocks_per_mcu += header.component[i].h * header.component[i].v;
-  if (!alone && blocks_per_mcu > 10) return false;
-  for (int i = 0; i < header.components; i++) {
-    const ScanComponent& in = header.component[i];
-    JpegComponent& out = facts->components[size_t(i)];
-    if (in.quant_table > 3 || !header.quant_defined[in.quant_table]) return false;
-    out.h = alone ? 1 : in.h;
-    out.v = alone ? 1 : in.v;
-    if (kRowsPerFrame % uint32_t(out.v) != 0) return false;
-    out.blocks_wide = ceil_div(uint32_t(header.width) * uint32_t(out.h), mcus.h_max * 8);
-    out.blocks_high = ceil_div(uint32_t(header.height) * uint32_t(out.v), mcus.v_max * 8);
-    out.stored = {ceil_div(out.blocks_wide, uint32_t(out.h)) * uint32_t(out.h),
-                  ceil_div(out.blocks_high, uint32_t(out.v)) * uint32_t(out.v)};
-    if (out.stored.blocks_wide != mcus.wide * uint32_t(out.h) || out.stored.blocks_high != mcus.high * uint32_t(out.v))
-      return false;
-    std::memcpy(out.quant, header.quant[in.quant_table], sizeof(out.quant));
-  }
-  return true;
-}
-
-}  // namespace
 
 bool BaselineReader::prepare(const JpegFacts& facts, std::vector<PlaneStreams>* planes) {
   const size_t count = facts.components.size();
@@ -371,7 +346,7 @@ bool BaselineReader::read(const uint8_t* bytes, size_t size, uint64_t max_pixels
   if (!parse_scan_header(bytes, size, &header_).ok() || !header_.plain || !is_luma_chroma(header_)) return false;
   if (uint64_t(header_.width) * uint64_t(header_.height) > max_pixels || !mcu_grid_of(header_, &mcus_)) return false;
   if (header_.width > kMaxSide || header_.height > kMaxSide) return false;
-  if (!describe(header_, mcus_, facts)) return false;
+  if (!describe_scan(header_, mcus_, facts) || !fills_frames(*facts, mcus_)) return false;
   // A block takes two bits at least: a header that promises more than the file can hold is not worth its memory.
   if (uint64_t(mcus_.wide) * mcus_.high / 4 > size - header_.end) return false;
   return split_scan(bytes, size, header_.end, &facts->trailer_start) && prepare(*facts, planes) &&

@@ -1,28 +1,11 @@
 #include "jpeg/frequency_stats.h"
 
-#include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "packed/spread.h"
 
 namespace dctstream {
 namespace {
-
-// Sums over one plane, in scan order, before dequantisation.
-struct PlaneSums {
-  int64_t sum[kBlockSize] = {};
-  int64_t squares[kBlockSize] = {};
-  int64_t nonzero[kBlockSize] = {};
-  int64_t largest[kBlockSize] = {};
-
-  // But for the count of values that are not zero.
-  void add(int k, int value) {
-    sum[k] += value;
-    squares[k] += int64_t(value) * value;
-    largest[k] = std::max<int64_t>(largest[k], std::abs(value));
-  }
-};
 
 // Values and escapes still to be added, and where the memory ends that may be read, which holds more than the values.
 struct RowCursor {
@@ -280,6 +263,19 @@ int64_t bounded(__int128 value) {
 
 }  // namespace
 
+void set_frequencies(const JpegFacts& facts, size_t component, const PlaneSums& sums, FrequencyStats* stats) {
+  const JpegComponent& of = facts.components[component];
+  stats->blocks[component] = int64_t(of.blocks_wide) * of.blocks_high;
+  for (int k = 0; k < kBlockSize; k++) {
+    const int natural = kZigzag[k];
+    const int64_t step = of.quant[natural];
+    stats->sum[component][natural] = bounded(__int128(sums.sum[k]) * step);
+    stats->squares[component][natural] = bounded(__int128(sums.squares[k]) * step * step);
+    stats->nonzero[component][natural] = sums.nonzero[k];
+    stats->largest[component][natural] = sums.largest[k] * step;
+  }
+}
+
 void measure_frequencies(const JpegFacts& facts, const std::vector<PlaneStreams>& planes, Simd simd,
                          FrequencyStats* stats) {
   const AddRow add_row = add_row_for(simd);
@@ -305,15 +301,7 @@ void measure_frequencies(const JpegFacts& facts, const std::vector<PlaneStreams>
         cursor.values = end;
       }
     }
-    stats->blocks[i] = int64_t(component.blocks_wide) * component.blocks_high;
-    for (int k = 0; k < kBlockSize; k++) {
-      const int natural = kZigzag[k];
-      const int64_t step = component.quant[natural];
-      stats->sum[i][natural] = bounded(__int128(sums.sum[k]) * step);
-      stats->squares[i][natural] = bounded(__int128(sums.squares[k]) * step * step);
-      stats->nonzero[i][natural] = sums.nonzero[k];
-      stats->largest[i][natural] = sums.largest[k] * step;
-    }
+    set_frequencies(facts, i, sums, stats);
   }
 }
 

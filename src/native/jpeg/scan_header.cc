@@ -152,4 +152,32 @@ bool mcu_grid_of(const ScanHeader& header, McuGrid* mcus) {
   return mcus->wide > 0 && mcus->high > 0;
 }
 
+bool describe_scan(const ScanHeader& header, const McuGrid& mcus, JpegFacts* facts) {
+  facts->width = header.width;
+  facts->height = header.height;
+  facts->color_space = header.components == 1 ? ColorSpace::kGrey : ColorSpace::kYCbCr;
+  facts->progressive = facts->arithmetic = false;
+  facts->warnings = 0;
+  facts->first_warning.clear();
+  facts->header_bytes = header.end;
+  facts->single_scan = true;
+  facts->components.resize(size_t(header.components));
+  const bool alone = header.components == 1;
+  int blocks_per_mcu = 0;
+  for (int i = 0; i < header.components; i++) {
+    const ScanComponent& in = header.component[i];
+    JpegComponent& out = facts->components[size_t(i)];
+    if (in.quant_table > 3 || !header.quant_defined[in.quant_table]) return false;
+    out.h = alone ? 1 : in.h;
+    out.v = alone ? 1 : in.v;
+    blocks_per_mcu += out.h * out.v;
+    out.blocks_wide = ceil_div(uint32_t(header.width) * uint32_t(out.h), mcus.h_max * 8);
+    out.blocks_high = ceil_div(uint32_t(header.height) * uint32_t(out.v), mcus.v_max * 8);
+    out.stored = {ceil_div(out.blocks_wide, uint32_t(out.h)) * uint32_t(out.h),
+                  ceil_div(out.blocks_high, uint32_t(out.v)) * uint32_t(out.v)};
+    std::memcpy(out.quant, header.quant[in.quant_table], sizeof(out.quant));
+  }
+  return blocks_per_mcu <= kMaxBlocksPerMcu;
+}
+
 }  // namespace dctstream

@@ -3,8 +3,12 @@
 #pragma once
 #include "base/blocks.h"
 #include "base/status.h"
+#include "jpeg/jpeg.h"
 
 namespace dctstream {
+
+// ITU-T T.81, B.2.3.
+constexpr int kMaxBlocksPerMcu = 10;
 
 struct HuffmanSpec {
   bool defined = false;
@@ -49,5 +53,9 @@ struct McuGrid {
 
 // The scan's MCUs; false for sampling factors no scan can have.
 bool mcu_grid_of(const ScanHeader& header, McuGrid* mcus);
+
+// What libjpeg would say of a file of grey or Y Cb Cr with this header, but for where its trailer begins. False where a
+// quantisation table is missing, or an MCU has more blocks than a scan may.
+bool describe_scan(const ScanHeader& header, const McuGrid& mcus, JpegFacts* facts);
 
 }  // namespace dctstream

@@ -49,11 +49,7 @@ Napi::Value BuildSeekSample(const Napi::CallbackInfo& info) {
     return bad_argument(env, "buildSeekSample: no spacing of that many MCUs");
   const Status status = scratch->seek_builder.build(jpeg.data, jpeg.length, options, &scratch->seek_sample);
   if (!status.ok()) return Napi::String::New(env, status.message);
-  ReadOptions read;
-  read.limits.max_pixels = options.max_pixels;
-  read.codec = Codec::kNone;
-  if (Status s = scratch->reader.read(jpeg.data, jpeg.length, read); !s.ok()) return Napi::String::New(env, s.message);
-  describe_jpeg(scratch->reader.facts(), scratch->reader.stats(), facts.data);
+  describe_jpeg(scratch->seek_builder.facts(), scratch->seek_builder.stats(), facts.data);
   std::vector<uint8_t> block;
   write_sample(scratch->seek_sample, &block);
   return new_bytes(env, block);

@@ -34,7 +34,7 @@ void check_sum_rows(const uint8_t* bytes, SeekSample* sample) {
 
 }  // namespace
 
-SeekBuilder::SeekBuilder(Simd simd) : walk_(&SeekBuilder::walk_plain) {
+SeekBuilder::SeekBuilder(Simd simd) : walk_(&SeekBuilder::walk_plain), add_blocks_(add_blocks_for(simd)) {
 #if defined(__x86_64__)
   if (simd != Simd::kScalar) walk_ = &SeekBuilder::walk_bmi2;  // every processor with AVX2 has it
 #endif
@@ -53,17 +53,17 @@ Status SeekBuilder::describe(const uint8_t* bytes, size_t size, const SeekOption
   if (!mcu_grid_of(header_, &mcus)) return refused("impossible size or sampling factors");
   if (uint64_t(header_.width) * uint64_t(header_.height) > options.max_pixels) return refused("too many pixels");
 
+  if (!describe_scan(header_, mcus, &facts_)) return refused("a quantisation table is missing, or an MCU is too large");
+
   SeekLayout& layout = sample->layout;
   layout = SeekLayout{};
   layout.components = header_.components;
   layout.restart_interval = header_.restart_interval;
   for (int i = 0; i < header_.components; i++) {
-    const ScanComponent& component = header_.component[i];
-    if (component.quant_table > 3 || !header_.quant_defined[component.quant_table])
-      return refused("a quantisation table is missing");
-    layout.h[i] = header_.components == 1 ? 1 : component.h;
-    layout.v[i] = header_.components == 1 ? 1 : component.v;
-    std::memcpy(layout.quant[i], header_.quant[component.quant_table], sizeof(layout.quant[i]));
+    const JpegComponent& component = facts_.components[size_t(i)];
+    layout.h[i] = component.h;
+    layout.v[i] = component.v;
+    std::memcpy(layout.quant[i], component.quant, sizeof(layout.quant[i]));
   }
   SeekFacts& facts = sample->facts;
   facts = SeekFacts{};
@@ -86,11 +86,12 @@ Status SeekBuilder::choose_tables(SeekSample* sample) {
   for (int i = 0; i < layout.components; i++) {
     const ScanComponent& component = header_.component[i];
     const HuffmanSpec &dc = header_.dc[component.dc_table], &ac = header_.ac[component.ac_table];
-    dc_[i] = dc_tables_.find(dc);
-    ac_[i] = ac_tables_.find(ac);
-    if (dc_[i] == nullptr || ac_[i] == nullptr) return refused("missing or impossible Huffman tables");
+    Component& own = components_[i];
+    own.dc = dc_tables_.find(dc);
+    own.ac = ac_tables_.find(ac);
+    if (own.dc == nullptr || own.ac == nullptr) return refused("missing or impossible Huffman tables");
     int same = 0;
-    while (same < i && (dc_[same] != dc_[i] || ac_[same] != ac_[i])) same++;
+    while (same < i && (components_[same].dc != own.dc || components_[same].ac != own.ac)) same++;
     layout.pair[i] = same < i ? layout.pair[same] : pairs++;
     if (same < i) continue;
     append_table(dc, &sample->huffman);
@@ -140,17 +141,72 @@ bool SeekBuilder::segment_is_complete(const BitReader& bits, const Segment& segm
   return segment.end == segment.start || (scan_[segment.end - 1] & padding) == padding;
 }
 
-// Goes over all blocks and notes the entries.
+void SeekBuilder::start_sums() {
+  for (size_t i = 0; i < facts_.components.size(); i++) {
+    Component& component = components_[i];
+    const JpegComponent& of = facts_.components[i];
+    component.h = uint32_t(of.h);
+    component.v = uint32_t(of.v);
+    component.wide = of.blocks_wide;
+    component.high = of.blocks_high;
+    component.whole_mcus_wide = component.wide / component.h;
+    component.whole_mcus_high = component.high / component.v;
+    component.waiting = 0;
+    component.sums = PlaneSums{};
+  }
+}
+
+void SeekBuilder::finish_sums() {
+  stats_ = FrequencyStats{};
+  for (size_t i = 0; i < facts_.components.size(); i++) {
+    add_waiting(&components_[i]);
+    set_frequencies(facts_, i, components_[i].sums, &stats_);
+  }
+}
+
+// Adds the blocks that wait to the sums, filled up with empty ones.
+void SeekBuilder::add_waiting(Component* component) {
+  const size_t count = component->waiting, rest = (kWaitingBlocks - count) % kBlocksPerStep;
+  int8_t* const blocks = component->blocks;
+  std::memset(blocks + count * kBlockSize, 0, rest * kBlockSize);
+  std::fill_n(component->dcs + count, rest, int16_t(0));
+  add_blocks_(blocks, component->dcs, count + rest, &component->sums);
+  component->waiting = 0;
+}
+
+// Which of an MCU's blocks are no padding, the first one lowest.
+uint32_t SeekBuilder::counted_blocks(const Component& component, uint32_t mx, uint32_t my) {
+  uint32_t counted = 0;
+  for (uint32_t n = 0; n < component.h * component.v; n++) {
+    const uint32_t x = mx * component.h + n % component.h, y = my * component.v + n / component.h;
+    counted |= uint32_t(x < component.wide && y < component.high) << n;
+  }
+  return counted;
+}
+
+// An MCU's blocks of a component; `counted` has a bit for each. The next block takes the place of one that is padding.
+DCTSTREAM_ALWAYS_INLINE bool SeekBuilder::read_blocks(BitReader* bits, const uint8_t* limit, uint32_t counted, int* dc,
+                                                      Component* component) {
+  if (component->waiting + kMaxBlocksPerMcu > kWaitingBlocks) add_waiting(component);
+  const DcTable& dc_table = *component->dc;
+  const WindowTable& ac_table = *component->ac;
+  size_t at = component->waiting;
+  for (uint32_t n = component->h * component->v; n > 0; n--, counted >>= 1) {
+    PlaneSums* const sums = counted & 1 ? &component->sums : &padding_sums_;
+    if (!measure_block(bits, dc_table, ac_table, dc, component->blocks + at * kBlockSize, sums)) return false;
+    if (__builtin_expect(bits->next > limit + 8, 0)) return false;
+    component->dcs[at] = int16_t(*dc);
+    at += counted & 1;
+  }
+  component->waiting = at;
+  return true;
+}
+
+// Goes over all blocks, notes the entries and adds up the coefficients.
 __attribute__((always_inline)) inline bool SeekBuilder::walk(SeekSample* sample) {
   const SeekLayout& layout = sample->layout;
   const SeekGrid& grid = sample->grid;
   const int components = layout.components;
-  BlockTables tables[3];
-  int blocks[3] = {};
-  for (int i = 0; i < components; i++) {
-    tables[i] = {dc_[i].get(), ac_[i].get()};
-    blocks[i] = layout.h[i] * layout.v[i];
-  }
   BitReader bits;
   bits.start(scan_.data());
   size_t segment = 0, passed = 0;
@@ -175,10 +231,10 @@ __attribute__((always_inline)) inline bool SeekBuilder::walk(SeekSample* sample)
         until_entry = grid.spacing - 1;
       }
       for (int i = 0; i < components; i++) {
-        for (int n = blocks[i]; n > 0; n--) {
-          if (!skip_block(&bits, tables[i], &dc[i])) return false;
-          if (__builtin_expect(bits.next > limit + 8, 0)) return false;
-        }
+        Component& component = components_[i];
+        const bool whole = mx < component.whole_mcus_wide && my < component.whole_mcus_high;
+        const uint32_t counted = whole ? UINT32_MAX : counted_blocks(component, mx, my);
+        if (!read_blocks(&bits, limit, counted, &dc[i], &component)) return false;
       }
     }
   }
@@ -189,7 +245,7 @@ bool SeekBuilder::walk_plain(SeekSample* sample) { return walk(sample); }
 
 #if defined(__x86_64__)
 // Shifts by a variable take one instruction instead of three.
-__attribute__((target("bmi,bmi2,lzcnt"))) bool SeekBuilder::walk_bmi2(SeekSample* sample) { return walk(sample); }
+__attribute__((target("avx2,bmi,bmi2,lzcnt"))) bool SeekBuilder::walk_bmi2(SeekSample* sample) { return walk(sample); }
 #endif
 
 Status SeekBuilder::build(const uint8_t* bytes, size_t size, const SeekOptions& options, SeekSample* sample) {
@@ -197,9 +253,12 @@ Status SeekBuilder::build(const uint8_t* bytes, size_t size, const SeekOptions& 
   if (Status s = choose_tables(sample); !s.ok()) return s;
   size_t scan_end = 0;
   if (!split_scan(bytes, size, &scan_end)) return refused("a scan with stray markers, or without an end");
+  facts_.trailer_start = scan_end;
   sample->facts.trailing_bytes = uint32_t(size - scan_end);
   sample->entries.resize(sample->grid.entries());
+  start_sums();
   if (!(this->*walk_)(sample)) return refused("a damaged scan");
+  finish_sums();
   sample->facts.crc32c = crc32c(bytes, size);
   check_sum_rows(bytes, sample);
   return {};

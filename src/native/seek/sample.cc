@@ -8,9 +8,6 @@
 namespace dctstream {
 namespace {
 
-// ITU-T T.81, B.2.3.
-constexpr int kMaxBlocksPerMcu = 10;
-
 Status corrupt(const char* what) { return Status::failure(Code::kCorruptRecord, what); }
 
 bool layout_is_possible(const SeekLayout& layout) {

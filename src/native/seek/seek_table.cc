@@ -136,7 +136,80 @@ void build_skips(const SymbolList& list, uint16_t* out) {
   for (int i = 0; i < 1 << kSkipBits; i++) out[i] = last[i] == 0 ? uint16_t(kCodeIsLonger << 8) : last[i];
 }
 
+// `lasts`: mask, and 256 times the place. Places add up, and only what comes last has a mask.
+struct WindowLevels {
+  Levels<uint16_t, kWindowBits> steps, lasts;
+  Levels<uint64_t, kWindowBits> windows;
+};
+
+// A symbol with all of its value's bits, in front of what the bits that are left begin with, at places `first` on.
+void put_in_window(const CodedSymbol& s, int left, const WindowLevels& behind, size_t first, WindowLevels* out) {
+  const uint16_t step = uint16_t(s.bits() | s.places() << 8), place = uint16_t(s.places() << 8);
+  const int unused = 8 * (kWindowPlaces - s.places());
+  uint16_t *const steps = out->steps.entries + first, *const lasts = out->lasts.entries + first;
+  uint64_t* const windows = out->windows.entries + first;
+  const uint16_t *const rest_steps = behind.steps.of(left), *const rest_lasts = behind.lasts.of(left);
+  const uint64_t* const rest = behind.windows.of(left);
+  const size_t count = size_t(1) << left;
+  for (size_t i = 0; i < count; i++) {
+    const bool fits = rest[i] >> unused == 0;
+    steps[i] = uint16_t(step + (fits ? rest_steps[i] : 0));
+    lasts[i] = uint16_t(place + (fits ? rest_lasts[i] : 0));
+    windows[i] = fits ? rest[i] << 8 * s.run << 8 : 0;
+  }
+  // Whatever the value is, the same follows it. The first one is what the others are copied from.
+  for (size_t value = size_t(1) << s.size; value-- > 0;) {
+    const size_t at = value * count;
+    const uint64_t front = uint64_t(uint8_t(extend(uint32_t(value), s.size))) << 8 * s.run;
+    for (size_t i = 0; i < count; i++) {
+      steps[at + i] = steps[i];
+      lasts[at + i] = lasts[i];
+      windows[at + i] = windows[i] | front;
+    }
+  }
+}
+
+// The tables of so many bits, from those of fewer.
+void fill_windows(const SymbolList& list, int bits, WindowLevels* levels) {
+  const size_t all = size_t(1) << bits;
+  std::fill_n(levels->steps.of(bits), all, uint16_t(0));
+  std::fill_n(levels->lasts.of(bits), all, uint16_t(0));
+  std::fill_n(levels->windows.of(bits), all, uint64_t(0));
+  for (const CodedSymbol& s : list) {
+    if (s.length > bits) break;
+    if (s.size > kMaxWindowSize) continue;
+    const int spare = bits - s.length, left = spare - s.size;
+    const size_t first = all + (size_t(s.code) << spare), count = size_t(1) << spare;
+    if (s.size > 0 && left >= 0 && s.places() <= kWindowPlaces) {
+      put_in_window(s, left, *levels, first, levels);
+      continue;
+    }
+    const int at = s.size > 0 ? s.run : s.places() & (kEndOfBlock - 1);
+    std::fill_n(levels->steps.entries + first, count, uint16_t(s.bits() | s.places() << 8));
+    std::fill_n(levels->lasts.entries + first, count, uint16_t(((1 << s.size) - 1) | at << 8));
+  }
+}
+
+void build_windows(const SymbolList& list, WindowTable* out) {
+  WindowLevels levels;
+  for (int bits = 0; bits <= kWindowBits; bits++) fill_windows(list, bits, &levels);
+  const uint16_t *const steps = levels.steps.of(kWindowBits), *const lasts = levels.lasts.of(kWindowBits);
+  for (int i = 0; i < 1 << kWindowBits; i++) {
+    out->steps[i] = steps[i] == 0 ? uint16_t(kCodeIsLonger << 8) : steps[i];
+    out->lasts[i] = {uint8_t(lasts[i]), uint8_t(lasts[i] >> 8)};
+  }
+  std::copy_n(levels.windows.of(kWindowBits), size_t(1) << kWindowBits, out->windows);
+}
+
 }  // namespace
+
+bool WindowTable::build(const HuffmanSpec& from) {
+  SymbolList list;
+  if (!codes.build(from) || !list.read(from)) return false;
+  spec = from;
+  build_windows(list, this);
+  return true;
+}
 
 bool SeekTable::build(const HuffmanSpec& from) {
   SymbolList list;

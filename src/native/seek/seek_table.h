@@ -7,8 +7,9 @@
 
 namespace dctstream {
 
-// Bits looked up at once. With 11 bits of coefficients two tables fill the first-level cache, and build slower.
-constexpr int kCoefficientBits = 10, kSkipBits = 12;
+// Bits looked up at once. With 11 bits of coefficients, or 12 of windows, two tables fill the first-level cache, and
+// build slower.
+constexpr int kCoefficientBits = 10, kSkipBits = 12, kWindowBits = 11;
 
 // AC values of more bits do not occur in a scan of 8-bit samples; two look-ups fit into one refill because of that.
 constexpr int kMaxAcSize = 10;
@@ -25,6 +26,26 @@ struct CoefficientEntry {
   int8_t first, second;
   uint8_t at[3];  // places of the values, from where the entry begins
   uint8_t size;   // of the third value
+};
+
+// An AC table's codes as pieces of blocks in scan order, for adding up coefficients: a look-up stores eight places at
+// once, runs of zeros among them, and one value that it takes from the stream. They lie apart so that what the next
+// look-up waits for stays in the first-level cache.
+constexpr int kWindowPlaces = 8, kMaxWindowSize = 7;
+struct WindowTable {
+  // The last value, whose bits are the last ones used, where it is not among those of the window.
+  struct Last {
+    uint8_t mask;  // of its bits; zero: there is none
+    uint8_t at;    // its place, from where the entry begins; where there is none, one that is still empty
+  };
+  uint16_t steps[1 << kWindowBits];    // bits used, and 256 times the places advanced
+  uint64_t windows[1 << kWindowBits];  // int8 in scan order: runs, and values that are known; the first one lowest
+  Last lasts[1 << kWindowBits];
+  CodeLengths codes;
+  HuffmanSpec spec;
+
+  // As SeekTable's. Values of more than kMaxWindowSize bits are left to read_symbol.
+  bool build(const HuffmanSpec& from);
 };
 
 struct SeekTable {
