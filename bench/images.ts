@@ -1,6 +1,7 @@
 // The benches' input: the tars named on the command line, or generated pictures of ImageNet's mean size.
 import { createReadStream } from "node:fs";
 import { cpus } from "node:os";
+import { parseArgs } from "node:util";
 import { encodeJpeg, simdLevel } from "../src/native/index.js";
 import { ByteReader } from "../src/pipeline/preprocess/byte-reader.js";
 import { isImageName } from "../src/pipeline/preprocess/entry-names.js";
@@ -36,6 +37,22 @@ export async function benchImages(patterns: readonly string[]): Promise<Uint8Arr
       for (const { bytes } of entries) if (bytes !== undefined) images.push(new Uint8Array(bytes));
   }
   return images;
+}
+
+/** The tars of the command line by kind: after each option those up to the next one. */
+export function namedTars(bench: string): { readonly originals?: string[]; readonly small?: string[] } {
+  const tarsOf = { type: "string", multiple: true } as const;
+  const { tokens } = parseArgs({ options: { originals: tarsOf, small: tarsOf }, allowPositionals: true, tokens: true });
+  const given: Record<string, string[]> = {};
+  let option: string | undefined;
+  for (const token of tokens) {
+    if (token.kind === "option") option = token.name;
+    const tar = token.kind === "option-terminator" ? undefined : token.value;
+    if (option === undefined)
+      throw new Error(`usage: node dist/bench/${bench}.js [--originals TARS..] [--small TARS..]`);
+    given[option] = [...(given[option] ?? []), ...(tar === undefined ? [] : [tar])];
+  }
+  return given;
 }
 
 function generatedImages(count: number): Uint8Array<ArrayBuffer>[] {

@@ -2,7 +2,6 @@
 // same images and threads, and, for the resized form, sharp followed by coefficient reading.
 //
 //   node dist/bench/preprocess.js [tars..]      a minute or two; short tars are repeated until they are long enough
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
@@ -17,6 +16,7 @@ import { SharedBuffers } from "../src/pipeline/shared-buffers.js";
 import { TarWriter } from "../src/pipeline/tar-writer.js";
 import { compileWithCores } from "./cores.js";
 import { benchImages, printMachine } from "./images.js";
+import { framed, measureLimits } from "./limits.js";
 import { usually } from "./settings.js";
 
 const work = mkdtempSync(path.join(tmpdir(), "dctstream-bench-"));
@@ -40,25 +40,12 @@ async function longTar(): Promise<{ readonly url: string; readonly samples: numb
   return { url, samples };
 }
 
-function measureLimits(program: string, threads: number): { readonly libjpeg: number; readonly baseline: number } {
-  const parts = images.flatMap((image) => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(image.length);
-    return [length, image];
-  });
-  const { stdout } = spawnSync(program, [String(threads), usually("3", "0.1")], {
-    input: Buffer.concat(parts),
-    encoding: "utf8",
-  });
-  const [libjpeg = 0, baseline = 0] = stdout.split(" ").map(Number);
-  return { libjpeg, baseline };
-}
-
 const limits = compileWithCores("limits.cc", path.join(work, "limits"));
+const input = framed(images);
 const tar = await longTar();
 const cores = availableParallelism();
 
-const kernel = measureLimits(limits, 1);
+const kernel = measureLimits(limits, input, 1, usually("3", "0.1"));
 console.log(
   `\nkernel, one core: libjpeg ${kernel.libjpeg.toFixed(0)} images/s, our decoder ${kernel.baseline.toFixed(0)}: x ${(kernel.baseline / kernel.libjpeg).toFixed(2)}`,
 );
@@ -95,7 +82,7 @@ async function run(name: string, limit: number, options: Partial<PreprocessOptio
 }
 
 for (let workers = 1; workers <= cores; workers *= 2) {
-  const { libjpeg } = measureLimits(limits, workers);
+  const { libjpeg } = measureLimits(limits, input, workers, usually("3", "0.1"));
   console.log(`\nlossless, ${workers} workers; libjpeg with as many threads: ${libjpeg.toFixed(0)} images/s`);
   for (const codec of ["zstd", "none"] as const satisfies readonly Codec[])
     await run(codec, libjpeg, { workers, codec });

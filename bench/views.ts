@@ -8,12 +8,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { performance } from "node:perf_hooks";
-import { parseArgs } from "node:util";
 import type { Codec } from "../src/native/index.js";
 import { Loader } from "../src/pipeline/load/loader.js";
 import { type PreprocessReport, preprocess } from "../src/pipeline/preprocess/preprocess.js";
 import { compileWithCores } from "./cores.js";
-import { benchImages, printMachine } from "./images.js";
+import { benchImages, namedTars, printMachine } from "./images.js";
+import { framed } from "./limits.js";
 import { usually } from "./settings.js";
 
 const folder = mkdtempSync(path.join(tmpdir(), "dctstream-views-"));
@@ -21,13 +21,8 @@ const folder = mkdtempSync(path.join(tmpdir(), "dctstream-views-"));
 type Rates = Record<string, number>;
 
 function kernels(program: string, images: readonly Uint8Array[], kind: "resized" | "whole"): Rates {
-  const framed = images.flatMap((image) => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32LE(image.length);
-    return [length, image];
-  });
   const done = spawnSync(program, ["224", kind, usually("9", "1")], {
-    input: Buffer.concat(framed),
+    input: framed(images),
     maxBuffer: 1 << 24,
   });
   if (done.status !== 0) throw new Error(`${program} ended with ${done.signal ?? done.status}: ${done.stderr}`);
@@ -59,17 +54,7 @@ async function loaderRate(
   return { rate: rates[Math.floor(rates.length / 2)] as number, busy };
 }
 
-const tarsOf = { type: "string", multiple: true } as const;
-const { tokens } = parseArgs({ options: { originals: tarsOf, small: tarsOf }, allowPositionals: true, tokens: true });
-/** The tars after an option, up to the next one. */
-const given: Record<string, string[]> = {};
-let option: string | undefined;
-for (const token of tokens) {
-  if (token.kind === "option") option = token.name;
-  const tar = token.kind === "option-terminator" ? undefined : token.value;
-  if (option === undefined) throw new Error("usage: node dist/bench/views.js [--originals TARS..] [--small TARS..]");
-  given[option] = [...(given[option] ?? []), ...(tar === undefined ? [] : [tar])];
-}
+const given = namedTars("views");
 
 const rounded = (rate: number | undefined) => (rate === undefined ? "-" : String(Math.round(rate)));
 

@@ -1,4 +1,4 @@
-// What an index notes and says of files of every kind, as bytes: for comparing SIMD levels, each in a process of its own.
+// What an index notes and says of files of every kind, as bytes: to compare SIMD levels, each in a process of its own.
 import { buildSeekSample, factNumbers } from "../../src/native/index.js";
 import { extremeJpegs, jpegKinds, makeJpeg } from "./jpegs.js";
 
