@@ -3,7 +3,6 @@
 // disk. Ratios are of one run.
 //
 //   node dist/bench/views.js [--originals TARS..] [--small TARS..]
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -13,22 +12,10 @@ import { Loader } from "../src/pipeline/load/loader.js";
 import { type PreprocessReport, preprocess } from "../src/pipeline/preprocess/preprocess.js";
 import { compileWithCores } from "./cores.js";
 import { benchImages, namedTars, printMachine } from "./images.js";
-import { framed } from "./limits.js";
+import { kernelRates } from "./limits.js";
 import { usually } from "./settings.js";
 
 const folder = mkdtempSync(path.join(tmpdir(), "dctstream-views-"));
-
-type Rates = Record<string, number>;
-
-function kernels(program: string, images: readonly Uint8Array[], kind: "resized" | "whole"): Rates {
-  const done = spawnSync(program, ["224", kind, usually("9", "1")], {
-    input: framed(images),
-    maxBuffer: 1 << 24,
-  });
-  if (done.status !== 0) throw new Error(`${program} ended with ${done.signal ?? done.status}: ${done.stderr}`);
-  const lines = String(done.stdout).trim().split("\n");
-  return Object.fromEntries(lines.map((line) => line.split(" ")).map(([name, rate]) => [name, Number(rate)]));
-}
 
 /** Best of several epochs: a loader is as fast as the machine lets it be. */
 async function loaderRate(
@@ -67,7 +54,7 @@ try {
   ] as const) {
     if (tars === undefined) continue;
     const images = await benchImages(tars);
-    const rates = kernels(program, images, kind);
+    const rates = kernelRates(program, images, kind);
     const reference = (kind === "resized" ? rates["libjpeg-partial"] : rates["libjpeg-full"]) as number;
     const augment = kind === "resized" ? "train" : "none";
     console.log(
