@@ -64,10 +64,17 @@ async function oneAtATime(index: () => Promise<unknown>, signal: AbortSignal | u
       await index();
       return;
     } catch (error) {
-      if (!(error instanceof ToolkitError) || error.code !== "OUTPUT_IN_USE") throw error;
+      if (!(error instanceof ToolkitError) || error.code !== "OUTPUT_IN_USE") throw withAdvice(error);
       await delay(retryMs, undefined, { signal });
     }
   }
+}
+
+/** Who names images as data gives no labels with them. */
+function withAdvice(error: unknown): unknown {
+  if (!(error instanceof ToolkitError) || error.code !== "NO_LABELS") return error;
+  const message = "the images have no labels beside them: make their index with dctstream index, which takes a list";
+  return new ToolkitError("NO_LABELS", message, { source: error.source, cause: error });
 }
 
 function defaultFolder(): string {

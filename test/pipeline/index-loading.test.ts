@@ -187,6 +187,11 @@ test("what is named as data may be tars: they are indexed once, and again when t
     "a data set itself",
   );
   await rejectsWith("NOT_FOUND", () => open(path.join(folder, "none")), /no manifest/);
+  const bare = await writeTar(
+    path.join(folder, "bare.tar"),
+    sampleEntries(3).filter(([name]) => name.endsWith(".jpg")),
+  );
+  await rejectsWith("NO_LABELS", () => open(bare), /dctstream index/);
 });
 
 const originals = extraData("imagenet-wds-000000.tar");
