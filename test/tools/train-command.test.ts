@@ -72,6 +72,33 @@ test("a run's config.json is a whole run: given to --config, the same comes out"
   assert.deepEqual([missing.status, /<manifest> is missing/.test(missing.stderr)], [2, true]);
 });
 
+test("from tars as they lie: indexed once, the losses of shards, and evaluated", async (t) => {
+  const folder = temporaryFolder(t);
+  const tar = await writeTar(path.join(folder, "train-0.tar"), sampleEntries(40));
+  const pattern = path.join(folder, "train-*.tar");
+  const env = { XDG_CACHE_HOME: path.join(folder, "user") };
+  const run = (args: readonly string[]) => dctstream(args, { env });
+  const losses: unknown[] = [];
+  assert.equal((await run(["preprocess", tar, "--out", path.join(folder, "shards")])).status, 0);
+  const index = path.join(folder, "train.index");
+  const made = await run(["index", pattern, "--out", index, "--json"]);
+  assert.equal(made.status, 0, made.stderr);
+  const { samples, inSources } = lastJson(made) as { samples: number; inSources: number };
+  assert.ok(samples === 40 && inSources > 20 && inSources < 40, `${inSources} of ${samples}`);
+  for (const [name, data] of Object.entries({ shards: path.join(folder, "shards"), index, tars: pattern })) {
+    const args = ["--network", "late-concat", ...small, "--max-steps", "3", "--out", path.join(folder, name), "--json"];
+    const trained = await run(["train", data, ...args]);
+    assert.equal(trained.status, 0, trained.stderr);
+    assert.equal(/indexing/.test(trained.stderr), name === "tars", trained.stderr);
+    losses.push([lastJson(trained).firstLoss, lastJson(trained).loss]);
+  }
+  assert.deepEqual(losses, [losses[0], losses[0], losses[0]]);
+  const evaluated = await run(["evaluate", path.join(folder, "tars"), pattern, "--json"]);
+  assert.equal(evaluated.status, 0, evaluated.stderr);
+  assert.equal(lastJson(evaluated).samples, 40);
+  assert.equal(readdirSync(path.join(folder, "user", "dctstream")).length, 1, "one index for both");
+});
+
 test("Ctrl-C leaves a checkpoint, and the same command goes on after it", async (t) => {
   const folder = temporaryFolder(t);
   const manifest = await twoClasses(folder, 30, "train");
