@@ -14,6 +14,7 @@ export async function openData(
     manifestOf(place, {
       cacheFolder: cache?.folder,
       signal: context.signal,
+      onWarning: (warning) => context.log(`warning: ${warning.describe()}`),
       onProgress: ({ bytesRead, totalBytes, samples, failed }) =>
         progress.update(bytesRead, totalBytes, `${samples} samples, ${failed} failed`),
     }),

@@ -111,7 +111,6 @@ export interface Addon {
     facts: Float64Array,
   ): Uint8Array<ArrayBuffer> | string;
   sealSeekBlock(parts: readonly Uint8Array[], offsets: Float64Array): Uint8Array<ArrayBuffer>;
-  sealedBytes(bytes: Uint8Array): number;
   openSeekBlock(sealed: Uint8Array): Uint8Array<ArrayBuffer>;
   takeSeekSample(block: Uint8Array, sample: number): Uint8Array<ArrayBuffer>;
   readSeekFacts(block: Uint8Array): Float64Array<ArrayBuffer>;
@@ -123,7 +122,7 @@ export interface Addon {
   crc32c(bytes: Uint8Array, before: number): number;
 }
 
-const expectedVersion = 10;
+const expectedVersion = 11;
 
 function loadAddon(): Addon {
   const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../../..");

@@ -46,13 +46,8 @@ export function sealSeekBlock(parts: readonly OpenSeekBlock[], offsets: readonly
   return addon.sealSeekBlock(parts, Float64Array.from(offsets));
 }
 
-/** First bytes of a sealed block that its length can be told from. */
+/** Bytes in front of what a sealed block's checksum covers. */
 export const sealedHeaderBytes = 12;
-
-/** The length of the sealed block that begins with these bytes; undefined where none does. */
-export function sealedByteLength(bytes: Uint8Array): number | undefined {
-  return addon.sealedBytes(bytes) || undefined;
-}
 
 /** A sealed block's samples. CHECKSUM_MISMATCH, CORRUPT_RECORD. */
 export function openSeekBlock(sealed: Uint8Array): Uint8Array<ArrayBuffer> {

@@ -4,19 +4,22 @@ import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { ToolkitError } from "../errors.js";
+import { isErrorCode, ToolkitError } from "../errors.js";
 import { type LoadedManifest, manifestName, readManifest } from "../shards/manifest.js";
-import { at } from "../storage/at.js";
+import { at, writableAt } from "../storage/at.js";
 import { joinUrl } from "../storage/url.js";
-import { indexSources } from "./preprocess/index-sources.js";
+import { isPattern } from "./direct/image-files.js";
+import { enterable, indexSources } from "./preprocess/index-sources.js";
 import type { PreprocessProgress } from "./preprocess/options.js";
-import { findSources, type Source } from "./preprocess/sources.js";
+import { findSources, isTarUrl, type Source } from "./preprocess/sources.js";
 
 export interface ManifestOfOptions {
   /** Folder for indexes; each has one of its own in it. Default: `dctstream` in the user's cache folder. */
   readonly cacheFolder?: string | undefined;
   /** Called while sources are indexed; not when the index is there already. */
   readonly onProgress?: ((progress: PreprocessProgress) => void) | undefined;
+  /** Receives which images an index had to leave out. */
+  readonly onWarning?: ((warning: ToolkitError) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -30,16 +33,29 @@ const retryMs = 500;
  * Errors: those of readManifest and indexSources.
  */
 export async function manifestOf(place: string, options: ManifestOfOptions = {}): Promise<LoadedManifest> {
-  if (place.endsWith(".json")) return readManifest(place);
-  if ((await at(joinUrl(place, manifestName)).stat(options.signal)) !== undefined) return readManifest(place);
+  const own = await datasetAt(place, options.signal);
+  if (own !== undefined) return own;
   const sources = await sourcesAt(place);
-  return sources === undefined ? readManifest(place) : readManifest(await indexOf(place, sources, options));
+  if (sources === undefined) return readManifest(place);
+  const manifest = await readManifest(await indexOf(place, sources, options));
+  if (manifest.failed > 0) options.onWarning?.(failuresOf(manifest));
+  return manifest;
+}
+
+/**
+ * The manifest at a place that may be one; undefined for tars, patterns, and where there is none. What is there is not
+ * asked for below a tar, which a service may answer in any way.
+ */
+export async function datasetAt(place: string, signal?: AbortSignal): Promise<LoadedManifest | undefined> {
+  if (place.endsWith(".json")) return readManifest(place);
+  if (isTarUrl(place) || isPattern(place)) return undefined;
+  return (await at(joinUrl(place, manifestName)).stat(signal)) === undefined ? undefined : readManifest(place);
 }
 
 /** Undefined where there are none: the place was to be a data set. */
 async function sourcesAt(place: string): Promise<readonly Source[] | undefined> {
   try {
-    return await findSources([place]);
+    return (await findSources([place])).map(enterable);
   } catch (error) {
     if (error instanceof ToolkitError && error.code === "NO_SOURCES") return undefined;
     throw error;
@@ -52,22 +68,35 @@ async function indexOf(place: string, sources: readonly Source[], options: Manif
   const identity = JSON.stringify(sources.map(({ url, byteLength, version }) => [url, byteLength, version]));
   const name = createHash("sha256").update(identity).digest("hex").slice(0, 24);
   const out = joinUrl(cacheFolder, `index-${name}`);
-  if ((await at(joinUrl(out, manifestName)).stat(signal)) !== undefined) return out;
-  await oneAtATime(() => indexSources({ sources: [place], out, onProgress, signal }), signal);
+  while ((await at(joinUrl(out, manifestName)).stat(signal)) === undefined) {
+    try {
+      await indexSources({ sources: [place], out, onProgress, signal });
+    } catch (error) {
+      if (!(error instanceof ToolkitError) || error.code !== "OUTPUT_IN_USE") throw withAdvice(error);
+      await whileInUse(out, signal);
+    }
+  }
   return out;
 }
 
-/** Of processes that want the same index one makes it, and the others wait. */
-async function oneAtATime(index: () => Promise<unknown>, signal: AbortSignal | undefined): Promise<void> {
+/** Of processes that want the same index one makes it, and the others wait until it has ended. */
+async function whileInUse(out: string, signal: AbortSignal | undefined): Promise<void> {
   for (;;) {
-    try {
-      await index();
-      return;
-    } catch (error) {
-      if (!(error instanceof ToolkitError) || error.code !== "OUTPUT_IN_USE") throw withAdvice(error);
-      await delay(retryMs, undefined, { signal });
-    }
+    await delay(retryMs, undefined, { signal });
+    const lock = await writableAt(out).lock(signal);
+    if (lock === undefined) continue;
+    await lock.release();
+    return;
   }
+}
+
+/** Images that are in the index's errors.jsonl, and would otherwise be missing without a word. */
+function failuresOf({ failed, samples, errors, folder }: LoadedManifest): ToolkitError {
+  const byCount = Object.entries(errors).sort(([, a], [, b]) => b - a);
+  const [most = ""] = byCount[0] ?? [];
+  const counts = byCount.map(([code, count]) => `${code} ${count}`).join(", ");
+  const message = `${failed} of ${failed + samples} images cannot be read (${counts}) and are left out; each is in errors.jsonl`;
+  return new ToolkitError(isErrorCode(most) ? most : "BAD_IMAGE", message, { source: folder });
 }
 
 /** Who names images as data gives no labels with them. */

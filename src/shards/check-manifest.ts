@@ -94,6 +94,7 @@ function seekProblem({ byteLength, samples, blocks, extensions }: SeekEntry, inS
   }
   if (rows !== samples) return `${samples} samples in their source stated, ${rows} in blocks`;
   if (samples > inShard) return `${samples} samples in their source, ${inShard} in all`;
+  if (extensions?.some((run) => run.samples < 1)) return "an extension of no samples";
   const named = extensions?.reduce((sum, run) => sum + run.samples, 0) ?? samples;
   return named === samples ? undefined : `extensions of ${named} samples, ${samples} are in their source`;
 }

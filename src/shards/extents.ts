@@ -51,7 +51,10 @@ export class Extents {
     return {
       url: inSource ? urlOfFile(files, index, shard, first) : joinUrl(manifest.folder, entry?.name as string),
       range: { start, end: (offsets[last] as number) + (byteLengths[last] as number) },
-      key: inSource ? `${entry?.seek?.sha256}-${first}-${count}` : `${entry?.sha256}-${start}-${count}`,
+      // A seek file alone may be that of several tars, or of a part of one.
+      key: inSource
+        ? `${entry?.sha256}-${entry?.seek?.sha256}-${first - (firstSamples[shard] as number)}-${count}`
+        : `${entry?.sha256}-${start}-${count}`,
     };
   }
 }

@@ -68,6 +68,7 @@ export async function openSourceFiles(
 class SourceFilesReader {
   private readonly blocks: Uint8Array<SharedArrayBuffer>[] = [];
   private readonly extensions = [""];
+  private readonly extensionNumbers = new Map<string, number>();
   readonly files: SourceFiles;
 
   constructor(
@@ -126,8 +127,8 @@ class SourceFilesReader {
   private nameExtensions(stayed: readonly number[], { extensions = [], name }: SeekEntry): void {
     let next = 0;
     for (const { extension, samples } of extensions) {
-      let number = this.extensions.indexOf(extension, 1);
-      if (number < 0) number = this.extensions.push(extension) - 1;
+      const number = this.extensionNumbers.get(extension) ?? this.extensions.push(extension) - 1;
+      this.extensionNumbers.set(extension, number);
       if (number > maxExtensions) throw this.corrupt(`more than ${maxExtensions} different extensions`, name);
       for (let i = 0; i < samples; i++) this.nameFile(stayed[next++] as number, number, name);
     }

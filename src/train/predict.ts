@@ -6,12 +6,12 @@ import { imageBatches } from "../pipeline/direct/image-batches.js";
 import { findImages, type ImageLocation, isPattern, noLocation, readImages } from "../pipeline/direct/image-files.js";
 import { Loader } from "../pipeline/load/loader.js";
 import type { NamedArray } from "../pipeline/load/slot.js";
+import { datasetAt } from "../pipeline/manifest-of.js";
 import { isImageName } from "../pipeline/preprocess/entry-names.js";
 import { isTarUrl } from "../pipeline/preprocess/sources.js";
 import { publicUrl } from "../public-url.js";
-import { type LoadedManifest, manifestName, readManifest } from "../shards/manifest.js";
+import { type LoadedManifest, readManifest } from "../shards/manifest.js";
 import { at } from "../storage/at.js";
-import { joinUrl } from "../storage/url.js";
 import type { Engine } from "./engine/engine.js";
 import type { FrozenNetwork, Precision } from "./engine/frozen-network.js";
 import { notFinite } from "./evaluate.js";
@@ -140,7 +140,7 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
   async function* locations(): AsyncGenerator<ImageLocation> {
     for (let next = await inputs.next(); next.done !== true; next = await inputs.next()) {
       try {
-        dataset = await datasetAt(next.value);
+        dataset = await storedAt(next.value);
       } catch (error) {
         options.signal?.throwIfAborted();
         yield noLocation(next.value, error);
@@ -162,12 +162,11 @@ async function* batchesOf(input: NetworkInput, options: PredictOptions): AsyncGe
 }
 
 /** A manifest by its own name or its folder's; undefined for everything else. */
-async function datasetAt(url: string): Promise<LoadedManifest | undefined> {
+async function storedAt(url: string): Promise<LoadedManifest | undefined> {
   if (url.endsWith(".json")) return readManifest(url);
-  if (isImageName(url) || isTarUrl(url) || isPattern(url)) return undefined;
+  if (isImageName(url) || isTarUrl(url) || isPattern(url)) return undefined; // not looked at
   if ((await at(url).stat())?.kind !== "folder") return undefined;
-  const manifest = joinUrl(url, manifestName);
-  return (await at(manifest).stat()) === undefined ? undefined : readManifest(manifest);
+  return datasetAt(url);
 }
 
 async function* samplesOf(

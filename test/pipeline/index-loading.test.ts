@@ -1,6 +1,6 @@
 // Batches from an index of tars where they lie: the same, bit for bit, as from shards of the same tars.
 import assert from "node:assert/strict";
-import { mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { after, before, test } from "node:test";
 import { Loader } from "../../src/pipeline/load/loader.js";
@@ -143,6 +143,41 @@ test("from S3 parts of files are read, or spans of small ones; what flips on the
   }
 });
 
+test("indexes that share a tar share a cache, and nobody gets another file", async (t) => {
+  const folder = temporaryFolder(t);
+  const [a, b] = await Promise.all(
+    (["a", "b"] as const).map((name) => writeTar(path.join(folder, `${name}.tar`), sampleEntries(150, name))),
+  );
+  const [view] = views as [ViewOptions];
+  const cache = { folder: path.join(folder, "cache"), maxBytes: 1e8 };
+  for (const [name, sources] of Object.entries({ both: [a, b], second: [b] }) as [string, string[]][]) {
+    const index = path.join(folder, name);
+    await indexSources({ sources, out: index, workers: 1 });
+    assert.deepEqual(await printsOf(index, { view, cache }), await printsOf(index, { view }), name);
+  }
+});
+
+test("what is damaged is named by its tar, or skipped", async (t) => {
+  const folder = temporaryFolder(t);
+  const tar = await writeTar(path.join(folder, "a.tar"), largeEntries(6));
+  const index = path.join(folder, "index");
+  await indexSources({ sources: [tar], out: index, workers: 1 });
+  const bytes = readFileSync(tar);
+  bytes[100_000] = (bytes[100_000] as number) ^ 1;
+  const { mtime } = statSync(tar);
+  writeFileSync(tar, bytes);
+  utimesSync(tar, mtime, mtime);
+  const view: ViewOptions = { kind: "rgb", size: 64, augment: "none" };
+  const cache = { folder: path.join(folder, "cache"), maxBytes: 1e8 };
+  for (const options of [{ view }, { view, cache }]) {
+    const all = { ...options, batchSize: 2, shuffle: false, view: { ...view, augment: "eval" } } as const;
+    await rejectsWith("CHECKSUM_MISMATCH", () => printsOf(index, all), /a\.tar/);
+    await using loader = await Loader.open(index, { ...all, onBadSample: "skip" });
+    for await (const { release } of loader.epoch(0)) release();
+    assert.deepEqual(loader.skipped, { CHECKSUM_MISMATCH: 1 });
+  }
+});
+
 test("a tar that was replaced or is gone is refused with its name", async (t) => {
   const folder = temporaryFolder(t);
   const tar = await writeTar(path.join(folder, "a.tar"), sampleEntries(10));
@@ -187,6 +222,9 @@ test("what is named as data may be tars: they are indexed once, and again when t
     "a data set itself",
   );
   await rejectsWith("NOT_FOUND", () => open(path.join(folder, "none")), /no manifest/);
+  const relative = path.relative(process.cwd(), path.join(folder, "b.tar"));
+  const named = await Promise.all([open(relative), open(path.join(folder, "b.tar")), open(`file://${folder}/b.tar`)]);
+  assert.equal(new Set(named.map((manifest) => manifest.url)).size, 1, "however it is called");
   const bare = await writeTar(
     path.join(folder, "bare.tar"),
     sampleEntries(3).filter(([name]) => name.endsWith(".jpg")),

@@ -28,7 +28,7 @@ interface StoredObject {
   readonly byteLength: number;
 }
 
-/** What samples are read from: shards, and the tars that files stayed in; never none. */
+/** The tars that files stayed in, where there are any; otherwise the shards. Class folders have too many objects. */
 function objectsOf({ folder, shards, sources }: LoadedManifest): StoredObject[] {
   const used = new Set(shards.flatMap(({ seek }) => (seek === undefined ? [] : [seek.source])));
   const tars = [...used].flatMap((number) => sources[number] ?? []).filter(({ kind }) => kind === "tar");
@@ -37,7 +37,8 @@ function objectsOf({ folder, shards, sources }: LoadedManifest): StoredObject[] 
 }
 
 /** Whether samples are read from a service. */
-export const isFarAway = (manifest: LoadedManifest) => objectsOf(manifest).some(({ url }) => isRemote(url));
+export const isFarAway = ({ folder, shards, sources }: LoadedManifest) =>
+  isRemote(folder) || shards.some(({ seek }) => seek !== undefined && isRemote(sources[seek.source]?.url ?? ""));
 
 const readBytes = 8 << 20;
 const rangesAtOnce = 8;
@@ -141,9 +142,7 @@ export async function unpackingWithoutCompression(manifest: LoadedManifest): Pro
   const [shard] = manifest.shards;
   if (manifest.codec === "none" || shard === undefined || shard.seek !== undefined) return undefined;
   for await (const batch of readShard(manifest, shard)) {
-    const rows = Array.from({ length: batch.length }, (_, i) => i).filter((row) => !batch.isInSource(row));
-    if (rows.length === 0) continue;
-    const stored = rows.map((row) => ({ ...batch.image(row), codec: manifest.codec }));
+    const stored = Array.from({ length: batch.length }, (_, i) => ({ ...batch.image(i), codec: manifest.codec }));
     const expanded = stored.map((image) => ({ ...image, codec: "none" as const, packed: expandPacked(image) }));
     const time = (images: readonly StoredImage[]) => {
       const began = performance.now();

@@ -133,7 +133,6 @@ inline bool get_spans(const Napi::Value& value, std::vector<ByteSpan>* list) {
 Napi::Object seek_positions(Napi::Env env);
 Napi::Value BuildSeekSample(const Napi::CallbackInfo& info);
 Napi::Value SealSeekBlock(const Napi::CallbackInfo& info);
-Napi::Value SealedBytes(const Napi::CallbackInfo& info);
 Napi::Value OpenSeekBlock(const Napi::CallbackInfo& info);
 Napi::Value TakeSeekSample(const Napi::CallbackInfo& info);
 Napi::Value ReadSeekFacts(const Napi::CallbackInfo& info);

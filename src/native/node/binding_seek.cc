@@ -75,13 +75,6 @@ Napi::Value SealSeekBlock(const Napi::CallbackInfo& info) {
   return status.ok() ? new_bytes(env, sealed) : fail(env, status);
 }
 
-// sealedBytes(bytes: Uint8Array): of the block that begins with them; 0: none does
-Napi::Value SealedBytes(const Napi::CallbackInfo& info) {
-  Span<const uint8_t> bytes;
-  if (!get_bytes(info[0], &bytes)) return bad_argument(info.Env(), "sealedBytes(Uint8Array)");
-  return Napi::Number::New(info.Env(), double(sealed_bytes(bytes.data, bytes.length)));
-}
-
 // openSeekBlock(sealed: Uint8Array)
 Napi::Value OpenSeekBlock(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();

@@ -20,7 +20,7 @@ constexpr size_t kAhead = 16;
 
 // Memory that is taken on the word of an index alone.
 constexpr uint32_t kTrustedBytes = 16 << 20;
-constexpr const char* kEndsEarly = "the shard ends before the sample does";
+constexpr const char* kEndsEarly = "the file ends before the sample does";
 
 bool reaches(int file, uint64_t end) {
   struct stat found = {};

@@ -11,6 +11,7 @@ import { Extents, type StoredBytes } from "../../shards/extents.js";
 import type { EpochPlan } from "../../shards/plan.js";
 import { hex } from "../../shards/record-view.js";
 import { isInSource } from "../../shards/source-files.js";
+import { at } from "../../storage/at.js";
 import type { DiskCache } from "../../storage/disk/cache.js";
 import type { ByteRange } from "../../storage/object-store.js";
 import type { SharedBuffers } from "../shared-buffers.js";
@@ -169,11 +170,20 @@ export class SpanReader {
     const name = `${nameOf(group, span, extent)}/${sample}/${plan.pass[i]}`;
     const known = this.units.get(name);
     if (known !== undefined) return known;
-    const part = this.readsParts(source) && isInSource(this.datasetOf(source).files, sample);
-    const needed = part ? this.options.bytesOfView?.(source, sample, plan.pass[i] as number) : undefined;
+    const needed = this.partToRead(source, sample, plan.pass[i] as number);
     const unit = this.makeUnit({ name, source, first: sample, count: 1, uses: 1 }, needed);
     this.units.set(name, unit);
     return unit;
+  }
+
+  /** What of a sample's file is to be read; undefined: everything. */
+  private partToRead(source: number, sample: number, pass: number): ByteRange | undefined {
+    if (!this.readsParts(source) || !isInSource(this.datasetOf(source).files, sample)) return undefined;
+    try {
+      return this.options.bytesOfView?.(source, sample, pass);
+    } catch {
+      return undefined; // the index is not right about it, which is reported when it is read
+    }
   }
 
   private datasetOf(source: number): Dataset {
@@ -364,13 +374,26 @@ export class SpanReader {
     return undefined;
   }
 
+  /** A file of its own that has become shorter is damaged; every other error is thrown. */
+  private async whenCutShort({ stored, first }: Unit, { files }: Dataset, error: unknown) {
+    if (files === undefined || files.extension[first] === 0) throw error;
+    const info = await at(stored.url).stat(this.signal);
+    if (info === undefined || info.byteLength >= stored.range.end) throw error;
+    return {
+      sample: first,
+      problem: `the file has ${info.byteLength} bytes, those to byte ${stored.range.end} are missing`,
+    };
+  }
+
   /**
    * Whether bytes stay wrong however often they are read; unless such are to be kept, CHECKSUM_MISMATCH, naming the
    * first damaged sample.
    */
   private async readDamaged(unit: Unit, dataset: Dataset, bytes: Uint8Array): Promise<boolean> {
     const { url, range } = unit.stored;
-    const damaged = await readChecked(url, range, bytes, () => firstDamaged(unit, dataset, bytes), this.signal);
+    const damaged = await readChecked(url, range, bytes, () => firstDamaged(unit, dataset, bytes), this.signal).catch(
+      (error: unknown) => this.whenCutShort(unit, dataset, error),
+    );
     if (damaged === undefined) return false;
     if (this.options.keepDamaged) return true;
     const { sample, problem } = damaged;
@@ -405,13 +428,20 @@ function firstDamaged(unit: Unit, dataset: Dataset, bytes: Uint8Array) {
   return undefined;
 }
 
+function rowProblem(block: Uint8Array, inBlock: number, bytes: Uint8Array, firstByte: number): string | undefined {
+  try {
+    const intact = checkSeekRows(block, inBlock, bytes, firstByte);
+    return intact ? undefined : "rows of its MCUs are not what was indexed";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** `bytes`: of a record its coefficients, of a file those from `firstByte` on. */
 function problemOf({ index, files }: Dataset, sample: number, bytes: Uint8Array, firstByte: number) {
   const block = files?.blocks[files.block[sample] as number];
   if (block !== undefined && files !== undefined)
-    return checkSeekRows(block, files.blockSample[sample] as number, bytes, firstByte)
-      ? undefined
-      : "rows of its MCUs are not what was indexed";
+    return rowProblem(block, files.blockSample[sample] as number, bytes, firstByte);
   const [found, expected] = [crc32c(bytes), index.crc32c[sample] as number];
   return found === expected ? undefined : `coefficients have crc32c ${hex(found)}, expected ${hex(expected)}`;
 }

@@ -52,13 +52,16 @@ export interface IndexOptions extends Omit<PreprocessOptions, "resize" | "decode
  */
 export async function indexSources(options: IndexOptions): Promise<PreprocessReport> {
   const { maxShardBytes = indexOptions.maxShardBytes.default } = options;
-  const settings = resolveOptions({ ...options, maxShardBytes }, "index");
+  const settings = resolveOptions({ ...options, maxShardBytes, ...unchangedImages }, "index");
   const sources = await findSources(options.sources);
   return writeDataset(options, settings, sources.map(enterable));
 }
 
-/** A source as whoever reads the index finds it again. */
-function enterable(source: Source): Source {
+/** Files that stay where they are cannot be resized. */
+const unchangedImages = { resize: undefined, decoder: undefined };
+
+/** A source as whoever reads the index finds it again. UNSUPPORTED_SOURCE when nobody can. */
+export function enterable(source: Source): Source {
   const { address, url } = source;
   const refuse = (why: string) => new ToolkitError("UNSUPPORTED_SOURCE", why, { source: url });
   if (isGzipName(address))
@@ -67,7 +70,7 @@ function enterable(source: Source): Source {
     throw refuse("its server does not send parts of it: copy it to where it can be read in parts, or use preprocess");
   if (isRemote(address)) {
     if (address === url) return source;
-    throw refuse("its URL holds a password or a signature, which an index does not keep: configure access instead");
+    throw refuse("its URL has a query or a password, which an index does not keep: configure access instead");
   }
   const absolute = path.resolve(localPath(address));
   return { ...source, address: absolute, url: absolute };

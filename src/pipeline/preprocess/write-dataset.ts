@@ -42,13 +42,15 @@ function ownSources(sources: readonly Source[], { rank, worldSize, merge }: Sett
 }
 
 /** Ranks work in one folder, each on files of its own: every one claims its part. */
-function claimOf({ out, rank, worldSize, merge, signal }: Settings, ours: ReadonlySet<number>): LockedWork {
-  if (worldSize === 1 && !merge) return { folder: out, what: "preprocess", isOwn: isOutputFile, signal };
+function claimOf(settings: Settings, ours: ReadonlySet<number>): LockedWork {
+  const { out, rank, worldSize, merge, signal } = settings;
+  const work = settings.form === "index" ? "index" : "preprocess";
+  if (worldSize === 1 && !merge) return { folder: out, what: work, isOwn: isOutputFile, signal };
   const prefixes = [...ours].map(shardPrefix);
   return {
     folder: joinUrl(out, merge ? ".ranks/merge" : `.ranks/${rank}-of-${worldSize}`),
     writesTo: out,
-    what: merge ? "merge" : `preprocess of rank ${rank}`,
+    what: merge ? "merge" : `${work} of rank ${rank}`,
     isOwn: (name) => prefixes.some((prefix) => name.startsWith(prefix)),
     signal,
   };

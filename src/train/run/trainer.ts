@@ -60,8 +60,8 @@ export async function train(options: TrainOptions, collective: Collective = alon
   const settings = resolveTrainOptions(options);
   checkWorldSize(settings, collective.size);
   const definition = findNetwork(settings.network);
-  const { cache, onIndexing: onProgress } = settings;
-  const indexing = { cacheFolder: cache?.folder, onProgress, signal: settings.signal };
+  const { cache, onIndexing: onProgress, onWarning, signal: stop } = settings;
+  const indexing = { cacheFolder: cache?.folder, onProgress, onWarning, signal: stop };
   const manifest = await manifestOf(settings.manifest, indexing);
   const val = settings.val === undefined ? undefined : await manifestOf(settings.val, indexing);
   const { inputSize, width, frequencies, grey, seed, zeroInit } = settings;

@@ -203,7 +203,8 @@ async function fromDataset(
   manifest: LoadedManifest,
   options: CompareOptions,
 ): Promise<Way> {
-  const { batchSize, workers, prefetchBytes, inputSize, seconds, signal } = options;
+  const { workers, prefetchBytes, inputSize, seconds, signal } = options;
+  const batchSize = Math.min(options.batchSize, manifest.samples);
   const view = trainingView(network, inputSize);
   const open = () => Loader.open(manifest, { view, batchSize, workers, prefetchBytes, signal });
   await using alone = await open();
