@@ -161,11 +161,10 @@ test("a folder that holds another job's data set is refused, and replaced with o
   assert.deepEqual((await verify(out)).corrupt, []);
 });
 
-for (const name of ["imagenet-wds-000000.tar", "imagenet-official-nested.tar"]) {
-  const [source] = extraData(name);
-  test(`${name}, where it is there: every original comes back`, { skip: source === undefined }, async (t) => {
+for (const source of extraData("imagenet-wds-000000.tar", "imagenet-official-nested.tar")) {
+  test(`${path.basename(source)}: every original comes back`, async (t) => {
     const folder = temporaryFolder(t);
-    const { manifest, samples } = await indexSources({ sources: [source as string], out: path.join(folder, "index") });
+    const { manifest, samples } = await indexSources({ sources: [source], out: path.join(folder, "index") });
     assert.deepEqual((await verify(manifest)).corrupt, []);
     const { exported, byteExact } = await exportImages({ manifest, out: path.join(folder, "all.tar") });
     assert.deepEqual([exported, byteExact], [samples, samples]);
