@@ -3,13 +3,12 @@
 // Everything is checked when it arrives, and read again when it is wrong.
 import { setMaxListeners } from "node:events";
 import { ToolkitError } from "../../errors.js";
-import { type Codec, checkSeekRows, crc32c, plainCodec } from "../../native/index.js";
+import { type Codec, plainCodec } from "../../native/index.js";
 import { checkIsThere, maxReads, readChecked } from "../../shards/checked-read.js";
 import type { Dataset } from "../../shards/dataset.js";
 import { expandedLocations, joinExpanded } from "../../shards/expanded.js";
-import { Extents, type StoredBytes } from "../../shards/extents.js";
+import { Extents } from "../../shards/extents.js";
 import type { EpochPlan } from "../../shards/plan.js";
-import { hex } from "../../shards/record-view.js";
 import { isInSource } from "../../shards/source-files.js";
 import { at } from "../../storage/at.js";
 import type { DiskCache } from "../../storage/disk/cache.js";
@@ -17,6 +16,7 @@ import type { ByteRange } from "../../storage/object-store.js";
 import type { SharedBuffers } from "../shared-buffers.js";
 import type { StageClock } from "../stage-clock.js";
 import { type BatchPlan, type BatchShape, planBatches, visitOwn } from "./batch-plan.js";
+import { firstDamaged, type Location, lengthsOf, locationsOf, type ReadUnit } from "./read-unit.js";
 import type { ExpandAnswer, ExpandTask, SamplesInMemory } from "./view-task.js";
 
 /** Range reads under way at a time: many where they are small, because each takes a round trip. */
@@ -47,16 +47,9 @@ export interface SpanReaderOptions {
   readonly signal: AbortSignal;
 }
 
-/** Samples of a span, side by side in one extent, that are read together. */
-interface Unit {
+/** Samples of a span that are read together, and held until all of their uses are over. */
+interface Unit extends ReadUnit {
   readonly name: string;
-  readonly source: number;
-  readonly first: number;
-  readonly count: number;
-  readonly stored: StoredBytes;
-  readonly bytes: number;
-  /** Of a part of one file, the place in it where the part begins; otherwise 0. */
-  readonly firstByte: number;
   /** Uses that are still to come or under way, and those under way. */
   uses: number;
   inUse: number;
@@ -82,11 +75,6 @@ interface LoadedUnit {
   readonly damaged: boolean;
   /** The location of every sample. */
   readonly locations: readonly Location[];
-}
-
-interface Location {
-  readonly offset: number;
-  readonly byteLength: number;
 }
 
 /** A batch whose samples are in memory, until `release`. */
@@ -404,47 +392,6 @@ export class SpanReader {
 }
 
 const nameOf = (group: number, span: number, extent: number) => `${group}/${span}/${extent}`;
-
-function lengthsOf(unit: Unit, { index }: Dataset): number[] {
-  return Array.from({ length: unit.count }, (_, i) => index.byteLength[unit.first + i] as number);
-}
-
-/** Where each sample is in the unit's bytes; of a part of a file all of them are the sample's. */
-function locationsOf({ first, count, stored, bytes, firstByte }: Unit, { offsets, byteLengths }: Dataset): Location[] {
-  if (firstByte > 0 || bytes < (byteLengths[first] as number)) return [{ offset: 0, byteLength: bytes }];
-  return Array.from({ length: count }, (_, i) => ({
-    offset: (offsets[first + i] as number) - stored.range.start,
-    byteLength: byteLengths[first + i] as number,
-  }));
-}
-
-/** The first sample whose bytes are not what they were, and what is wrong with them. */
-function firstDamaged(unit: Unit, dataset: Dataset, bytes: Uint8Array) {
-  for (const [i, { offset, byteLength }] of locationsOf(unit, dataset).entries()) {
-    const sample = unit.first + i;
-    const problem = problemOf(dataset, sample, bytes.subarray(offset, offset + byteLength), unit.firstByte);
-    if (problem !== undefined) return { sample, problem };
-  }
-  return undefined;
-}
-
-function rowProblem(block: Uint8Array, inBlock: number, bytes: Uint8Array, firstByte: number): string | undefined {
-  try {
-    const intact = checkSeekRows(block, inBlock, bytes, firstByte);
-    return intact ? undefined : "rows of its MCUs are not what was indexed";
-  } catch (error) {
-    return (error as Error).message;
-  }
-}
-
-/** `bytes`: of a record its coefficients, of a file those from `firstByte` on. */
-function problemOf({ index, files }: Dataset, sample: number, bytes: Uint8Array, firstByte: number) {
-  const block = files?.blocks[files.block[sample] as number];
-  if (block !== undefined && files !== undefined)
-    return rowProblem(block, files.blockSample[sample] as number, bytes, firstByte);
-  const [found, expected] = [crc32c(bytes), index.crc32c[sample] as number];
-  return found === expected ? undefined : `coefficients have crc32c ${hex(found)}, expected ${hex(expected)}`;
-}
 
 /**
  * Units differ in size by some per cent: rounded up to one of four sizes per power of two, their buffers fit each
