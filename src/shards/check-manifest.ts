@@ -3,7 +3,7 @@
 import { maxBlockSamples } from "../native/limits.js";
 import { isRemote } from "../storage/url.js";
 import { keyProblem } from "./key.js";
-import type { SeekEntry } from "./seek-file.js";
+import { type SeekEntry, sourcesInUse } from "./seek-file.js";
 import type { ShardEntry } from "./writer.js";
 
 /** Every row of a record batch has this many bytes in its columns of numbers and offsets alone. */
@@ -49,7 +49,7 @@ export function sourceProblem({ sources, shards }: Sourced): string | undefined 
  */
 export function outsideProblem({ sources, shards }: Sourced, url: string): string | undefined {
   if (!isRemote(url)) return undefined;
-  const used = shards.flatMap(({ seek }) => (seek === undefined ? [] : [sources[seek.source]?.url ?? ""]));
+  const used = sourcesInUse(shards).map((number) => sources[number]?.url ?? "");
   const local = used.find((source) => !isRemote(source));
   if (local === undefined) return undefined;
   return `its files are at ${JSON.stringify(local.slice(0, 200))} on this machine, while it comes from a service; for a manifest of your own there is \`allowOutside\``;

@@ -2,10 +2,9 @@
 // coefficients follow each other, and neighbouring files of a tar. Between two batches lie the other columns of the
 // second, between two files a header and maybe a label.
 import type { ByteRange } from "../storage/object-store.js";
-import { joinUrl } from "../storage/url.js";
 import type { Dataset } from "./dataset.js";
 import { placeOf } from "./search.js";
-import { isInSource, type SourceFiles, urlOfFile } from "./source-files.js";
+import { isInSource, urlOfSample } from "./source-files.js";
 
 /** More than this between two files of a tar is not read in vain. */
 const maxGapBytes = 128 << 10;
@@ -42,17 +41,16 @@ export class Extents {
 
   /** Where the bytes of samples [first, first + count) are; they must lie in one extent. */
   bytesOf(first: number, count: number): StoredBytes {
-    const { manifest, offsets, byteLengths, firstSamples, index, files } = this.dataset;
+    const { manifest, offsets, byteLengths, firstSamples, files } = this.dataset;
     const shard = placeOf(firstSamples, first);
     const entry = manifest.shards[shard];
     const last = first + count - 1;
     const start = offsets[first] as number;
-    const inSource = files !== undefined && isInSource(files, first);
     return {
-      url: inSource ? urlOfFile(files, index, shard, first) : joinUrl(manifest.folder, entry?.name as string),
+      url: urlOfSample(manifest, this.dataset, first),
       range: { start, end: (offsets[last] as number) + (byteLengths[last] as number) },
       // A seek file alone may be that of several tars, or of a part of one.
-      key: inSource
+      key: isInSource(files, first)
         ? `${entry?.sha256}-${entry?.seek?.sha256}-${first - (firstSamples[shard] as number)}-${count}`
         : `${entry?.sha256}-${start}-${count}`,
     };
@@ -71,8 +69,7 @@ function* batchStarts({ manifest }: Dataset): Generator<number> {
 
 /** A record is never in one extent with a file, and a file that is an object of its own is in none with another. */
 function* mixedStarts(dataset: Dataset): Generator<number> {
-  const { offsets, byteLengths } = dataset;
-  const files = dataset.files as SourceFiles;
+  const { offsets, byteLengths, files } = dataset;
   let begins = -1;
   for (const start of batchStarts(dataset)) {
     for (let sample = begins + 1; sample < start; sample++) {
@@ -80,7 +77,7 @@ function* mixedStarts(dataset: Dataset): Generator<number> {
       const gap = (offsets[sample] as number) - (offsets[sample - 1] as number) - (byteLengths[sample - 1] as number);
       const follows =
         inSource === isInSource(files, sample - 1) &&
-        (!inSource || (files.extension[sample] === 0 && gap >= 0 && gap <= maxGapBytes));
+        (!inSource || (files?.extension[sample] === 0 && gap >= 0 && gap <= maxGapBytes));
       if (!follows) yield sample;
     }
     yield start;

@@ -38,6 +38,11 @@ export function seekName(shardName: string): string {
   return shardName.replace(/\.arrow$/, ".seek");
 }
 
+/** The numbers of the sources that files stayed in, each once. */
+export function sourcesInUse(shards: readonly { readonly seek?: SeekEntry | undefined }[]): number[] {
+  return [...new Set(shards.flatMap(({ seek }) => (seek === undefined ? [] : [seek.source])))];
+}
+
 /** A file that stays in its source. */
 export interface FileInSource {
   readonly block: OpenSeekBlock;

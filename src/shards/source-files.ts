@@ -3,11 +3,12 @@ import { asToolkitError, ToolkitError } from "../errors.js";
 import { mapOrdered } from "../map-ordered.js";
 import type { SeekFacts } from "../native/index.js";
 import { at } from "../storage/at.js";
-import { joinUrl } from "../storage/url.js";
+import { isRemote, joinUrl } from "../storage/url.js";
 import { keyProblem } from "./key.js";
 import type { LoadedManifest, SourceEntry } from "./manifest.js";
 import type { SampleIndex } from "./sample-index.js";
-import { readSeekFile, type SeekEntry } from "./seek-file.js";
+import { placeOf } from "./search.js";
+import { readSeekFile, type SeekEntry, sourcesInUse } from "./seek-file.js";
 import type { ShardEntry } from "./writer.js";
 
 /** Looks at sources at a time. */
@@ -32,12 +33,30 @@ export interface SourceFiles {
   readonly extensions: readonly string[];
 }
 
+/** Whether samples of a data set are read from a service. */
+export function isFarAway({ folder, sources, shards }: Pick<LoadedManifest, "folder" | "sources" | "shards">): boolean {
+  return isRemote(folder) || sourcesInUse(shards).some((number) => isRemote(sources[number]?.url ?? ""));
+}
+
 /** Whether a sample's file stayed in its source. */
 export const isInSource = (files: SourceFiles | undefined, sample: number) =>
   files !== undefined && (files.block[sample] as number) >= 0;
 
-/** The object that a sample's file is in. */
-export function urlOfFile(files: SourceFiles, index: SampleIndex, shard: number, sample: number): string {
+/** What has to be known of a data set to find its samples. */
+interface Findable {
+  readonly index: SampleIndex;
+  readonly firstSamples: Float64Array;
+  readonly files: SourceFiles | undefined;
+}
+
+/** The object that a sample is read from: its shard, or what its file stayed in. */
+export function urlOfSample(
+  { folder, shards }: { readonly folder: string; readonly shards: readonly Pick<ShardEntry, "name">[] },
+  { index, firstSamples, files }: Findable,
+  sample: number,
+): string {
+  const shard = placeOf(firstSamples, sample);
+  if (files === undefined || !isInSource(files, sample)) return joinUrl(folder, shards[shard]?.name ?? "");
   const url = files.urls[shard] as string;
   const extension = files.extension[sample] as number;
   return extension === 0 ? url : joinUrl(url, index.key(sample) + (files.extensions[extension] as string));
@@ -168,10 +187,9 @@ export function placeProblem({ offset, byteLength }: SeekFacts, source: SourceEn
  * not looked at.
  */
 export async function sourceFaults({ sources, shards }: LoadedManifest): Promise<Map<number, ToolkitError>> {
-  const used = [...new Set(shards.flatMap(({ seek }) => (seek === undefined ? [] : [seek.source])))];
   const look = async (number: number) => ({ number, fault: await faultOf(sources[number] as SourceEntry) });
   const faults = new Map<number, ToolkitError>();
-  for await (const { number, fault } of mapOrdered(used, look, { limit: looksInFlight }))
+  for await (const { number, fault } of mapOrdered(sourcesInUse(shards), look, { limit: looksInFlight }))
     if (fault !== undefined) faults.set(number, fault);
   return faults;
 }

@@ -4,10 +4,12 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { copyBytes, expandPacked, type StoredImage, unpackCoefficients } from "../../src/native/index.js";
 import type { LoadedManifest } from "../../src/shards/manifest.js";
 import { readShard } from "../../src/shards/reader.js";
+import { sourcesInUse } from "../../src/shards/seek-file.js";
+import { isFarAway } from "../../src/shards/source-files.js";
 import { at } from "../../src/storage/at.js";
 import { storageCounters } from "../../src/storage/counters.js";
 import { localPath, readOnly } from "../../src/storage/disk/store.js";
-import { isRemote, joinUrl } from "../../src/storage/url.js";
+import { joinUrl } from "../../src/storage/url.js";
 import { medianOf } from "./quantile.js";
 
 /** Bytes a second that one thread copies in memory that no cache holds. */
@@ -30,15 +32,12 @@ interface StoredObject {
 
 /** The tars that files stayed in, where there are any; otherwise the shards. Class folders have too many objects. */
 function objectsOf({ folder, shards, sources }: LoadedManifest): StoredObject[] {
-  const used = new Set(shards.flatMap(({ seek }) => (seek === undefined ? [] : [seek.source])));
-  const tars = [...used].flatMap((number) => sources[number] ?? []).filter(({ kind }) => kind === "tar");
+  const tars = sourcesInUse(shards)
+    .flatMap((number) => sources[number] ?? [])
+    .filter(({ kind }) => kind === "tar");
   if (tars.length > 0) return tars;
   return shards.map(({ name, byteLength }) => ({ url: joinUrl(folder, name), byteLength }));
 }
-
-/** Whether samples are read from a service. */
-export const isFarAway = ({ folder, shards, sources }: LoadedManifest) =>
-  isRemote(folder) || shards.some(({ seek }) => seek !== undefined && isRemote(sources[seek.source]?.url ?? ""));
 
 const readBytes = 8 << 20;
 const rangesAtOnce = 8;

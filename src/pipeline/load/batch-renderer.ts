@@ -5,9 +5,7 @@ import { fromWire, isErrorCode, ToolkitError } from "../../errors.js";
 import { type BatchFailure, type Codec, type MixedPair, openFileLimit, type ViewForm } from "../../native/index.js";
 import type { Dataset } from "../../shards/dataset.js";
 import type { Random } from "../../shards/random.js";
-import { placeOf } from "../../shards/search.js";
-import { isInSource, urlOfFile } from "../../shards/source-files.js";
-import { joinUrl } from "../../storage/url.js";
+import { urlOfSample } from "../../shards/source-files.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { epochMs } from "../stage-clock.js";
 import { ThreadPool } from "../thread-pool.js";
@@ -238,7 +236,8 @@ export class BatchRenderer {
     const nothingLeft = this.options.settings.dropLast && copyOf < 0;
     if (this.options.settings.onBadSample === "fail" || ofTheMachine.has(code) || nothingLeft) {
       const sample = plan.sample[row] as number;
-      throw new ToolkitError(code, message, { source: urlOf(dataset, sample), key: dataset.index.key(sample) });
+      const facts = { source: urlOfSample(dataset.manifest, dataset, sample), key: dataset.index.key(sample) };
+      throw new ToolkitError(code, message, facts);
     }
     this.skipped[code] = (this.skipped[code] ?? 0) + 1;
   }
@@ -251,13 +250,6 @@ export class BatchRenderer {
 /** What is wrong with the machine is so with every sample; anything else is the sample's own. */
 const ofTheMachine: ReadonlySet<ErrorCode> = new Set(["IO_ERROR", "OUT_OF_MEMORY"]);
 
-/** What a sample is read from: a shard, or the source that its file stayed in. */
-function urlOf({ manifest, firstSamples, files, index }: Dataset, sample: number): string {
-  const shard = placeOf(firstSamples, sample);
-  if (files !== undefined && isInSource(files, sample)) return urlOfFile(files, index, shard, sample);
-  return joinUrl(manifest.folder, manifest.shards[shard]?.name ?? "");
-}
-
 function workerSource(dataset: Dataset, readsFiles: boolean): WorkerSource {
   const { manifest, indexBytes, offsets, firstSamples, files } = dataset;
   return {
@@ -266,7 +258,7 @@ function workerSource(dataset: Dataset, readsFiles: boolean): WorkerSource {
     firstSamples,
     files,
     folder: manifest.folder,
-    shardNames: manifest.shards.map(({ name }) => name),
+    shards: manifest.shards.map(({ name }) => ({ name })),
     codec: manifest.codec,
     readsFiles,
   };

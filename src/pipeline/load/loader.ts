@@ -9,10 +9,9 @@ import type { LoadedManifest } from "../../shards/manifest.js";
 import type { PlanSource } from "../../shards/plan/spans.js";
 import { type EpochPlan, epochLength, planEpoch } from "../../shards/plan.js";
 import { type Random, randomFamily } from "../../shards/random.js";
-import { isInSource } from "../../shards/source-files.js";
+import { isFarAway, isInSource } from "../../shards/source-files.js";
 import { type CacheCounters, DiskCache } from "../../storage/disk/cache.js";
 import type { ByteRange } from "../../storage/object-store.js";
-import { isRemote } from "../../storage/url.js";
 import { SharedBuffers } from "../shared-buffers.js";
 import { type PipelineCounters, watched } from "../stage-clock.js";
 import { type BatchPlan, type BatchShape, localBatch, planBatches, stepsOf } from "./batch-plan.js";
@@ -35,11 +34,6 @@ import type { ExpandTask } from "./view-task.js";
 
 /** Samples of a source that the bytes of a view are averaged over. */
 const samplesMeasured = 256;
-
-/** Whether reading samples takes requests to a service. */
-function isFarAway({ manifest, files }: Dataset): boolean {
-  return isRemote(manifest.folder) || (files?.urls.some(isRemote) ?? false);
-}
 
 /** A batch to be made, and what it is made from where that is in memory already. */
 interface PlannedBatch {
@@ -108,7 +102,7 @@ export class Loader {
       throw invalidOption("batchSize", `at most the ${this.samples} samples of the data set`, globalBatch);
     const data = fingerprint(sources.map(({ dataset, ...rest }) => ({ manifest: dataset.manifest, ...rest })));
     this.order = { seed, globalBatch, shuffle, dropLast, shuffleBytes, data };
-    const remote = cacheOptions !== undefined || sources.some(({ dataset }) => isFarAway(dataset));
+    const remote = cacheOptions !== undefined || sources.some(({ dataset }) => isFarAway(dataset.manifest));
     this.views = new ViewPlan(options.view, seed);
     this.readsFiles = !remote;
     this.clock = new LoadClock({ threads: workers, readsStorage: remote, consumer, recorder });

@@ -12,7 +12,7 @@ export interface WorkerSource {
   readonly firstSamples: Float64Array<SharedArrayBuffer>;
   readonly files: SourceFiles | undefined;
   readonly folder: string;
-  readonly shardNames: readonly string[];
+  readonly shards: readonly { readonly name: string }[];
   readonly codec: Codec;
   /** Workers read its shards themselves; otherwise samples come in memory. */
   readonly readsFiles: boolean;

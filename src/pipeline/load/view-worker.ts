@@ -12,9 +12,7 @@ import {
   type ViewAxis,
 } from "../../native/index.js";
 import { parseSampleIndex, storedComponents } from "../../shards/sample-index.js";
-import { placeOf } from "../../shards/search.js";
-import { urlOfFile } from "../../shards/source-files.js";
-import { joinUrl } from "../../storage/url.js";
+import { urlOfSample } from "../../shards/source-files.js";
 import { timeWork } from "../stage-clock.js";
 import { drawColor, drawErasedBox } from "./augment.js";
 import type { ViewWork } from "./load-clock.js";
@@ -121,12 +119,7 @@ function locate({ memory, sample: numbers }: ViewTask, i: number, source: (typeo
     return;
   }
   if (!source.readsFiles) throw new ToolkitError("INTERNAL", "samples of a service came without their bytes");
-  const shard = placeOf(source.firstSamples, sample);
-  const url =
-    entry.block < 0 || source.files === undefined
-      ? joinUrl(source.folder, source.shardNames[shard] as string)
-      : urlOfFile(source.files, source.index, shard, sample);
-  entry.file = opened.open(url);
+  entry.file = opened.open(urlOfSample(source, source, sample));
   entry.offset = source.offsets[sample] as number;
   entry.byteLength = (source.files?.byteLengths ?? source.index.byteLength)[sample] as number;
   entry.crc32c = source.index.crc32c[sample] as number;
